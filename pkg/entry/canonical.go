@@ -1,0 +1,119 @@
+package entry
+
+import (
+	"slices"
+	"strconv"
+)
+
+// The canonical form of RFC 8785, written by hand for the few shapes that leaves have: names in the order of their
+// UTF-16 code units, no white space, shortest escapes. Writing it directly is both the fastest way and the one that
+// keeps every byte of the format in sight.
+
+const lowerHex = "0123456789abcdef"
+
+// appendString writes a JSON string with the escapes of RFC 8785 section 3.2.2.2. s must be valid UTF-8.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', lowerHex[c>>4], lowerHex[c&15])
+		}
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// object writes members one after the other; the caller keeps their order.
+type object struct {
+	dst   []byte
+	start int
+}
+
+func beginObject(dst []byte) object {
+	dst = append(dst, '{')
+	return object{dst: dst, start: len(dst)}
+}
+
+func (o *object) name(name string) {
+	if len(o.dst) > o.start {
+		o.dst = append(o.dst, ',')
+	}
+	o.dst = append(o.dst, '"')
+	o.dst = append(o.dst, name...)
+	o.dst = append(o.dst, '"', ':')
+}
+
+// str writes a member, or nothing if value is empty: in leaves, empty means absent for all members written by str.
+func (o *object) str(name, value string) {
+	if value != "" {
+		o.text(name, value)
+	}
+}
+
+// text writes a member even if value is empty.
+func (o *object) text(name, value string) {
+	o.name(name)
+	o.dst = appendString(o.dst, value)
+}
+
+func (o *object) num(name string, n uint64) {
+	o.name(name)
+	o.dst = strconv.AppendUint(o.dst, n, 10)
+}
+
+func (o *object) boolean(name string, b bool) {
+	o.name(name)
+	o.dst = strconv.AppendBool(o.dst, b)
+}
+
+func (o *object) strings(name string, list []string) {
+	o.name(name)
+	o.dst = append(o.dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			o.dst = append(o.dst, ',')
+		}
+		o.dst = appendString(o.dst, s)
+	}
+	o.dst = append(o.dst, ']')
+}
+
+func (o *object) end() []byte { return append(o.dst, '}') }
+
+// stringMap writes an object of strings, its names being attribute names (ASCII, so byte order is UTF-16 order).
+func (o *object) stringMap(name string, m map[string]string) {
+	if len(m) == 0 {
+		return
+	}
+	o.name(name)
+	keys := make([]string, 0, 8)
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	in := beginObject(o.dst)
+	for _, k := range keys {
+		in.text(k, m[k])
+	}
+	o.dst = in.end()
+}

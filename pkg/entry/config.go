@@ -1,0 +1,198 @@
+package entry
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Rules is the number of the sealing rules of this package: how messages become entries. New code that would seal the
+// same messages to other bytes gets a new number (SPEC 5.1).
+const Rules = 1
+
+// Limits are the limits of the rules, as a config entry tells them.
+type Limits struct {
+	AttributeBytes, DataBytes, DataDepth, LeafBytes, MessageBytes, MessageEvents, Window uint64
+}
+
+// DefaultLimits are the limits of rules 1; no others are accepted under that number.
+func DefaultLimits() Limits {
+	return Limits{
+		AttributeBytes: MaxAttributeBytes, DataBytes: MaxDataBytes, DataDepth: MaxDepth, LeafBytes: MaxLeafBytes,
+		MessageBytes: MaxMessageBytes, MessageEvents: MaxMessageEvents, Window: WindowSize,
+	}
+}
+
+func (l *Limits) byName(name string) *uint64 {
+	switch name {
+	case "attribute_bytes":
+		return &l.AttributeBytes
+	case "data_bytes":
+		return &l.DataBytes
+	case "data_depth":
+		return &l.DataDepth
+	case "leaf_bytes":
+		return &l.LeafBytes
+	case "message_bytes":
+		return &l.MessageBytes
+	case "message_events":
+		return &l.MessageEvents
+	case "window":
+		return &l.Window
+	}
+	return nil
+}
+
+// Config is what holds from the index after its entry on (SPEC 5.1).
+type Config struct {
+	Origin            string
+	Keys              []string // note verifier keys, the signing key first
+	EventsCreated     string   // when EVENTS was created, nine digits
+	EventsOpen        bool     // whether events.open takes any source
+	Epoch             uint64
+	Rules             uint64
+	SecretFingerprint string
+	Limits            Limits
+	Previous          *uint64 // index of the config before it; nil at index 0
+}
+
+func (d *Config) appendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.num("epoch", d.Epoch)
+	o.text("events_created", d.EventsCreated)
+	o.boolean("events_open", d.EventsOpen)
+	o.strings("keys", d.Keys)
+	o.name("limits")
+	in := beginObject(o.dst)
+	for _, name := range []string{"attribute_bytes", "data_bytes", "data_depth", "leaf_bytes", "message_bytes", "message_events", "window"} {
+		in.num(name, *d.Limits.byName(name))
+	}
+	o.dst = in.end()
+	o.text("origin", d.Origin)
+	if d.Previous != nil {
+		o.num("previous", *d.Previous)
+	}
+	o.num("rules", d.Rules)
+	o.text("secret_fingerprint", d.SecretFingerprint)
+	return o.end()
+}
+
+func (d *Config) member(name string, v []byte) (err error) {
+	switch name {
+	case "epoch":
+		d.Epoch, err = integer(v)
+	case "events_created":
+		d.EventsCreated, err = unquote(v)
+	case "events_open":
+		if d.EventsOpen = v[0] == 't'; v[0] != 't' && v[0] != 'f' {
+			err = fmt.Errorf("events_open is no boolean")
+		}
+	case "keys":
+		err = walkArray(v, func(v []byte) error {
+			s, err := unquote(v)
+			d.Keys = append(d.Keys, s)
+			return err
+		})
+	case "limits":
+		err = walkObject(v, func(name string, v []byte) (err error) {
+			p := d.Limits.byName(name)
+			if p == nil {
+				return errMember
+			}
+			*p, err = integer(v)
+			return err
+		})
+	case "origin":
+		d.Origin, err = unquote(v)
+	case "previous":
+		var n uint64
+		n, err = integer(v)
+		d.Previous = &n
+	case "rules":
+		d.Rules, err = integer(v)
+	case "secret_fingerprint":
+		d.SecretFingerprint, err = unquote(v)
+	default:
+		err = errMember
+	}
+	return err
+}
+
+// AppendJSON writes the canonical JSON of the config: the data of the control event that asks for it.
+func (d *Config) AppendJSON(dst []byte) []byte { return d.appendJSON(dst) }
+
+// Follows says whether d may follow prev, the newest config, which stands at index at (SPEC 5.1).
+func (d *Config) Follows(prev *Config, at uint64) error {
+	switch {
+	case d.Previous == nil || *d.Previous != at:
+		return fault("previous", "is not the newest config, index %d", at)
+	case d.Origin != prev.Origin || !slices.Equal(d.Keys, prev.Keys) || d.Rules != prev.Rules || d.Limits != prev.Limits ||
+		d.EventsCreated != prev.EventsCreated || d.Epoch != prev.Epoch || d.SecretFingerprint != prev.SecretFingerprint:
+		return fault("", "rules 1 let a config change events_open alone")
+	}
+	return nil
+}
+
+// After is the state of the log before an epoch (SPEC 5.6).
+type After struct {
+	InputEpoch, InputSeq, Size uint64
+	Root                       string
+}
+
+// Epoch opens an input epoch: EVENTS was made anew or lost its tail (SPEC 5.6).
+type Epoch struct {
+	Epoch         uint64
+	EventsCreated string
+	Reason        string
+	After         After
+}
+
+func (d *Epoch) appendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.name("after")
+	in := beginObject(o.dst)
+	in.num("input_epoch", d.After.InputEpoch)
+	in.num("input_seq", d.After.InputSeq)
+	in.text("root", d.After.Root)
+	in.num("size", d.After.Size)
+	o.dst = in.end()
+	o.num("epoch", d.Epoch)
+	o.text("events_created", d.EventsCreated)
+	o.text("reason", d.Reason)
+	return o.end()
+}
+
+func (d *Epoch) member(name string, v []byte) (err error) {
+	switch name {
+	case "after":
+		err = walkObject(v, func(name string, v []byte) (err error) {
+			switch name {
+			case "input_epoch":
+				d.After.InputEpoch, err = integer(v)
+			case "input_seq":
+				d.After.InputSeq, err = integer(v)
+			case "root":
+				d.After.Root, err = unquote(v)
+			case "size":
+				d.After.Size, err = integer(v)
+			default:
+				err = errMember
+			}
+			return err
+		})
+	case "epoch":
+		d.Epoch, err = integer(v)
+	case "events_created":
+		d.EventsCreated, err = unquote(v)
+	case "reason":
+		d.Reason, err = unquote(v)
+	default:
+		err = errMember
+	}
+	return err
+}
+
+// AppendJSON writes the canonical JSON of the epoch: the data of the control event that opens it.
+func (d *Epoch) AppendJSON(dst []byte) []byte { return d.appendJSON(dst) }
+
+// AppendJSON writes the canonical JSON of the erasure: the data of the control event that asks for it.
+func (d *Erasure) AppendJSON(dst []byte) []byte { return d.appendJSON(dst) }

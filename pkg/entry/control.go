@@ -1,0 +1,114 @@
+package entry
+
+import (
+	"slices"
+	"strings"
+)
+
+// ParseControl reads what an administrator published on the control subject: a structured event of one of the types of
+// SPEC 5 whose JSON data is the detail. The type is the event type of the entry to be sealed. Errors are *FieldError.
+// Whether the detail fits the state of the log is the sealer's question.
+func ParseControl(raw []byte) (eventType string, d Detail, err error) {
+	e, err := parseStructured(raw)
+	if err != nil {
+		return "", nil, err
+	}
+	if e.ID == "" || e.Source == "" {
+		return "", nil, fault("id", "id and source are required")
+	}
+	switch e.Type {
+	case TypeConfig, TypeEpoch, TypeErasure:
+	default:
+		return "", nil, fault("type", "%.80q is no control event", e.Type)
+	}
+	if !e.rawJSON {
+		return "", nil, fault("data", "JSON is required")
+	}
+	if d, err = parseDetail(e.Type, e.Data); err != nil {
+		return "", nil, fault("data", "%v", err)
+	}
+	switch d := d.(type) {
+	case *Config:
+		err = d.check()
+	case *Epoch:
+		err = d.check()
+	case *Erasure:
+		err = d.check()
+	}
+	return e.Type, d, err
+}
+
+// FormatControl makes the body of a control message.
+func FormatControl(id, source, eventType string, detail []byte) []byte {
+	o := beginObject(nil)
+	o.text("specversion", "1.0")
+	o.text("id", id)
+	o.text("source", source)
+	o.text("type", eventType)
+	o.name("data")
+	o.dst = append(o.dst, detail...)
+	return o.end()
+}
+
+func (d *Config) check() error {
+	switch {
+	case checkText(d.Origin) != nil || strings.ContainsAny(d.Origin, " +"):
+		return fault("origin", "not an origin")
+	case len(d.Keys) == 0 || len(d.Keys) > 16 || slices.ContainsFunc(d.Keys, func(k string) bool { return checkText(k) != nil }):
+		return fault("keys", "1 to 16 verifier keys are required")
+	case !isReceived(d.EventsCreated):
+		return fault("events_created", "not a time of nine digits")
+	case d.Epoch == 0:
+		return fault("epoch", "counts from 1")
+	case d.Rules != Rules:
+		return fault("rules", "%d, but this sealer knows %d", d.Rules, Rules)
+	case d.Limits != DefaultLimits():
+		return fault("limits", "not those of rules %d", Rules)
+	case len(d.SecretFingerprint) != 32 || strings.Trim(d.SecretFingerprint, lowerHex) != "":
+		return fault("secret_fingerprint", "not 32 lower-case hexadecimal digits")
+	}
+	return nil
+}
+
+func (d *Epoch) check() error {
+	if _, err := ParseHash(d.After.Root); err != nil {
+		return fault("after", "root: %v", err)
+	}
+	if !isReceived(d.EventsCreated) {
+		return fault("events_created", "not a time of nine digits")
+	}
+	if err := checkText(d.Reason); err != nil {
+		return fault("reason", "%v", err)
+	}
+	return nil
+}
+
+func (d *Erasure) check() error {
+	if len(d.Indexes) == 0 || len(d.Indexes) > 1024 {
+		return fault("indexes", "1 to 1024 indexes are required")
+	}
+	for i, n := range d.Indexes {
+		if i > 0 && n <= d.Indexes[i-1] {
+			return fault("indexes", "not ascending")
+		}
+	}
+	for _, r := range []struct{ field, value string }{{"reason", d.Reason}, {"authority", d.Authority}} {
+		if err := checkText(r.value); err != nil {
+			return fault(r.field, "%v", err)
+		}
+	}
+	return nil
+}
+
+// checkText holds what text in a control event's detail must be.
+func checkText(s string) error {
+	if s == "" {
+		return fault("", "required")
+	}
+	return checkAttribute("text", s)
+}
+
+func isReceived(s string) bool {
+	t, err := ParseTime(s)
+	return err == nil && FormatReceived(t) == s
+}

@@ -1,0 +1,90 @@
+package entry
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+const (
+	secondsLayout  = "2006-01-02T15:04:05"
+	receivedLayout = secondsLayout + ".000000000Z"
+)
+
+var errTime = errors.New("not an RFC 3339 time")
+
+// CanonicalTime brings an RFC 3339 time to UTC, keeping the digits of its fraction as they were given (SPEC 2).
+// time.Parse alone would not do: it takes commas for points, and nine digits are the most that it keeps.
+func CanonicalTime(s string) (string, error) {
+	if len(s) < len(secondsLayout)+1 || s[10] != 'T' && s[10] != 't' || !digitsAt(s, 0, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19) {
+		return "", errTime
+	}
+	base, rest := s[:10]+"T"+s[11:19], s[19:]
+	fraction := ""
+	if rest[0] == '.' {
+		n := 1
+		for n < len(rest) && isDigit(rest[n]) {
+			n++
+		}
+		if n == 1 {
+			return "", errTime
+		}
+		fraction, rest = rest[:n], rest[n:]
+	}
+	t, err := time.Parse(secondsLayout, base)
+	if err != nil {
+		return "", errTime
+	}
+	offset, err := parseOffset(rest)
+	if err != nil {
+		return "", err
+	}
+	if t = t.Add(-offset); t.Year() < 0 || t.Year() > 9999 {
+		return "", errors.New("a time outside the years 0000 to 9999 in UTC")
+	}
+	return t.Format(secondsLayout) + fraction + "Z", nil
+}
+
+func parseOffset(s string) (time.Duration, error) {
+	if s == "Z" || s == "z" {
+		return 0, nil
+	}
+	if len(s) != 6 || s[0] != '+' && s[0] != '-' || s[3] != ':' || !digitsAt(s, 1, 3, 4, 6) || s[1:3] > "23" || s[4:6] > "59" {
+		return 0, errTime
+	}
+	two := func(i int) time.Duration { return time.Duration(s[i]-'0')*10 + time.Duration(s[i+1]-'0') }
+	d := two(1)*time.Hour + two(4)*time.Minute
+	if s[0] == '-' {
+		d = -d
+	}
+	return d, nil
+}
+
+// digitsAt says whether s is made of digits in each [from, to) of the pairs.
+func digitsAt(s string, pairs ...int) bool {
+	for p := 0; p < len(pairs); p += 2 {
+		for i := pairs[p]; i < pairs[p+1]; i++ {
+			if !isDigit(s[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// FormatReceived writes a broker's time with nine digits (SPEC 2, received_at).
+func FormatReceived(t time.Time) string { return t.UTC().Format(receivedLayout) }
+
+// ParseTime reads a time of a leaf; digits beyond nanoseconds are cut, for comparing only.
+func ParseTime(canonical string) (time.Time, error) {
+	if c, err := CanonicalTime(canonical); err != nil || c != canonical {
+		return time.Time{}, errTime
+	}
+	s := strings.TrimSuffix(canonical, "Z")
+	if len(s) > len(secondsLayout)+10 {
+		s = s[:len(secondsLayout)+10]
+	}
+	return time.Parse(secondsLayout, s)
+}
