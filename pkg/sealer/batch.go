@@ -1,0 +1,111 @@
+package sealer
+
+import (
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// batch is what becomes one SEALED message: entries, their payloads, and the input position they reach. It is filled by
+// the sequencer and then belongs to the committer.
+type batch struct {
+	proof.Batch
+	leafBytes   int
+	payloads    []byte
+	hash        string        // entry hash of the last entry
+	last        entry.Message // the EVENTS message that Input names
+	payloadSent store.Pending // nil without payloads
+}
+
+// limits are how much goes into one batch. Where batches end changes no leaf and no root.
+type limits struct{ entries, leafBytes, payloadBytes int }
+
+// sequencer owns state and frontier and cuts the stream of entries into batches.
+type sequencer struct {
+	state    *state
+	frontier proof.Frontier
+	limits   limits
+	signer   *proof.Signer
+	skip     []string // entry hashes of the entries of the next message that are in the log already
+	current  *batch
+	emit     func(*batch) error // hands a full batch on; blocks while four are in flight
+}
+
+// message seals one message into the current batch, which is handed on whenever it is full.
+func (q *sequencer) message(p prepared) error {
+	var failed error
+	place := 0
+	err := q.state.step(p, func(e entry.Entry, payload *entry.Payload) {
+		place++
+		if failed == nil {
+			failed = q.entry(e, payload, p, place)
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err == nil && len(q.skip) > 0 {
+		err = fmt.Errorf("%w: EVENTS sequence %d makes fewer entries than the log has of it", ErrRefused, p.msg.Seq)
+	}
+	if err == nil && q.current != nil {
+		q.current.Input.Place = proof.PlaceEnd
+	}
+	return err
+}
+
+// entry adds one entry, which is the place-th of its message.
+func (q *sequencer) entry(e entry.Entry, payload *entry.Payload, p prepared, place int) error {
+	if len(q.skip) > 0 {
+		if q.skip[0] != e.EntryHash {
+			return fmt.Errorf("%w: sealing EVENTS sequence %d again makes another entry at index %d", ErrRefused, p.msg.Seq, e.Index)
+		}
+		q.skip = q.skip[1:]
+		return nil
+	}
+	var record []byte
+	if payload != nil {
+		record = append(payload.AppendRecord(make([]byte, 0, len(payload.Data)+len(payload.Data)/8+128)), '\n')
+	}
+	if b := q.current; b != nil && (len(b.Leaves) == q.limits.entries || b.leafBytes+len(e.Leaf)+1 > q.limits.leafBytes ||
+		len(b.payloads)+len(record) > q.limits.payloadBytes && len(b.payloads) > 0) {
+		if err := q.flush(); err != nil {
+			return err
+		}
+	}
+	if q.current == nil {
+		q.current = &batch{Batch: proof.Batch{First: e.Index}}
+	}
+	b := q.current
+	b.Leaves = append(b.Leaves, e.Leaf)
+	b.leafBytes += len(e.Leaf) + 1
+	b.payloads = append(b.payloads, record...)
+	b.hash = e.EntryHash
+	b.last = p.msg
+	b.Input = proof.Position{Epoch: e.InputEpoch, Seq: p.msg.Seq, Place: place, Time: p.msg.Time}
+	b.Config = q.state.configIndex
+	h, err := entry.ParseHash(e.EntryHash)
+	if err != nil {
+		return err
+	}
+	q.frontier.Append(h)
+	return nil
+}
+
+// flush closes the current batch, if there is one: signs its checkpoint, and hands it on. The checkpoint is public only once
+// the batch is committed; a crash before that leaves nothing, and sealing again makes the same bytes.
+func (q *sequencer) flush() error {
+	b := q.current
+	if b == nil {
+		return nil
+	}
+	q.current = nil
+	b.Size, b.Root, b.Frontier = q.frontier.Size(), q.frontier.Root(), q.frontier.Hashes()
+	note, err := q.signer.Sign(b.Size, b.Root)
+	if err != nil {
+		return fmt.Errorf("sign checkpoint of size %d: %w", b.Size, err)
+	}
+	b.Checkpoint = note
+	return q.emit(b)
+}

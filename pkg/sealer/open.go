@@ -1,0 +1,131 @@
+package sealer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// start is what the loop begins with: the sequencer, and the EVENTS sequence from which to read.
+type start struct {
+	sequencer *sequencer
+	from      uint64
+}
+
+// open makes the sealer's state from the end of SEALED. It is the ordinary start, and the whole of recovery: nothing
+// else that a crash leaves behind is looked at.
+func (s *Sealer) open(ctx context.Context) (start, error) {
+	if t := s.tail; t.window != nil && !(t.chain.Size() <= t.window.next && t.window.truncate(t.chain.Size())) {
+		s.forget() // what ran ahead of the commits cannot be taken back in place
+	}
+	t := s.tail
+	if err := t.advance(ctx); err != nil {
+		return start{}, err
+	}
+	s.reportVoid(t)
+	if err := s.checkMark(t); err != nil {
+		return start{}, err
+	}
+	st := &state{identity: s.identity, keys: s.keys, size: t.chain.Size(), prev: entry.ZeroHash, window: t.window}
+	q := &sequencer{state: st, frontier: t.chain.Frontier().Clone(), limits: s.limits, signer: s.cfg.Signer}
+	if st.size == 0 {
+		return s.openEmpty(ctx, q)
+	}
+	if err := t.loadConfig(ctx); err != nil {
+		return start{}, err
+	}
+	if err := st.accepts(t.config); err != nil {
+		return start{}, err
+	}
+	if err := s.checkPayloads(ctx, t); err != nil {
+		return start{}, err
+	}
+	st.config, st.configIndex, st.prev = t.config, t.configIndex, entry.FormatHash(t.chain.LastHash())
+	at := t.chain.Input()
+	st.epoch = at.Epoch
+	if err := s.checkInput(ctx, t, at); err != nil {
+		from, reopened := s.reopen(ctx, st, at, err)
+		return start{q, from}, reopened
+	}
+	if at.Place == proof.PlaceEnd {
+		st.next = at.Seq + 1
+		return start{q, st.next}, nil
+	}
+	return start{q, at.Seq}, s.resume(ctx, t, q, at)
+}
+
+func (s *Sealer) openEmpty(ctx context.Context, q *sequencer) (start, error) {
+	info, err := s.cfg.Log.Events.Info(ctx)
+	if err != nil {
+		return start{}, fmt.Errorf("events stream: %w", err)
+	}
+	if info.Last > 0 && info.First > 1 {
+		return start{}, fmt.Errorf("%w: nothing is sealed, but EVENTS begins at sequence %d", ErrInputLost, info.First)
+	}
+	return start{q, 1}, nil
+}
+
+// resume puts the state back to before a message of which only the first entries are committed. Sealing it again makes
+// the same entries; the sequencer compares and skips those that stand.
+func (s *Sealer) resume(ctx context.Context, t *tail, q *sequencer, at proof.Position) error {
+	entries, err := t.newest(ctx, at.Place)
+	if err != nil {
+		return err
+	}
+	st, first := q.state, entries[0]
+	st.size, st.prev, st.next = first.Index, first.PreviousHash, at.Seq
+	if !t.window.truncate(first.Index) {
+		return fmt.Errorf("%w: the window does not reach index %d", ErrLogBad, first.Index)
+	}
+	switch d := first.Detail.(type) {
+	case *entry.Gap:
+		st.next = d.From
+	case *entry.Epoch:
+		if first.InputSeq == 0 {
+			st.next = 0
+			st.opening = s.epochDraft(d, first.ReceivedAt)
+		}
+	}
+	for _, e := range entries {
+		q.skip = append(q.skip, e.EntryHash)
+	}
+	return nil
+}
+
+// checkPayloads: PAYLOADS must reach as far as SEALED says.
+func (s *Sealer) checkPayloads(ctx context.Context, t *tail) error {
+	info, err := s.cfg.Log.Payloads.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("payloads stream: %w", err)
+	}
+	if named := t.chain.Batch().Payloads; info.Last < named {
+		return fmt.Errorf("%w: PAYLOADS ends at sequence %d, SEALED names %d", ErrLogBad, info.Last, named)
+	}
+	return nil
+}
+
+// checkInput: EVENTS must be the stream that was sealed from, and still hold the very message at the input position.
+func (s *Sealer) checkInput(ctx context.Context, t *tail, at proof.Position) error {
+	info, err := s.cfg.Log.Events.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("events stream: %w", err)
+	}
+	if created := entry.FormatReceived(info.Created); t.eventsCreated != "" && created != t.eventsCreated {
+		return fmt.Errorf("%w: it was created %s, the log seals one created %s", ErrInputLost, created, t.eventsCreated)
+	}
+	m, err := s.cfg.Log.Events.Get(ctx, at.Seq)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: sequence %d, up to which was sealed, is gone", ErrInputLost, at.Seq)
+	}
+	if err != nil {
+		return fmt.Errorf("EVENTS sequence %d: %w", at.Seq, err)
+	}
+	if m.Digest() != at.Digest || !m.Time.Equal(at.Time) {
+		return fmt.Errorf("%w: sequence %d, up to which was sealed, holds another message", ErrInputLost, at.Seq)
+	}
+	return nil
+}

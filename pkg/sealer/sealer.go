@@ -1,0 +1,182 @@
+// Package sealer is the one writer of a log: it reads EVENTS in order, turns every message into entries, chains and
+// Merkle-hashes them, and commits them in batches to SEALED.
+//
+//	EVENTS ─read─▶ prepare (parallel) ─▶ sequencer (order, window, chain, tree) ─▶ committer ─CAS─▶ SEALED (+ PAYLOADS before it)
+//	                                                                                   └─▶ HEAD, mark, trim, sweep (derived)
+//
+// Sealing is a pure function of the log's prefix, the events and the log secret: no clock is read, so sealing again
+// after a crash makes the same bytes, and nothing needs to be staged. The end of SEALED is the state; open makes it, at every
+// start and after every doubt. Nothing in this package knows NATS: it stands on store alone.
+//
+// No compatibility is promised for this package yet.
+package sealer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// Config is all that a sealer needs to know.
+type Config struct {
+	Log    *store.Log    // the log's streams and buckets
+	Signer *proof.Signer // its origin and signing key
+	Secret []byte        // the log secret, 32 bytes
+	Mark   string        // file that remembers the newest checkpoint seen by this host; "": none
+
+	MaxEntries      int           // entries in one batch; 0: 256, which is also the most
+	MaxLeafBytes    int           // leaves in one batch, with their line feeds; 0: 512 KiB
+	MaxPayloadBytes int           // payload records in one batch; 0: 768 KiB
+	KeepEvents      bool          // do not purge EVENTS behind the commit
+	TrimEvery       time.Duration // between purges of EVENTS; 0: 1 s, which is also the least
+	Logger          *slog.Logger  // nil: silent
+
+	window uint64 // smaller in tests; 0: entry.WindowSize
+}
+
+// Sealer seals one log. Make it with New, start it with Run.
+type Sealer struct {
+	cfg      Config
+	identity identity
+	keys     []string
+	limits   limits
+	log      *slog.Logger
+
+	tail    *tail // owned by Run
+	derived *derived
+	status  atomic.Pointer[Status]
+}
+
+// Status is what health pages tell of a sealer.
+type Status struct {
+	Size      uint64    // tree size committed
+	Root      string    // its root, hex
+	InputSeq  uint64    // EVENTS sequence reached
+	Batches   uint64    // batches committed by this process
+	Committed time.Time // when the newest of them was; zero if none
+	Recovered uint64    // times that the log was opened again after a lost tail
+	Void      uint64    // void SEALED messages seen
+}
+
+// New checks the configuration; it reads nothing from the log.
+func New(cfg Config) (*Sealer, error) {
+	if cfg.Log == nil || cfg.Signer == nil || len(cfg.Secret) != 32 {
+		return nil, fmt.Errorf("sealer: a log, a signer and a secret of 32 bytes are required")
+	}
+	l := limits{
+		entries: orDefault(cfg.MaxEntries, entry.MaxMessageEvents), leafBytes: orDefault(cfg.MaxLeafBytes, 512<<10),
+		payloadBytes: orDefault(cfg.MaxPayloadBytes, 768<<10),
+	}
+	if l.entries < 1 || l.entries > 256 || l.leafBytes < 1 || l.leafBytes > 900<<10 || l.payloadBytes < 1 || l.payloadBytes > 900<<10 {
+		return nil, fmt.Errorf("sealer: limits of a batch out of range")
+	}
+	if cfg.window == 0 {
+		cfg.window = entry.WindowSize
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Sealer{
+		cfg: cfg, limits: l, log: cfg.Logger, keys: []string{cfg.Signer.VerifierKey()},
+		identity: identity{log: cfg.Log.Name, origin: cfg.Signer.Origin(), secret: cfg.Secret},
+	}
+	s.derived = newDerived(s)
+	s.forget()
+	s.status.Store(&Status{})
+	return s, nil
+}
+
+func orDefault(n, def int) int {
+	if n == 0 {
+		return def
+	}
+	return n
+}
+
+// forget drops what is known of the log's end; the next open reads it anew.
+func (s *Sealer) forget() {
+	s.tail = &tail{log: s.cfg.Log, keys: s.keys, limit: s.cfg.window}
+}
+
+// Status returns the present status; it never blocks.
+func (s *Sealer) Status() Status { return *s.status.Load() }
+
+// Run seals until ctx is done, which is a nil return, or until one of the errors of this package says that going on would
+// be wrong. A lost race, a time-out or a broken connection is no such error: the log is opened again.
+func (s *Sealer) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := s.derived.run(ctx)
+	defer func() { cancel(); <-done }()
+	for wait := time.Duration(0); ; {
+		committed, err := s.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if fatal(err) {
+			return err
+		}
+		if committed {
+			wait = 0
+		}
+		s.log.WarnContext(ctx, "sealer opens the log again", "log", s.identity.log, "cause", err)
+		s.update(func(st *Status) { st.Recovered++ })
+		wait = min(max(2*wait, time.Millisecond), time.Second)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+func fatal(err error) bool {
+	for _, f := range []error{ErrNotCreated, ErrRefused, ErrInputLost, ErrRolledBack, ErrLogBad} {
+		if errors.Is(err, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// session opens the log and seals until something goes wrong.
+func (s *Sealer) session(ctx context.Context) (committed bool, err error) {
+	begin, err := s.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	s.update(func(st *Status) { s.fill(st) })
+	s.derived.notify(s.tail.chain.Batch(), s.tail.valid)
+	before := s.Status().Batches
+	err = s.pipeline(ctx, begin)
+	return s.Status().Batches > before, err
+}
+
+func (s *Sealer) fill(st *Status) {
+	c := s.tail.chain
+	st.Size, st.Root, st.Void = c.Size(), entry.FormatHash(c.Frontier().Root()), uint64(len(s.tail.void))
+	st.InputSeq = c.Input().Seq
+}
+
+func (s *Sealer) update(change func(*Status)) {
+	st := *s.status.Load()
+	change(&st)
+	s.status.Store(&st)
+}
+
+func (s *Sealer) reportVoid(t *tail) {
+	if n := len(t.void); n > 0 && uint64(n) > s.Status().Void {
+		s.log.Error("void messages on SEALED were skipped", "log", s.identity.log, "sequences", t.void)
+	}
+}
+
+// workers is how many goroutines prepare messages.
+func workers() int { return max(1, runtime.GOMAXPROCS(0)) }

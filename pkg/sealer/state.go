@@ -1,0 +1,140 @@
+package sealer
+
+import (
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// state is what a prefix of the log means for the next message: sealing is step, a pure function of state and message.
+// It runs ahead of the commits; what is not committed is taken back by opening the log again.
+type state struct {
+	identity
+	keys   []string // this sealer's own keys, the signing key first: what index 0 must name
+	size   uint64   // index about to be given
+	prev   string   // entry hash before it
+	epoch  uint64   // input epoch; 0 before index 0
+	next   uint64   // input sequence expected; 0: any, at the begin of an epoch
+	window *window
+
+	config      *entry.Config
+	configIndex uint64
+
+	opening *entry.Draft // an epoch entry that goes before the next message's entries
+}
+
+// step turns one prepared message into entries, in the order of SPEC 5, and yields each with its payload. After an error
+// the state is void; the only errors are those that must stop the sealer before it seals anything.
+func (s *state) step(p prepared, yield func(entry.Entry, *entry.Payload)) error {
+	seal := func(d entry.Draft, it *item) {
+		e, payload := d.Seal(s.size, s.prev)
+		if it != nil && d.IsEvent() {
+			s.window.add(true, it.key, it.print)
+		} else {
+			s.window.add(false, windowKey{}, windowKey{})
+		}
+		s.size, s.prev = s.size+1, e.EntryHash
+		yield(e, payload)
+	}
+	if s.size == 0 {
+		return s.create(p, seal)
+	}
+	if s.opening != nil {
+		d := *s.opening
+		s.opening = nil
+		seal(d, nil)
+	}
+	if s.next != 0 && p.msg.Seq > s.next {
+		src := p.source
+		src.Seq = p.msg.Seq - 1
+		seal(entry.OwnDraft(src, entry.TypeGap, &entry.Gap{From: s.next, To: p.msg.Seq - 1}), nil)
+	}
+	s.next = p.msg.Seq + 1
+	if p.open && !s.config.EventsOpen {
+		p.refuse(errOpen)
+	}
+	if p.control != nil {
+		s.control(p, seal)
+		return nil
+	}
+	s.events(p, seal)
+	return nil
+}
+
+// events seals the items of a message, and names its repeats at the end.
+func (s *state) events(p prepared, seal func(entry.Draft, *item)) {
+	var originals []entry.Original
+	for i := range p.items {
+		it := &p.items[i]
+		if !it.draft.IsEvent() {
+			seal(it.draft, nil)
+		} else if at, ok := s.window.repeat(it.key, it.print); ok {
+			originals = append(originals, entry.Original{Index: at, Position: uint64(i)})
+		} else if at, ok := s.window.newest(it.key); ok {
+			seal(it.draft.Equivocation(at), it)
+		} else {
+			seal(it.draft, it)
+		}
+	}
+	if originals != nil {
+		src := p.source
+		src.Position, src.Publisher = uint64(len(p.items)), ""
+		seal(entry.OwnDraft(src, entry.TypeDuplicate, &entry.Duplicate{Originals: originals}), nil)
+	}
+}
+
+// control seals what an administrator asked for, if it fits the log as it stands.
+func (s *state) control(p prepared, seal func(entry.Draft, *item)) {
+	kind := p.controlType
+	var err error
+	switch d := p.control.(type) {
+	case *entry.Config:
+		if err = d.Follows(s.config, s.configIndex); err == nil {
+			s.config, s.configIndex = d, s.size
+		}
+	case *entry.Epoch:
+		// Its entry stands at the begin of the epoch already; the message itself is accounted for here.
+		if kind = entry.TypeControl; d.Epoch != s.epoch {
+			err = &entry.FieldError{Field: "epoch", Reason: fmt.Sprintf("%d, but the log is in input epoch %d", d.Epoch, s.epoch)}
+		}
+	case *entry.Erasure:
+		if last := d.Indexes[len(d.Indexes)-1]; last >= s.size {
+			err = &entry.FieldError{Field: "indexes", Reason: fmt.Sprintf("index %d is not sealed yet", last)}
+		}
+	}
+	if err != nil {
+		seal(entry.RejectedMessage(p.source, err, p.msg), nil)
+		return
+	}
+	seal(entry.OwnDraft(p.source, kind, p.control), nil)
+}
+
+// create seals index 0: the config that says whose log this is. Anything else there is not for this sealer to mend.
+func (s *state) create(p prepared, seal func(entry.Draft, *item)) error {
+	c, ok := p.control.(*entry.Config)
+	if !ok {
+		return fmt.Errorf("%w: the first message on EVENTS is sequence %d on %s", ErrNotCreated, p.msg.Seq, p.msg.Subject)
+	}
+	if err := s.accepts(c); err != nil {
+		return err
+	}
+	if c.Epoch != 1 || c.Previous != nil {
+		return fmt.Errorf("%w: its config is not that of a new log", ErrRefused)
+	}
+	s.config, s.configIndex, s.epoch, s.next = c, 0, 1, p.msg.Seq+1
+	seal(entry.OwnDraft(p.source, entry.TypeConfig, c), nil)
+	return nil
+}
+
+// accepts says whether this sealer may seal under a config (SPEC 5.1).
+func (s *state) accepts(c *entry.Config) error {
+	switch {
+	case c.Rules != entry.Rules:
+		return fmt.Errorf("%w: the log is sealed by rules %d; this sealer knows %d", ErrRefused, c.Rules, entry.Rules)
+	case c.Origin != s.origin || len(c.Keys) == 0 || c.Keys[0] != s.keys[0]:
+		return fmt.Errorf("%w: the log is %s, signed by another key than this sealer's %s", ErrRefused, c.Origin, s.origin)
+	case c.SecretFingerprint != entry.SecretFingerprint(s.secret):
+		return fmt.Errorf("%w: the log secret is not the one that the log was made with", ErrRefused)
+	}
+	return nil
+}
