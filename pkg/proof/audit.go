@@ -1,0 +1,264 @@
+package proof
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// AuditConfig is what Audit knows beside the log.
+type AuditConfig struct {
+	Keys []string // verifier keys; none: those that index 0 names, which says that the log is one, but not whose
+
+	// Payloads reads the body of the PAYLOADS message that a batch names by its sequence, or its rewritten form; false: there is none.
+	// Nil: data is not checked, and the report says so.
+	Payloads func(seq uint64) (body []byte, there bool, err error)
+
+	Known    []Checkpoint      // checkpoints seen earlier; each must be of a tree that this log begins with
+	Progress func(size uint64) // told after each batch; nil: nobody is
+}
+
+// Report is what Audit found in a log that verifies, or up to where it does.
+type Report struct {
+	Log, Origin string
+	Size        uint64
+	Root        entry.Hash
+	Checkpoint  []byte // the newest, signed
+	Key         string // verifier key that signs
+	Batches     uint64
+	Events      uint64 // entries of agents' events, equivocations among them
+	Own         uint64 // entries that the log made itself
+	Payloads    uint64 // payloads that open their leaf's commitment
+	Erased      uint64 // payloads that are missing under an erasure entry
+	DataChecked bool
+	Void        []uint64 // SEALED sequences of void messages
+}
+
+// Missing is the error of SEALED messages that are not there: the log is unreadable from an index on.
+func Missing(index, from, to uint64) error {
+	if from == to {
+		return mismatch(index, "missing", "SEALED sequence %d is missing or unreadable; nothing from index %d on can be checked", from, index)
+	}
+	return mismatch(index, "missing", "SEALED sequences %d to %d are missing or unreadable; nothing from index %d on can be checked", from, to, index)
+}
+
+// Audit checks a whole log again, from the messages of SEALED in order: every leaf, the chain, the indexes, the accounting of input
+// positions, every payload, and the root and signature of every batch's checkpoint (SPEC 10). A *MismatchError names the first bad
+// index; the report then tells how far the log verifies. Errors of sealed and of Payloads are returned as they are.
+func Audit(cfg AuditConfig, sealed iter.Seq2[entry.Message, error]) (Report, error) {
+	a := newAuditor(cfg)
+	chain, next := NewChain(cfg.Keys...), uint64(1)
+	for m, err := range sealed {
+		if err == nil {
+			err = a.message(chain, m, next)
+		}
+		if err != nil {
+			return a.report(chain), err
+		}
+		next = m.Seq + 1
+	}
+	err := a.end(chain.Size())
+	return a.report(chain), err
+}
+
+// auditor keeps what Audit and AuditExport check beyond the chain.
+type auditor struct {
+	cfg      AuditConfig
+	out      Report
+	known    []Checkpoint
+	frontier Frontier        // follows leaf by leaf, for checkpoints of sizes between batches
+	missing  []uint64        // indexes whose payload is not there, ascending
+	erased   map[uint64]bool // indexes that erasure entries name
+	named    uint64          // PAYLOADS sequence of the batch before
+}
+
+func newAuditor(cfg AuditConfig) *auditor {
+	a := &auditor{cfg: cfg, erased: map[uint64]bool{}, known: slices.Clone(cfg.Known)}
+	slices.SortFunc(a.known, func(x, y Checkpoint) int { return cmp.Compare(x.Size, y.Size) })
+	a.out.DataChecked = cfg.Payloads != nil
+	return a
+}
+
+func (a *auditor) message(chain *Chain, m entry.Message, next uint64) error {
+	if m.Seq != next {
+		return Missing(chain.Size(), next, m.Seq-1)
+	}
+	entries, err := chain.Next(m)
+	if errors.Is(err, ErrVoid) {
+		a.out.Void = append(a.out.Void, m.Seq)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := a.entry(&entries[i]); err != nil {
+			return err
+		}
+	}
+	a.out.Batches++
+	if err := a.payloads(chain.Batch(), entries); err != nil {
+		return err
+	}
+	if a.cfg.Progress != nil {
+		a.cfg.Progress(chain.Size())
+	}
+	return nil
+}
+
+// entry counts, and compares known checkpoints with the tree at their size.
+func (a *auditor) entry(e *entry.Entry) error {
+	if e.IsEvent() {
+		a.out.Events++
+	} else {
+		a.out.Own++
+	}
+	if d, ok := e.Detail.(*entry.Erasure); ok {
+		for _, i := range d.Indexes {
+			a.erased[i] = true
+		}
+	}
+	if len(a.known) == 0 {
+		return nil
+	}
+	if err := a.compare(); err != nil {
+		return err
+	}
+	h, err := entry.ParseHash(e.EntryHash)
+	if err != nil {
+		return mismatch(e.Index, "leaf", "%v", err)
+	}
+	a.frontier.Append(h)
+	return nil
+}
+
+// compare checks the known checkpoints of the size that the tree has just now.
+func (a *auditor) compare() error {
+	for len(a.known) > 0 && a.known[0].Size <= a.frontier.Size() {
+		if k := a.known[0]; k.Root != a.frontier.Root() {
+			return mismatch(max(k.Size, 1)-1, "root", "a checkpoint of size %d has another root: the log was rewritten at or before this index", k.Size)
+		}
+		a.known = a.known[1:]
+	}
+	return nil
+}
+
+// payloads checks the data of one batch.
+func (a *auditor) payloads(b Batch, entries []entry.Entry) error {
+	first := slices.IndexFunc(entries, func(e entry.Entry) bool { return e.DataHash != "" })
+	switch {
+	case first < 0 && b.Payloads != a.named:
+		return mismatch(b.First, "payload", "a batch without data names PAYLOADS sequence %d, the one before %d", b.Payloads, a.named)
+	case first >= 0 && b.Payloads <= a.named:
+		return mismatch(entries[first].Index, "payload", "a batch with data names PAYLOADS sequence %d, the one before %d", b.Payloads, a.named)
+	}
+	a.named = b.Payloads
+	if first < 0 || a.cfg.Payloads == nil {
+		return nil
+	}
+	body, there, err := a.cfg.Payloads(b.Payloads)
+	if err != nil {
+		return err
+	}
+	var records []entry.Payload
+	if there {
+		if records, err = ParsePayloads(body); err != nil {
+			return mismatch(entries[first].Index, "payload", "PAYLOADS sequence %d: %v", b.Payloads, err)
+		}
+	}
+	return a.records(entries, records)
+}
+
+// records matches payload records, which ascend by index, with the entries that commit to them.
+func (a *auditor) records(entries []entry.Entry, records []entry.Payload) error {
+	for i := range entries {
+		e := &entries[i]
+		if len(records) > 0 && records[0].Index <= e.Index {
+			if err := a.payload(e, &records[0]); err != nil {
+				return err
+			}
+			records = records[1:]
+		} else if e.DataHash != "" {
+			a.missing = append(a.missing, e.Index)
+		}
+	}
+	if len(records) > 0 {
+		return mismatch(entries[len(entries)-1].Index, "payload", "a record of index %d where none belongs", records[0].Index)
+	}
+	return nil
+}
+
+func (a *auditor) payload(e *entry.Entry, p *entry.Payload) error {
+	switch {
+	case p.Index != e.Index || e.DataHash == "":
+		return mismatch(e.Index, "payload", "a record of index %d where none belongs", p.Index)
+	case !p.Opens(*e):
+		return mismatch(e.Index, "payload", "data and salt do not open data_hash")
+	}
+	if d, ok := e.Detail.(*entry.Rejected); ok {
+		if uint64(len(p.Data)) != min(d.Size, entry.MaxRejectedBytes) {
+			return mismatch(e.Index, "digest", "%d bytes kept of %d", len(p.Data), d.Size)
+		}
+		if d.Size <= entry.MaxRejectedBytes && d.Digest != e.DataHash {
+			return mismatch(e.Index, "digest", "it does not open with the bytes that were kept")
+		}
+	}
+	a.out.Payloads++
+	return nil
+}
+
+// end settles what only the whole log can tell.
+func (a *auditor) end(size uint64) error {
+	if len(a.known) > 0 {
+		if err := a.compare(); err != nil {
+			return err
+		}
+	}
+	for _, i := range a.missing {
+		if !a.erased[i] {
+			return mismatch(i, "payload", "its data is missing, and no erasure entry names it")
+		}
+		a.out.Erased++
+	}
+	if len(a.known) > 0 {
+		return mismatch(size, "cut", "the log ends at size %d, but a checkpoint of size %d was seen", size, a.known[len(a.known)-1].Size)
+	}
+	return nil
+}
+
+func (a *auditor) report(c *Chain) Report {
+	r := a.out
+	r.Log, r.Origin, r.Size, r.Root = c.log, c.Origin(), c.Size(), c.Frontier().Root()
+	r.Checkpoint = c.Batch().Checkpoint
+	if keys := c.Keys(); len(keys) > 0 {
+		r.Key = keys[0]
+	}
+	return r
+}
+
+// ParsePayloads reads the body of a PAYLOADS message (SPEC 7): records, each on its line, ascending by index.
+func ParsePayloads(body []byte) ([]entry.Payload, error) {
+	if len(body) == 0 {
+		return nil, nil // all of it was erased
+	}
+	if body[len(body)-1] != '\n' {
+		return nil, fmt.Errorf("payload records: the last line does not end")
+	}
+	lines := bytes.Split(body[:len(body)-1], []byte{'\n'})
+	list := make([]entry.Payload, len(lines))
+	for i, line := range lines {
+		p, err := entry.ParsePayload(line)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 && p.Index <= list[i-1].Index {
+			return nil, fmt.Errorf("payload records: index %d after %d", p.Index, list[i-1].Index)
+		}
+		list[i] = p
+	}
+	return list, nil
+}
