@@ -43,6 +43,9 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// AppendQuoted writes a JSON string with the escapes of RFC 8785. s must be valid UTF-8.
+func AppendQuoted(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // object writes members one after the other; the caller keeps their order.
 type object struct {
 	dst   []byte

@@ -14,22 +14,22 @@ type Redaction struct{ Kind, Path string }
 // Entry is a sealed event, or one of the log's own. Only a Draft's Seal and ParseEntry make one; strings are absent if
 // empty. Leaf is what the log stores and hashes, and the truth: the other fields are a view of it.
 type Entry struct {
-	V                                                uint64
-	Log                                              string
-	Index                                            uint64
-	EntryID, Timestamp, ReceivedAt                   string
-	EventType, CloudEventType                        string
-	AgentDID, Action, Resource, TargetDID            string
-	Outcome, PolicyDecision, MatchedRule             string
-	TraceID, SessionID                               string
-	DataHash, PreviousHash, EntryHash                string // 64 lower-case hexadecimal digits
-	InputEpoch, InputSeq, Position                   uint64
-	Publisher                                        string
-	AgentSeq                                         *uint64
-	AgentPrev, Signature                             string
-	Redactions                                       []Redaction
-	Extensions                                       map[string]string
-	Detail                                           Detail // nil but in the log's own entries
+	V                                     uint64
+	Log                                   string
+	Index                                 uint64
+	EntryID, Timestamp, ReceivedAt        string
+	EventType, CloudEventType             string
+	AgentDID, Action, Resource, TargetDID string
+	Outcome, PolicyDecision, MatchedRule  string
+	TraceID, SessionID                    string
+	DataHash, PreviousHash, EntryHash     string // 64 lower-case hexadecimal digits
+	InputEpoch, InputSeq, Position        uint64
+	Publisher                             string
+	AgentSeq                              *uint64
+	AgentPrev, Signature                  string
+	Redactions                            []Redaction
+	Extensions                            map[string]string
+	Detail                                Detail // nil but in the log's own entries
 
 	Leaf []byte
 }

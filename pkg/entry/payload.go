@@ -39,6 +39,14 @@ func (p Payload) AppendRecord(dst []byte) []byte {
 	return o.end()
 }
 
+// AppendMembers writes the payload's data and salt as members of an object that is being written (SPEC 9).
+func (p Payload) AppendMembers(dst []byte) []byte {
+	o := object{dst: dst, start: len(dst)}
+	o.appendPayloadData(p.Data)
+	o.text("salt", FormatHash(p.Salt))
+	return o.dst
+}
+
 func (o *object) appendPayloadData(data []byte) {
 	if IsText(data) {
 		o.text("data_raw", string(data))

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// At is a batch and the SEALED sequence at which it stands.
+type At struct {
+	Seq   uint64
+	Batch proof.Batch
+}
+
+// FindBatch finds the batch that holds an index, or says ErrNotFound. It reads about log2 of SEALED's length, and verifies
+// nothing: what matters is checked against the chain or a checkpoint by the caller.
+func FindBatch(ctx context.Context, log *Log, index uint64) (At, error) {
+	return find(ctx, log, func(b proof.Batch) int {
+		switch {
+		case index < b.First:
+			return -1
+		case index >= b.Size:
+			return 1
+		}
+		return 0
+	})
+}
+
+// FindInput finds the batch that reaches the end of an EVENTS message of an epoch, or says ErrNotFound if it is not sealed yet.
+// Entries of that message may stand in batches before it.
+func FindInput(ctx context.Context, log *Log, epoch, seq uint64) (At, error) {
+	done := func(p proof.Position) bool {
+		return p.Epoch > epoch || p.Epoch == epoch && (p.Seq > seq || p.Seq == seq && p.Place == proof.PlaceEnd)
+	}
+	var found At
+	_, err := find(ctx, log, func(b proof.Batch) int {
+		if done(b.Input) {
+			return -1
+		}
+		return 1
+	}, func(at At) {
+		if done(at.Batch.Input) {
+			found = at
+		}
+	})
+	if found.Seq != 0 {
+		return found, nil
+	}
+	return At{}, err
+}
+
+// find searches SEALED, in which batches rise. Messages that are none, and sequences that are gone, are stepped over.
+func find(ctx context.Context, log *Log, compare func(proof.Batch) int, visit ...func(At)) (At, error) {
+	info, err := log.Sealed.Info(ctx)
+	if err != nil {
+		return At{}, fmt.Errorf("sealed stream: %w", err)
+	}
+	lo, hi := info.First, info.Last+1
+	for lo < hi {
+		at, err := batchFrom(ctx, log, lo+(hi-lo)/2, hi)
+		if errors.Is(err, ErrNotFound) {
+			hi = lo + (hi-lo)/2
+			continue
+		} else if err != nil {
+			return At{}, err
+		}
+		for _, v := range visit {
+			v(at)
+		}
+		switch c := compare(at.Batch); {
+		case c == 0:
+			return at, nil
+		case c < 0:
+			hi = lo + (hi-lo)/2
+		default:
+			lo = at.Seq + 1
+		}
+	}
+	return At{}, fmt.Errorf("sealed stream: %w", ErrNotFound)
+}
+
+// batchFrom reads the first batch at a sequence from seq up to end.
+func batchFrom(ctx context.Context, log *Log, seq, end uint64) (At, error) {
+	for ; seq < end; seq++ {
+		m, err := log.Sealed.Get(ctx, seq)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return At{}, fmt.Errorf("SEALED sequence %d: %w", seq, err)
+		}
+		if b, err := proof.ParseBatch(m); err == nil {
+			return At{m.Seq, b}, nil
+		} else if errors.Is(err, proof.ErrVersion) {
+			return At{}, fmt.Errorf("SEALED sequence %d: %w", seq, err)
+		}
+	}
+	return At{}, ErrNotFound
+}
+
+// PayloadMessage reads the body of a PAYLOADS message by the sequence that SEALED names: the original, or where that is gone, its
+// newest rewritten form. ErrNotFound says that neither is there.
+func PayloadMessage(ctx context.Context, log *Log, seq uint64) ([]byte, error) {
+	m, err := log.Payloads.Get(ctx, seq)
+	if errors.Is(err, ErrNotFound) {
+		m, err = log.Payloads.Last(ctx, fmt.Sprintf("audit.%s.payloads.%d", log.Name, seq))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, err)
+	}
+	return m.Data, nil
+}
+
+// Payloads reads the payloads of a batch by index. One that is missing is not there; whether it may be missing is Audit's question.
+func Payloads(ctx context.Context, log *Log, seq uint64) (map[uint64]entry.Payload, error) {
+	body, err := PayloadMessage(ctx, log, seq)
+	if err != nil {
+		return nil, err
+	}
+	list, err := proof.ParsePayloads(body)
+	if err != nil {
+		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, err)
+	}
+	byIndex := make(map[uint64]entry.Payload, len(list))
+	for _, p := range list {
+		byIndex[p.Index] = p
+	}
+	return byIndex, nil
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// Follower reads SEALED in order and verifies it as it goes.
+type Follower struct {
+	Log  *Log
+	Keys []string // verifier keys; none: those that index 0 names, which says that the log is one, but not whose
+	From uint64   // first index wanted
+	Stop bool     // end at the present end of SEALED instead of waiting for more
+
+	// Void is told of each message that is skipped because it does not continue the log; nil: nobody is.
+	Void func(seq uint64, why error)
+}
+
+// Sealed is one verified batch and the SEALED sequence at which it stands.
+type Sealed struct {
+	Seq     uint64
+	Batch   proof.Batch
+	Entries []entry.Entry
+}
+
+// Follow yields the entries of a log from an index on, each verified, and waits at the end until ctx is done. It ends after the
+// first error.
+func Follow(ctx context.Context, log *Log, from uint64, vkeys ...string) iter.Seq2[entry.Entry, error] {
+	return func(yield func(entry.Entry, error) bool) {
+		for s, err := range (Follower{Log: log, Keys: vkeys, From: from}).Batches(ctx) {
+			if err != nil {
+				yield(entry.Entry{}, err)
+				return
+			}
+			for _, e := range s.Entries {
+				if e.Index >= from && !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Batches yields whole batches, beginning with the one that holds From; all in it are verified. A walk that begins in the middle
+// trusts the signature of the batch before; one that then meets a void message begins again at the log's first
+// message, because only the whole chain tells which of two is void.
+func (f Follower) Batches(ctx context.Context) iter.Seq2[Sealed, error] {
+	return func(yield func(Sealed, error) bool) {
+		next := f.From
+		again := errors.New("begin again")
+		for whole := f.From == 0 || len(f.Keys) == 0; ; whole = true {
+			err := f.walk(ctx, whole, again, func(s Sealed) bool {
+				if s.Batch.Size <= next {
+					return true
+				}
+				next = s.Batch.Size
+				return yield(s, nil)
+			})
+			switch {
+			case err == again:
+				continue
+			case err != nil && err != errStopped:
+				yield(Sealed{}, err)
+			}
+			return
+		}
+	}
+}
+
+var errStopped = errors.New("the caller has stopped")
+
+func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(Sealed) bool) error {
+	info, err := f.Log.Sealed.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("sealed stream: %w", err)
+	}
+	chain, last := proof.NewChain(f.Keys...), uint64(0)
+	if !whole {
+		at, err := FindBatch(ctx, f.Log, f.From-1)
+		if errors.Is(err, ErrNotFound) {
+			return again
+		} else if err != nil {
+			return err
+		}
+		if chain, err = proof.ResumeChain(at.Batch, at.Batch.Leaves[len(at.Batch.Leaves)-1], f.Keys...); err != nil {
+			return again
+		}
+		last = at.Seq
+	}
+	if f.Stop && last >= info.Last {
+		return nil
+	}
+	r, err := f.Log.Sealed.Read(ctx, last+1)
+	if err != nil {
+		return fmt.Errorf("sealed stream: %w", err)
+	}
+	defer r.Close()
+	for {
+		messages, err := r.Next(ctx, 16)
+		if err != nil {
+			return fmt.Errorf("sealed stream: %w", err)
+		}
+		for _, m := range messages {
+			if m.Seq != last+1 {
+				return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), last+1, m.Seq-1))
+			}
+			last = m.Seq
+			entries, err := chain.Next(m)
+			switch {
+			case errors.Is(err, proof.ErrVoid) && !whole:
+				return again
+			case errors.Is(err, proof.ErrVoid):
+				if f.Void != nil {
+					f.Void(m.Seq, err)
+				}
+			case err != nil:
+				return fmt.Errorf("SEALED sequence %d: %w", m.Seq, err)
+			case !yield(Sealed{m.Seq, chain.Batch(), entries}):
+				return errStopped
+			}
+			if f.Stop && m.Seq >= info.Last {
+				return nil
+			}
+		}
+	}
+}
