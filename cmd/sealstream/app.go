@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// app is what every verb has: where to read, print and ask.
+type app struct {
+	ctx      context.Context
+	in       io.Reader
+	out, err io.Writer
+	json     bool
+	server   string
+	log      string
+}
+
+// errFailed is wrapped by errors that mean "no": a check failed, an event was refused, an entry is not there. Exit status 1.
+var errFailed = errors.New("check failed")
+
+// failure is an errFailed with a text of its own.
+type failure struct{ text string }
+
+func (f failure) Error() string        { return f.text }
+func (f failure) Is(target error) bool { return target == errFailed }
+
+func failed(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
+
+// shown is an error that the output tells already.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
+
+// print writes v as JSON, indented for a person and in one line for a pipe.
+func (a *app) print(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	if isTerminal(a.out) {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// apiTimeout is how long an answer may take to begin.
+const apiTimeout = 30 * time.Second
+
+var httpClient = &http.Client{Transport: &http.Transport{
+	Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: apiTimeout, MaxIdleConnsPerHost: 8,
+}}
+
+// open asks the server, and returns the body of a 200. Any other answer is an error with the problem's own words.
+func (a *app) open(path string, query url.Values, accept string) (io.ReadCloser, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("log", a.log)
+	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, strings.TrimRight(a.server, "/")+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("--server: %w", err)
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	return a.do(req)
+}
+
+func (a *app) do(req *http.Request) (io.ReadCloser, error) {
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no answer from %s; is `sealstream up` running? (%w)", a.server, errors.Unwrap(err))
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	return nil, a.problem(resp)
+}
+
+// problem reads an RFC 9457 answer.
+func (a *app) problem(resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var p struct{ Title, Detail, Field string }
+	text := resp.Status
+	if json.Unmarshal(body, &p) == nil && p.Title != "" {
+		if text = p.Detail; text == "" {
+			text = p.Title
+		}
+		if p.Field != "" && !strings.HasPrefix(text, p.Field) {
+			text = p.Field + ": " + text
+		}
+	}
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusUnprocessableEntity {
+		return failed("%s", text)
+	}
+	return errors.New(text)
+}
+
+// get asks the server for JSON and decodes it into v.
+func (a *app) get(path string, query url.Values, v any) error {
+	body, err := a.open(path, query, "")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return fmt.Errorf("answer to %s: %w", path, err)
+	}
+	return nil
+}
+
+// entryPath is the API's path of an entry that is named by index or by id.
+func entryPath(name string) string {
+	if strings.Trim(name, "0123456789") == "" {
+		return "/v1/entries/" + name
+	}
+	return "/v1/entries/id/" + url.PathEscape(name)
+}
+
+func entryQuery(agent string) url.Values {
+	q := url.Values{}
+	if agent != "" {
+		q.Set("agent", agent)
+	}
+	return q
+}
+
+// readKey takes a verifier key as it is, or the file that holds it.
+func readKey(key string) (string, error) {
+	if key == "" || strings.Count(key, "+") >= 2 && !strings.Contains(key, "\n") {
+		if _, err := os.Stat(key); key == "" || err != nil {
+			return key, nil
+		}
+	}
+	b, err := os.ReadFile(key)
+	if err != nil {
+		return "", fmt.Errorf("--key: neither a verifier key nor its file: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

@@ -1,0 +1,99 @@
+// Command sealstream is the whole of sealstream: the log in one process (up), and every verb of agents, investigators and auditors.
+//
+// It exits with 0 if what was asked for is so, 1 if a check failed, and 2 if it was used wrongly or could not find out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// commands is the command line: one field a verb, each in a file of its own.
+type commands struct {
+	JSON    bool             `help:"Print JSON."`
+	Server  string           `help:"Where the API is." default:"http://127.0.0.1:8420" env:"SEALSTREAM_SERVER" placeholder:"URL"`
+	Log     string           `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	Version kong.VersionFlag `help:"Print the version."`
+
+	Up         upCmd         `cmd:"" help:"Run the whole log in this process, with an embedded NATS server."`
+	Record     recordCmd     `cmd:"" name:"log" help:"Record one event."`
+	Import     importCmd     `cmd:"" help:"Record the events of a file."`
+	Query      queryCmd      `cmd:"" help:"List entries by filters, newest page first."`
+	Get        getCmd        `cmd:"" help:"Show one entry."`
+	Prove      proveCmd      `cmd:"" help:"Prove that an entry is in the log."`
+	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
+	Export     exportCmd     `cmd:"" help:"Write entries with all that is needed to verify them offline."`
+	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
+	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
+	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
+	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
+}
+
+const description = `A tamper-evident, ordered, durable audit log for AI agents.
+
+Exit status: 0 yes, 1 a check failed, 2 wrong use or no answer.`
+
+// run is main without the process: the scripts in testdata call it through the binary, tests in Go directly.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("sealstream"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Vars{"version": version()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Exit(func(code int) { exit = code }))
+	if err != nil {
+		panic(err) // the grammar above is wrong
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // --help and --version
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "sealstream: %v (see --help)\n", err)
+		return 2
+	}
+	a := &app{ctx: ctx, in: stdin, out: stdout, err: stderr, json: c.JSON, server: c.Server, log: c.Log}
+	return a.exit(parsed.Run(a))
+}
+
+// exit tells an error to the user, once, and gives the exit status.
+func (a *app) exit(err error) int {
+	if err == nil {
+		return 0
+	}
+	if _, ok := errors.AsType[shown](err); !ok {
+		fmt.Fprintf(a.err, "sealstream: %v\n", err)
+	}
+	if errors.Is(err, errFailed) {
+		return 1
+	}
+	return 2
+}
+
+// version is that of the module, and of the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "(devel)" || v == "") {
+			v = "devel " + s.Value
+		}
+	}
+	return v
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts in testdata run this very program under its name, each time as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sealstream": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs testdata/*.txtar. Beside the usual commands they have
+//
+//	ports NAME…    gives each variable a free loopback address
+//	ready ADDR     waits until the API at an address says that it is ready
+//	alter F A B    replaces the first A in a file by B
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			demo, err := filepath.Abs("../../pkg/node/demo/tau-airline.jsonl")
+			if err != nil {
+				return err
+			}
+			verifier, err := filepath.Abs("../../pkg/verifier/sealstream_verify.py")
+			e.Setenv("AIRLINE", demo)
+			e.Setenv("VERIFIER", verifier)
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ports": ports, "ready": ready, "alter": alter,
+		},
+	})
+}
+
+func ports(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // all are held until all are chosen
+		ts.Setenv(name, l.Addr().String())
+	}
+}
+
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		resp, err := http.Get("http://" + args[0] + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not ready: %v", args[0], err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// alter FILE OLD NEW replaces the first occurrence of a text in a file.
+func alter(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	if !bytes.Contains(b, []byte(args[1])) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, bytes.Replace(b, []byte(args[1]), []byte(args[2]), 1), 0o644))
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+type verifyCmd struct {
+	Target     []string `arg:"" optional:"" help:"Proof file, export, checkpoint, data directory, or URL of a running log." placeholder:"FILE|DIR|URL"`
+	Data       string   `help:"Data directory of a log that is not running." type:"path" placeholder:"DIR"`
+	Key        string   `help:"The log's public key, or its file. Without it, a log proves to be one, but not whose." placeholder:"KEY|FILE"`
+	Checkpoint []string `help:"A checkpoint that was saved earlier: the log must still begin with it." type:"path" placeholder:"FILE"`
+	Leaf       string   `help:"File with the leaf that a c2sp proof is of." type:"path" placeholder:"FILE"`
+
+	EntryHash string `help:"Bare check: this entry hash …" placeholder:"HEX"`
+	Proof     string `help:"… and the steps [[hash, left|right], …] in this file …" type:"path" placeholder:"FILE"`
+	Root      string `help:"… lead to this root." placeholder:"HEX"`
+}
+
+func (*verifyCmd) Help() string {
+	return `What a target is shows from what it is made of. Nothing that the server or the file says of itself is trusted.
+
+Examples:
+  sealstream verify log.jsonl --key log.pub
+  sealstream verify --data sealstream-data --checkpoint monday.checkpoint
+  sealstream verify http://127.0.0.1:8420 --key log.pub
+  sealstream verify --entry-hash H --proof steps.json --root R`
+}
+
+// Run finds out what the target is, checks it, and prints verdicts.
+func (c *verifyCmd) Run(a *app) error {
+	if c.EntryHash != "" || c.Proof != "" || c.Root != "" {
+		return c.bare(a)
+	}
+	target := c.Data
+	switch {
+	case target == "" && len(c.Target) == 1:
+		target = c.Target[0]
+	case target == "" || len(c.Target) > 0:
+		return errors.New("verify: one file, one --data directory or one URL is required (see --help)")
+	}
+	key, err := readKey(c.Key)
+	if err != nil {
+		return err
+	}
+	known, err := readCheckpoints(c.Checkpoint)
+	if err != nil {
+		return err
+	}
+	v := &verification{app: a, key: key, known: known, leaf: c.Leaf, target: target}
+	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		return v.url()
+	}
+	info, err := os.Stat(target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("verify: %w", err)
+	case info.IsDir():
+		return v.dir()
+	}
+	return v.file()
+}
+
+// bare is the check of nothing but hashes: it says that an entry hash leads to a root, not whose root that is.
+func (c *verifyCmd) bare(a *app) error {
+	if c.EntryHash == "" || c.Proof == "" || c.Root == "" {
+		return errors.New("verify: --entry-hash, --proof and --root belong together")
+	}
+	h, err := entry.ParseHash(c.EntryHash)
+	if err != nil {
+		return fmt.Errorf("--entry-hash: %w", err)
+	}
+	root, err := entry.ParseHash(c.Root)
+	if err != nil {
+		return fmt.Errorf("--root: %w", err)
+	}
+	raw, err := os.ReadFile(c.Proof)
+	if err != nil {
+		return fmt.Errorf("--proof: %w", err)
+	}
+	steps, err := readSteps(raw)
+	if err != nil {
+		return fmt.Errorf("--proof: %w", err)
+	}
+	v := &verification{app: a, target: c.Proof}
+	v.add("the entry hash leads to the root", proof.CheckPath(h, steps, root), "")
+	v.onlyIf("the entry is in the log", "the root is one that the log has signed; give the whole proof and --key to know")
+	return v.finish(proof.Report{}, nil)
+}
+
+// readSteps takes the steps alone, or a JSON proof that holds them.
+func readSteps(raw []byte) (proof.Path, error) {
+	var whole struct {
+		Steps *proof.Path `json:"merkle_proof"`
+	}
+	if json.Unmarshal(raw, &whole) == nil && whole.Steps != nil {
+		return *whole.Steps, nil
+	}
+	var steps proof.Path
+	err := json.Unmarshal(raw, &steps)
+	return steps, err
+}
+
+func readCheckpoints(files []string) ([]proof.Checkpoint, error) {
+	var list []proof.Checkpoint
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("--checkpoint: %w", err)
+		}
+		cp, err := proof.ParseCheckpointUnverified(raw)
+		if err != nil {
+			return nil, fmt.Errorf("--checkpoint %s: %w", f, err)
+		}
+		list = append(list, cp)
+	}
+	return list, nil
+}
+
+// kindOf tells from the first bytes what a file is.
+func kindOf(head []byte) string {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte("c2sp.org/tlog-proof@")):
+		return "proof file"
+	case bytes.HasPrefix(head, []byte(`{"sealstream_export"`)):
+		return "export"
+	case bytes.HasPrefix(head, []byte("{")):
+		return "proof"
+	case bytes.Contains(head, []byte("\n\n\u2014 ")):
+		return "checkpoint"
+	}
+	return ""
+}
+
+func (v *verification) file() error {
+	f, err := os.Open(v.target)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, 4096)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	switch kindOf(head[:n]) {
+	case "proof file":
+		return v.proofFile(f)
+	case "proof":
+		return v.jsonProof(f)
+	case "checkpoint":
+		return v.checkpoint(f)
+	case "export":
+		size := uint64(0)
+		if info, err := f.Stat(); err == nil {
+			size = uint64(info.Size())
+		}
+		return v.export(f, size)
+	}
+	return fmt.Errorf("%s is neither a proof, an export nor a checkpoint of sealstream", v.target)
+}
+
+func dirOf(path string) string { return filepath.Dir(path) }
+
+func hexHash(h entry.Hash) string { return entry.FormatHash(h) }

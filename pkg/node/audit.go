@@ -1,0 +1,189 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/store/natsstore"
+	"github.com/sealstream/sealstream/streams"
+)
+
+// AuditDir audits the log in a data directory that no process has. Opening a store writes to it, so all is done on a copy in a
+// temporary folder; the original is only read. cfg.Keys may be empty: then the directory's own log.pub is taken, which says whose log
+// it claims to be. The checkpoint that the directory keeps is added to the known ones, which are returned.
+func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (proof.Report, []proof.Checkpoint, error) {
+	if err := CheckDir(dir); err != nil {
+		return proof.Report{}, nil, err
+	}
+	lock, err := lockExisting(filepath.Join(dir, fileLock))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return proof.Report{}, nil, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
+	}
+	if lock != nil {
+		defer lock.Close()
+	}
+	known, err := knownCheckpoints(dir, &cfg)
+	if err != nil {
+		return proof.Report{}, nil, err
+	}
+	log, done, err := openCopy(ctx, dir)
+	if err != nil {
+		return proof.Report{}, known, err
+	}
+	defer done()
+	r, err := auditLog(ctx, log, cfg)
+	return r, known, err
+}
+
+// knownCheckpoints reads the directory's key, if none is given, and the checkpoint that it keeps.
+func knownCheckpoints(dir string, cfg *proof.AuditConfig) ([]proof.Checkpoint, error) {
+	if len(cfg.Keys) == 0 {
+		key, err := PublicKey(dir)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKeys, err)
+		}
+		cfg.Keys = []string{key}
+	}
+	signed, err := os.ReadFile(filepath.Join(dir, fileMark))
+	if errors.Is(err, fs.ErrNotExist) {
+		return cfg.Known, nil
+	} else if err != nil {
+		return nil, err
+	}
+	cp, err := proof.OpenCheckpoint(signed, cfg.Keys...)
+	if err != nil {
+		return nil, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint file of the directory: %v", err)}
+	}
+	cfg.Known = append(cfg.Known, cp)
+	return cfg.Known, nil
+}
+
+// auditLog audits SEALED from its first message to its present end.
+func auditLog(ctx context.Context, log *store.Log, cfg proof.AuditConfig) (proof.Report, error) {
+	cfg.Payloads = func(seq uint64) ([]byte, bool, error) {
+		body, err := store.PayloadMessage(ctx, log, seq)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, false, nil
+		}
+		return body, err == nil, err
+	}
+	info, err := log.Sealed.Info(ctx)
+	if err != nil {
+		return proof.Report{}, err
+	}
+	return proof.Audit(cfg, messages(ctx, log.Sealed, info.Last))
+}
+
+// messages yields a stream up to a sequence.
+func messages(ctx context.Context, s store.Stream, last uint64) iter.Seq2[entry.Message, error] {
+	return func(yield func(entry.Message, error) bool) {
+		if last == 0 {
+			return
+		}
+		r, err := s.Read(ctx, 1)
+		if err != nil {
+			yield(entry.Message{}, err)
+			return
+		}
+		defer r.Close()
+		for seen := uint64(0); seen < last; {
+			list, err := r.Next(ctx, 16)
+			if err != nil {
+				yield(entry.Message{}, err)
+				return
+			}
+			for _, m := range list {
+				if seen = m.Seq; !yield(m, nil) || seen >= last {
+					return
+				}
+			}
+		}
+	}
+}
+
+// openCopy copies the streams of a data directory and opens the copy in a server that listens nowhere.
+func openCopy(ctx context.Context, dir string) (*store.Log, func(), error) {
+	tmp, err := os.MkdirTemp("", "sealstream-verify-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	undo := []func(){func() { os.RemoveAll(tmp) }}
+	done := func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			undo[i]()
+		}
+	}
+	log, err := func() (*store.Log, error) {
+		if err := copyTree(filepath.Join(dir, dirNATS), tmp); err != nil {
+			return nil, fmt.Errorf("copy of %s: %w", dir, err)
+		}
+		key, err := PublicKey(dir)
+		if err != nil {
+			return nil, err
+		}
+		name := logOfKey(key)
+		s, err := natsd.Start(ctx, natsd.Config{StoreDir: tmp, InProcess: true, Log: name})
+		if err != nil {
+			return nil, err
+		}
+		undo = append(undo, s.Shutdown)
+		nc, err := s.Connect(connOptions("sealstream verify", slog.New(slog.DiscardHandler))...)
+		if err != nil {
+			return nil, err
+		}
+		undo = append(undo, nc.Close)
+		return natsstore.Open(ctx, nc, streams.Config{Log: name})
+	}()
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return log, done, nil
+}
+
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch target := filepath.Join(to, rel); {
+		case d.IsDir():
+			return os.MkdirAll(target, 0o700)
+		case d.Type().IsRegular():
+			return copyFile(path, target)
+		}
+		return nil
+	})
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}

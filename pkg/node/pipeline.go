@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/query"
+	"github.com/sealstream/sealstream/pkg/sealer"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// pipeline is a whole log in one process: sealer, ingest and query over one store. Up and Embedded stand on it.
+type pipeline struct {
+	log     *store.Log
+	keys    Keys
+	sealer  *sealer.Sealer
+	ingest  *ingest.Ingest
+	query   *query.Query
+	parts   *group
+	closing atomic.Bool
+}
+
+// pipelineConfig says how a pipeline differs from the default.
+type pipelineConfig struct {
+	log       *store.Log
+	keys      Keys
+	mark      string // "": none
+	relaxed   bool
+	openEpoch string // reason; "": EVENTS that lost something is an error
+	logger    *slog.Logger
+}
+
+// startPipeline creates the log if there is none and starts its parts. It returns when the sealer has opened the log, so that what
+// would stop it is an error here and not a line in a log file.
+func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
+	sc := sealer.Config{Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, Logger: cfg.logger}
+	if err := sealer.Create(ctx, sc, true); err != nil {
+		return nil, err
+	}
+	if cfg.openEpoch != "" {
+		if _, err := sealer.OpenEpoch(ctx, sc, cfg.openEpoch); err != nil {
+			return nil, err
+		}
+	}
+	p := &pipeline{log: cfg.log, keys: cfg.keys}
+	vkeys := []string{cfg.keys.Signer.VerifierKey()}
+	durability := "fsync"
+	if cfg.relaxed {
+		durability = "relaxed"
+	}
+	var err error
+	if p.sealer, err = sealer.New(sc); err != nil {
+		return nil, err
+	}
+	if p.query, err = query.New(query.Config{Log: cfg.log, Keys: vkeys, Durability: durability, Logger: cfg.logger}); err != nil {
+		return nil, err
+	}
+	if p.ingest, err = ingest.New(ingest.Config{Log: cfg.log, Keys: vkeys, Relaxed: cfg.relaxed, Logger: cfg.logger}); err != nil {
+		return nil, err
+	}
+	p.parts = newGroup(context.WithoutCancel(ctx))
+	p.parts.run("sealer", p.sealer.Run)
+	if err := p.opened(ctx); err != nil {
+		p.parts.stop()
+		return nil, err
+	}
+	p.parts.run("query", p.query.Run)
+	p.parts.run("ingest", p.ingest.Run)
+	return p, nil
+}
+
+// opened waits until the sealer has opened the log: that is, until index 0 is sealed.
+func (p *pipeline) opened(ctx context.Context) error {
+	for p.sealer.Status().Size == 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.parts.ctx.Done():
+			return context.Cause(p.parts.ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// handler serves the whole API: events in, entries and proofs out.
+func (p *pipeline) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", p.query.Handler())
+	mux.Handle("/v1/events", p.ingest.Handler())
+	mux.HandleFunc("GET /readyz", p.readyz)
+	return mux
+}
+
+// readyz is 200 only when events are accepted and sealed: not while the process ends, nor after the sealer has stopped.
+func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
+	var why error
+	switch {
+	case p.closing.Load():
+		why = errors.New("the log is being stopped")
+	case p.parts.ctx.Err() != nil:
+		why = context.Cause(p.parts.ctx)
+	}
+	if why == nil {
+		p.query.Handler().ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintf(w, "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":%q}\n", why.Error())
+}
+
+// drain waits, for a while, until all that was acknowledged is sealed. What is not then is sealed at the next start.
+func (p *pipeline) drain(ctx context.Context) {
+	info, err := p.log.Events.Info(ctx)
+	for err == nil && p.sealer.Status().InputSeq < info.Last && p.parts.ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the parts; intake must have ended before.
+func (p *pipeline) stop(grace time.Duration) {
+	p.closing.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	p.drain(ctx)
+	cancel()
+	p.parts.stop()
+}

@@ -1,0 +1,220 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/nats-io/nats.go"
+
+	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/query"
+	"github.com/sealstream/sealstream/pkg/sealer"
+	"github.com/sealstream/sealstream/streams"
+)
+
+// ServiceFlags are what each of the services that run apart takes on its command line.
+type ServiceFlags struct {
+	Log      string `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	NATS     string `help:"NATS server; none: that of the context." env:"NATS_URL" placeholder:"URL"`
+	Context  string `help:"Nats context; none: the selected one." env:"NATS_CONTEXT" placeholder:"NAME"`
+	Creds    string `help:"NATS credentials file." env:"NATS_CREDS" placeholder:"FILE"`
+	NKey     string `help:"NATS nkey seed file." name:"nkey" env:"NATS_NKEY" placeholder:"FILE"`
+	User     string `help:"NATS user." env:"NATS_USER"`
+	Password string `help:"NATS password." env:"NATS_PASSWORD"`
+	Token    string `help:"NATS token." env:"NATS_TOKEN"`
+	TLSCert  string `help:"Client certificate." name:"tlscert" env:"NATS_CERT" placeholder:"FILE"`
+	TLSKey   string `help:"Its key." name:"tlskey" env:"NATS_KEY" placeholder:"FILE"`
+	TLSCA    string `help:"Certificates to check the server's with." name:"tlsca" env:"NATS_CA" placeholder:"FILE"`
+	Replicas int    `help:"Copies of each stream that is made now." default:"1" env:"SEALSTREAM_REPLICAS"`
+	Verbose  bool   `help:"Log what goes on." short:"v"`
+}
+
+func (f ServiceFlags) nats() NATSConfig {
+	return NATSConfig{URL: f.NATS, Context: f.Context, Creds: f.Creds, NKey: f.NKey, User: f.User, Password: f.Password, Token: f.Token,
+		Cert: f.TLSCert, Key: f.TLSKey, CA: f.TLSCA}
+}
+
+func (f ServiceFlags) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if f.Verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// Service is a program of its own: its flags, and what it does with them until ctx is done.
+type Service interface{ Serve(context.Context) error }
+
+// Main parses the command line into a service and runs it. It returns the exit status: 0 after a signal, 1 if the service failed, 2 for
+// wrong use.
+func Main(name, description string, s Service) int {
+	exit := -1
+	parser, err := kong.New(s, kong.Name(name), kong.Description(description), kong.Exit(func(code int) { exit = code }))
+	if err != nil {
+		panic(err) // the flags are wrong
+	}
+	_, err = parser.Parse(os.Args[1:])
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v (see --help)\n", name, err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = s.Serve(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrPortBusy), errors.Is(err, ErrNotLoopback), errors.Is(err, ErrKeys):
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	return 1
+}
+
+// IngestService accepts events over HTTP and writes them to EVENTS.
+type IngestService struct {
+	ServiceFlags
+	HTTP string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	Key  string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
+}
+
+// Serve implements Service.
+func (s *IngestService) Serve(ctx context.Context) error {
+	key, err := readPublicKey(s.Key)
+	if err != nil {
+		return err
+	}
+	log := s.logger()
+	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		if err != nil {
+			return nil, err
+		}
+		in, err := ingest.New(ingest.Config{Log: l, Keys: []string{key}, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		g.run("ingest", in.Run)
+		return in.ServiceHandler(), nil
+	})
+}
+
+// QueryService answers filters and makes proofs.
+type QueryService struct {
+	ServiceFlags
+	HTTP string `help:"Where it listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	Key  string `help:"File with the log's public key." default:"log.pub" type:"path" placeholder:"FILE"`
+}
+
+// Serve implements Service.
+func (s *QueryService) Serve(ctx context.Context) error {
+	key, err := readPublicKey(s.Key)
+	if err != nil {
+		return err
+	}
+	log := s.logger()
+	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		if err != nil {
+			return nil, err
+		}
+		q, err := query.New(query.Config{Log: l, Keys: []string{key}, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		g.run("query", q.Run)
+		return q.Handler(), nil
+	})
+}
+
+// SealerService is the one writer of a log.
+type SealerService struct {
+	ServiceFlags
+	Keys       string `help:"Folder with log.key and log.secret, as keygen makes it." default:"." type:"path" placeholder:"DIR"`
+	EventsOpen bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
+	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
+}
+
+// Serve implements Service. The sealer makes the log if there is none; the other services wait for it.
+func (s *SealerService) Serve(ctx context.Context) error {
+	keys, err := LoadKeys(filepath.Join(s.Keys, fileKey), filepath.Join(s.Keys, fileSecret))
+	if err != nil {
+		return err
+	}
+	log := s.logger()
+	return s.serve(ctx, "sealer", "", func(nc *nats.Conn, g *group) (http.Handler, error) {
+		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		if err != nil {
+			return nil, err
+		}
+		cfg := sealer.Config{Log: l, Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Logger: log}
+		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
+			return nil, err
+		}
+		if s.OpenEpoch != "" {
+			if _, err := sealer.OpenEpoch(ctx, cfg, s.OpenEpoch); err != nil {
+				return nil, err
+			}
+		}
+		sl, err := sealer.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		g.run("sealer", sl.Run)
+		return nil, nil
+	})
+}
+
+// serve connects, starts what start starts, and runs until ctx is done or a part fails. addr "": no HTTP.
+func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*nats.Conn, *group) (http.Handler, error)) error {
+	nc, err := f.nats().Connect("sealstream "+name, f.logger())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	g := newGroup(context.WithoutCancel(ctx))
+	defer g.stop()
+	handler, err := start(nc, g)
+	if err != nil {
+		return err
+	}
+	web := newGroup(context.WithoutCancel(ctx))
+	defer web.stop() // before the parts: requests under way are answered
+	if handler != nil {
+		l, err := listen(addr)
+		if err != nil {
+			return err
+		}
+		web.run("http", func(ctx context.Context) error { return serve(ctx, server(handler), l, stopGrace) })
+		fmt.Fprintf(os.Stderr, "%s listens on http://%s\n", name, l.Addr())
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.ctx.Done():
+		return context.Cause(g.ctx)
+	case <-web.ctx.Done():
+		return context.Cause(web.ctx)
+	}
+}
+
+func readPublicKey(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrKeys, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

@@ -1,0 +1,197 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/store/natsstore"
+	"github.com/sealstream/sealstream/streams"
+)
+
+// UpConfig is a log in one process.
+type UpConfig struct {
+	Data      string       // data directory; made if there is none
+	Log       string       // "": default
+	Host      string       // first part of the origin of a log that is made now; "": sealstream.local
+	HTTP      string       // loopback address of the API; "": 127.0.0.1:8420
+	NATS      string       // loopback address of NATS; "": 127.0.0.1:4222
+	Relaxed   bool         // acknowledge before the fsync
+	OpenEpoch string       // reason to go on although EVENTS lost something; "": that is an error
+	Logger    *slog.Logger // nil: silent
+}
+
+func (c *UpConfig) defaults() {
+	for _, d := range []struct {
+		field *string
+		value string
+	}{{&c.Log, "default"}, {&c.Host, "sealstream.local"}, {&c.HTTP, "127.0.0.1:8420"}, {&c.NATS, "127.0.0.1:4222"}} {
+		if *d.field == "" {
+			*d.field = d.value
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Node is a running log.
+type Node struct {
+	cfg      UpConfig
+	dir      *Dir
+	nats     *natsd.Server
+	conn     *nats.Conn
+	pipeline *pipeline
+	http     net.Listener
+	web      *group
+	closed   sync.Once
+	err      error
+}
+
+// stopGrace bounds each of the two steps of stopping in which something is waited for, so that all of it takes less than 15 s.
+const stopGrace = 5 * time.Second
+
+// Up starts the whole pipeline over an embedded NATS server. Whatever is wrong with directory, ports or keys is found before
+// anything is written.
+func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
+	cfg.defaults()
+	if err := checkLoopback(cfg.NATS); err != nil {
+		return nil, err
+	}
+	l, err := listen(cfg.HTTP)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, http: l}
+	if err := n.start(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	if err := natsd.CheckPort(n.cfg.NATS); err != nil {
+		return err
+	}
+	dir, err := OpenDir(n.cfg.Data)
+	if err != nil {
+		return err
+	}
+	n.dir = dir
+	keys, err := dir.Keys(n.cfg.Host, n.cfg.Log)
+	if err != nil {
+		return err
+	}
+	n.nats, err = natsd.Start(ctx, natsd.Config{
+		StoreDir: dir.Join(dirNATS), Addr: n.cfg.NATS, Log: n.cfg.Log, Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	if n.conn, err = n.nats.Connect(connOptions("sealstream", n.cfg.Logger)...); err != nil {
+		return err
+	}
+	log, err := openLog(ctx, n.conn, streams.Config{Log: n.cfg.Log})
+	if err != nil {
+		return err
+	}
+	n.pipeline, err = startPipeline(ctx, pipelineConfig{
+		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, openEpoch: n.cfg.OpenEpoch, logger: n.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	n.web = newGroup(context.WithoutCancel(ctx))
+	n.web.run("http", func(ctx context.Context) error { return serve(ctx, server(n.pipeline.handler()), n.http, stopGrace) })
+	return nil
+}
+
+// openLog makes what is missing of a log's streams, refuses what has drifted, and opens them.
+func openLog(ctx context.Context, nc *nats.Conn, cfg streams.Config) (*store.Log, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	if err := streams.Ensure(ctx, js, cfg); err != nil {
+		return nil, err
+	}
+	if err := streams.Check(ctx, js, cfg); err != nil {
+		return nil, err
+	}
+	return natsstore.Open(ctx, nc, cfg)
+}
+
+// URL is where the API is.
+func (n *Node) URL() string { return "http://" + n.http.Addr().String() }
+
+// NATSURL is where agents publish over NATS.
+func (n *Node) NATSURL() string { return n.nats.ClientURL() }
+
+// Key is the log's verifier key.
+func (n *Node) Key() string { return n.pipeline.keys.Signer.VerifierKey() }
+
+// Origin is the log's origin.
+func (n *Node) Origin() string { return n.pipeline.keys.Signer.Origin() }
+
+// Dir is the data directory.
+func (n *Node) Dir() *Dir { return n.dir }
+
+// Durability says what an acknowledgement means: fsync or relaxed.
+func (n *Node) Durability() string {
+	if n.cfg.Relaxed {
+		return "relaxed"
+	}
+	return "fsync"
+}
+
+// Wait runs until ctx is done, stops the log and returns nil; or until a part fails, which is the error.
+func (n *Node) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return n.Close()
+	case <-n.pipeline.parts.ctx.Done():
+		return errors.Join(context.Cause(n.pipeline.parts.ctx), n.Close())
+	case <-n.web.ctx.Done():
+		return errors.Join(context.Cause(n.web.ctx), n.Close())
+	}
+}
+
+// Close stops in the order of the flow: no more events are taken, those under way are answered, what is stored is sealed, then the
+// connection and the server end. It takes less than 15 s. What is cut off is sealed at the next start.
+func (n *Node) Close() error {
+	n.closed.Do(func() {
+		if n.pipeline != nil {
+			n.pipeline.closing.Store(true)
+		}
+		if n.web != nil {
+			n.web.stop()
+		} else {
+			n.http.Close()
+		}
+		if n.pipeline != nil {
+			n.pipeline.stop(stopGrace)
+		}
+		if n.conn != nil {
+			n.conn.Close()
+		}
+		if n.nats != nil {
+			n.nats.Shutdown()
+		}
+		if n.dir != nil {
+			if err := n.dir.Close(); err != nil {
+				n.err = fmt.Errorf("data directory: %w", err)
+			}
+		}
+	})
+	return n.err
+}
