@@ -120,6 +120,24 @@ func ParseEntry(leaf []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("%w: %d bytes, more than %d", ErrLeaf, len(leaf), MaxLeafBytes)
 	}
 	e := Entry{}
+	if !e.readCanonical(string(leaf)) {
+		e = Entry{}
+		if err := e.readGeneral(leaf); err != nil {
+			return Entry{}, err
+		}
+	}
+	if e.V != Version {
+		return Entry{}, fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
+	}
+	if err := e.check(); err != nil {
+		return Entry{}, fmt.Errorf("%w: %w", ErrLeaf, err)
+	}
+	e.Leaf, e.EntryHash = leaf, FormatHash(LeafHash(leaf))
+	return e, nil
+}
+
+// readGeneral reads any JSON of a leaf, and then takes it only if its bytes are the canonical ones. It says what is wrong.
+func (e *Entry) readGeneral(leaf []byte) error {
 	var detail []byte
 	err := walkObject(leaf, func(name string, v []byte) error {
 		if name == "detail" {
@@ -134,20 +152,16 @@ func ParseEntry(leaf []byte) (Entry, error) {
 	if err == nil && detail != nil {
 		e.Detail, err = parseDetail(e.EventType, detail)
 	}
-	if err != nil {
-		return Entry{}, fmt.Errorf("%w: %w", ErrLeaf, err)
-	}
-	if e.V != Version {
-		return Entry{}, fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
-	}
-	if err := e.check(); err != nil {
-		return Entry{}, fmt.Errorf("%w: %w", ErrLeaf, err)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrLeaf, err)
+	case e.V != Version:
+		return fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
 	}
 	if again := e.appendLeaf(make([]byte, 0, len(leaf)), false); !bytes.Equal(again, leaf) {
-		return Entry{}, fmt.Errorf("%w: the bytes are not canonical", ErrLeaf)
+		return fmt.Errorf("%w: the bytes are not canonical", ErrLeaf)
 	}
-	e.Leaf, e.EntryHash = leaf, FormatHash(LeafHash(leaf))
-	return e, nil
+	return nil
 }
 
 // check holds what SPEC 2 says of members that the canonical form does not already hold.

@@ -60,6 +60,9 @@ func (o *object) appendPayloadData(data []byte) {
 
 // ParsePayload reads a record; it takes nothing but what AppendRecord writes.
 func ParsePayload(line []byte) (Payload, error) {
+	if p, ok := readPayload(string(line)); ok {
+		return p, nil
+	}
 	var p Payload
 	seen := ""
 	err := walkObject(line, func(name string, v []byte) (err error) {
@@ -89,6 +92,23 @@ func ParsePayload(line []byte) (Payload, error) {
 		return Payload{}, fmt.Errorf("payload record: %w", err)
 	}
 	return p, nil
+}
+
+// readPayload reads a record of text in one pass; false says nothing but that ParsePayload must look.
+func readPayload(line string) (p Payload, ok bool) {
+	r := newCanonReader(line)
+	if !r.member("data_raw") {
+		return p, false
+	}
+	p.Data = []byte(r.text())
+	p.Index = r.required("index")
+	salt := r.optional("salt")
+	if !r.end() || !IsText(p.Data) {
+		return p, false
+	}
+	var err error
+	p.Salt, err = ParseHash(salt)
+	return p, err == nil
 }
 
 // ParsePayloadData reads the value of a member data_raw or data_base64, and refuses the one where the other belongs.

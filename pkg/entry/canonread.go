@@ -1,0 +1,219 @@
+package entry
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// A reader of canonical JSON: one pass over the text that takes exactly the form that canonical.go writes, and gives up at the first
+// byte that is not of it. Verifying a log is mostly this, so it is written for speed; whatever it gives up on is read
+// again by the strict general parser, which says what is wrong.
+type canonReader struct {
+	s   string // all values are parts of it, unless they have escapes
+	i   int
+	sep byte // what stands before the next member: '{' before the first, then ','
+	bad bool
+}
+
+func newCanonReader(s string) canonReader { return canonReader{s: s, sep: '{'} }
+
+// member says whether the next member has that name, and moves to its value.
+func (r *canonReader) member(name string) bool {
+	end := r.i + len(name) + 4 // separator, quotes, colon
+	if r.bad || end > len(r.s) || r.s[r.i] != r.sep || r.s[r.i+1] != '"' || r.s[r.i+2:end-2] != name || r.s[end-2] != '"' || r.s[end-1] != ':' {
+		return false
+	}
+	r.i, r.sep = end, ','
+	return true
+}
+
+// optional reads the text of a member that may be absent; one that is there is not empty.
+func (r *canonReader) optional(name string) string {
+	if !r.member(name) {
+		return ""
+	}
+	v := r.text()
+	r.bad = r.bad || v == ""
+	return v
+}
+
+// text reads a string.
+func (r *canonReader) text() string {
+	if r.bad || r.i >= len(r.s) || r.s[r.i] != '"' {
+		r.bad = true
+		return ""
+	}
+	start := r.i + 1
+	for i := start; i < len(r.s); i++ {
+		switch c := r.s[i]; {
+		case c == '"':
+			r.i = i + 1
+			return r.valid(r.s[start:i])
+		case c == '\\':
+			return r.escaped(start, i)
+		case c < 0x20:
+			r.bad = true
+			return ""
+		}
+	}
+	r.bad = true
+	return ""
+}
+
+func (r *canonReader) valid(s string) string {
+	r.bad = r.bad || !utf8.ValidString(s)
+	return s
+}
+
+// escaped goes on with a string whose first escape stands at i.
+func (r *canonReader) escaped(start, i int) string {
+	var b strings.Builder
+	b.Grow(len(r.s) - start)
+	for i < len(r.s) {
+		c := r.s[i]
+		switch {
+		case c == '"':
+			b.WriteString(r.s[start:i])
+			r.i = i + 1
+			return r.valid(b.String())
+		case c < 0x20:
+			r.bad = true
+			return ""
+		case c != '\\':
+			i++
+			continue
+		}
+		b.WriteString(r.s[start:i])
+		c, n := unescape(r.s[i:])
+		if n == 0 {
+			r.bad = true
+			return ""
+		}
+		b.WriteByte(c)
+		i += n
+		start = i
+	}
+	r.bad = true
+	return ""
+}
+
+// unescape reads one escape of the canonical form, and its length: 0 for one that the form does not have.
+func unescape(s string) (byte, int) {
+	if len(s) < 2 {
+		return 0, 0
+	}
+	switch s[1] {
+	case '"', '\\':
+		return s[1], 2
+	case 'b':
+		return '\b', 2
+	case 't':
+		return '\t', 2
+	case 'n':
+		return '\n', 2
+	case 'f':
+		return '\f', 2
+	case 'r':
+		return '\r', 2
+	case 'u':
+		if len(s) < 6 || s[2] != '0' || s[3] != '0' || s[4] != '0' && s[4] != '1' {
+			return 0, 0
+		}
+		low := strings.IndexByte(lowerHex, s[5])
+		c := (s[4]-'0')<<4 | byte(max(low, 0))
+		if low < 0 || c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' {
+			return 0, 0
+		}
+		return c, 6
+	}
+	return 0, 0
+}
+
+// number reads an integer from 0 to 2^53−1.
+func (r *canonReader) number() uint64 {
+	start, n := r.i, uint64(0)
+	for r.i < len(r.s) && isDigit(r.s[r.i]) && r.i-start < 17 {
+		n = n*10 + uint64(r.s[r.i]-'0')
+		r.i++
+	}
+	if r.i == start || n > maxInteger || r.s[start] == '0' && r.i-start > 1 {
+		r.bad = true
+	}
+	return n
+}
+
+// required reads a number that must come next.
+func (r *canonReader) required(name string) uint64 {
+	if !r.member(name) {
+		r.bad = true
+		return 0
+	}
+	return r.number()
+}
+
+// end takes the last brace, which must be the last byte.
+func (r *canonReader) end() bool {
+	return !r.bad && r.sep == ',' && r.i == len(r.s)-1 && r.s[r.i] == '}'
+}
+
+// readCanonical reads a leaf without detail and redactions; false says nothing but that the general parser must look.
+func (e *Entry) readCanonical(leaf string) bool {
+	r := newCanonReader(leaf)
+	e.Action = r.optional("action")
+	e.AgentDID = r.optional("agent_did")
+	e.AgentPrev = r.optional("agent_prev")
+	if r.member("agent_seq") {
+		n := r.number()
+		e.AgentSeq = &n
+	}
+	e.CloudEventType = r.optional("cloudevent_type")
+	e.DataHash = r.optional("data_hash")
+	e.EntryID = r.optional("entry_id")
+	e.EventType = r.optional("event_type")
+	if r.member("extensions") {
+		e.Extensions = r.extensions()
+	}
+	e.Index = r.required("index")
+	e.InputEpoch = r.required("input_epoch")
+	e.InputSeq = r.required("input_seq")
+	e.Log = r.optional("log")
+	e.MatchedRule = r.optional("matched_rule")
+	e.Outcome = r.optional("outcome")
+	e.PolicyDecision = r.optional("policy_decision")
+	e.Position = r.required("position")
+	e.PreviousHash = r.optional("previous_hash")
+	e.Publisher = r.optional("publisher")
+	e.ReceivedAt = r.optional("received_at")
+	e.Resource = r.optional("resource")
+	e.SessionID = r.optional("session_id")
+	e.Signature = r.optional("signature")
+	e.TargetDID = r.optional("target_did")
+	e.Timestamp = r.optional("timestamp")
+	e.TraceID = r.optional("trace_id")
+	e.V = r.required("v")
+	return r.end()
+}
+
+// extensions reads an object of strings, not empty, its names in order.
+func (r *canonReader) extensions() map[string]string {
+	m, last := make(map[string]string, 4), ""
+	open := byte('{')
+	for !r.bad && r.i < len(r.s) && r.s[r.i] != '}' {
+		if r.s[r.i] != open {
+			r.bad = true
+			return nil
+		}
+		r.i++
+		open = ','
+		name := r.text()
+		if r.bad || name <= last || checkAttribute(name, "") != nil || r.i >= len(r.s) || r.s[r.i] != ':' {
+			r.bad = true
+			return nil
+		}
+		r.i++
+		m[name], last = r.text(), name
+	}
+	r.i++
+	r.bad = r.bad || len(m) == 0 || r.i > len(r.s)
+	return m
+}
