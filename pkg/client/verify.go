@@ -1,0 +1,196 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// catchUp is how long a server may take to show an entry that it says is sealed.
+const catchUp = 30 * time.Second
+
+// verify finds the entry of an event that is said to be sealed, proves it, and completes the receipt. Nothing of the receipt's own
+// claims survives but what the proof says.
+func (c *Client) verify(ctx context.Context, out outgoing, r *Receipt) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var e entry.Entry
+	var p proof.EntryProof
+	var err error
+	if r.Status == Stored {
+		e, p, err = c.find(ctx, out)
+	} else if e, p, err = c.Prove(ctx, r.Index); err == nil {
+		err = c.isOurs(ctx, e, p, out.event)
+	}
+	if err != nil {
+		return fmt.Errorf("event %.80q: %w", out.event.ID, err)
+	}
+	r.Index, r.EntryHash, r.Checkpoint, r.Proof, r.KeyPinned = e.Index, e.EntryHash, p.Checkpoint, &p, c.head.pinned
+	if r.Status == Stored {
+		if r.Status = Sealed; e.InputSeq != r.InputSeq || e.Position != r.Position {
+			r.Status = Duplicate
+		}
+	}
+	r.EquivocationOf = 0
+	if q, ok := e.Detail.(*entry.Equivocation); ok {
+		r.EquivocationOf = q.Original
+	}
+	return nil
+}
+
+// Prove fetches an entry with its proof and checks all of it: the proof, the checkpoint's signature, and that the checkpoint
+// continues those that the client has seen. It waits a while for an entry that the server does not show yet.
+func (c *Client) Prove(ctx context.Context, index uint64) (entry.Entry, proof.EntryProof, error) {
+	path := "/v1/entries/" + strconv.FormatUint(index, 10) + "/proof"
+	deadline := time.Now().Add(catchUp)
+	for pause := (backoff{}); ; {
+		raw, err := c.api.persist(ctx, http.MethodGet, c.server(), path, nil, "", nil)
+		if err == nil {
+			return c.open(ctx, raw, index)
+		}
+		if !isStatus(err, http.StatusNotFound) {
+			return entry.Entry{}, proof.EntryProof{}, err
+		}
+		if time.Now().After(deadline) {
+			return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%w: the server does not show index %d", ErrProof, index)
+		}
+		if err := pause.wait(ctx, 0); err != nil {
+			return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+}
+
+func (c *Client) server() string { return strings.TrimRight(c.cfg.Server, "/") }
+
+func isStatus(err error, status int) bool {
+	s, ok := errors.AsType[*statusError](err)
+	return ok && s.status == status
+}
+
+// open checks a JSON proof of an index.
+func (c *Client) open(ctx context.Context, raw []byte, index uint64) (entry.Entry, proof.EntryProof, error) {
+	keys, err := c.head.keys(ctx)
+	if err != nil {
+		return entry.Entry{}, proof.EntryProof{}, err
+	}
+	p, err := proof.ParseEntryProof(raw)
+	if err != nil {
+		return entry.Entry{}, p, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	e, cp, err := p.Check(keys...)
+	switch {
+	case err != nil:
+		return e, p, fmt.Errorf("%w: %w", ErrProof, err)
+	case e.Index != index:
+		return e, p, fmt.Errorf("%w: it is of index %d, not %d", ErrProof, e.Index, index)
+	case e.Log != c.cfg.Log:
+		return e, p, fmt.Errorf("%w: the entry is of log %.40q", ErrProof, e.Log)
+	}
+	return e, p, c.head.see(ctx, cp)
+}
+
+// find waits for the entry of a stored event to be sealed, by its agent and id. Where several entries have these, it is the one that is
+// our event.
+func (c *Client) find(ctx context.Context, out outgoing) (entry.Entry, proof.EntryProof, error) {
+	ev := out.event
+	path := "/v1/entries/id/" + url.PathEscape(ev.ID) + "/proof"
+	for pause := (backoff{}); ; {
+		raw, err := c.api.persist(ctx, http.MethodGet, c.server(), path, url.Values{"agent": {ev.Source}}, "", nil)
+		if err == nil {
+			return c.openOwn(ctx, raw, ev)
+		}
+		if status, ok := errors.AsType[*statusError](err); ok && status.status == http.StatusConflict {
+			if e, p, err := c.choose(ctx, status.candidates, ev); !errors.Is(err, errNone) {
+				return e, p, err
+			}
+		} else if !isStatus(err, http.StatusNotFound) {
+			return entry.Entry{}, proof.EntryProof{}, err
+		}
+		pause.next = min(pause.next, 50*time.Millisecond) // somebody waits: look often
+		if err := pause.wait(ctx, 0); err != nil {
+			return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%s: not sealed yet: %w", path, err)
+		}
+	}
+}
+
+var errNone = errors.New("none of the candidates is the event")
+
+// choose finds the event among entries with its id: the newest one that says the same.
+func (c *Client) choose(ctx context.Context, candidates []candidate, ev entry.Event) (entry.Entry, proof.EntryProof, error) {
+	for _, one := range slices.Backward(candidates) {
+		if one.AgentDID != ev.Source {
+			continue
+		}
+		e, p, err := c.Prove(ctx, one.Index)
+		if err != nil {
+			return e, p, err
+		}
+		if err = c.isOurs(ctx, e, p, ev); !errors.Is(err, ErrProof) {
+			return e, p, err
+		}
+	}
+	return entry.Entry{}, proof.EntryProof{}, errNone
+}
+
+func (c *Client) openOwn(ctx context.Context, raw []byte, ev entry.Event) (entry.Entry, proof.EntryProof, error) {
+	var at struct {
+		Index uint64 `json:"leaf_index"`
+	}
+	if err := json.Unmarshal(raw, &at); err != nil {
+		return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	e, p, err := c.open(ctx, raw, at.Index)
+	if err == nil {
+		err = c.isOurs(ctx, e, p, ev)
+	}
+	return e, p, err
+}
+
+// isOurs checks that an entry says what the event said, all of it, and commits to its data. The fingerprint of SPEC 5.8 is just that:
+// everything the caller said, and nothing that the log added.
+func (c *Client) isOurs(ctx context.Context, e entry.Entry, p proof.EntryProof, ev entry.Event) error {
+	if !e.IsEvent() {
+		return fmt.Errorf("%w: index %d is one of the log's own entries", ErrProof, e.Index)
+	}
+	if ev.HasData && ev.Salt == nil {
+		salt, err := c.salt(ctx, e.Index)
+		if err != nil {
+			return err
+		}
+		ev.Salt = &salt
+	}
+	want := entry.EventDraft(entry.Source{ReceivedAt: e.ReceivedAt}, ev)
+	if want.Fingerprint() != entry.Fingerprint(&e) {
+		source, id := e.Claim()
+		return fmt.Errorf("%w: index %d is another event than was sent: id %.80q of %.80q", ErrProof, e.Index, id, source)
+	}
+	return nil
+}
+
+// salt asks for the salt that the log has made for an event; a wrong one does not open the commitment.
+func (c *Client) salt(ctx context.Context, index uint64) (entry.Hash, error) {
+	path := "/v1/entries/" + strconv.FormatUint(index, 10)
+	raw, err := c.api.persist(ctx, http.MethodGet, c.server(), path, url.Values{"raw": {"1"}}, "", nil)
+	if err != nil {
+		return entry.Hash{}, err
+	}
+	var shown struct{ Salt string }
+	if err := json.Unmarshal(raw, &shown); err != nil {
+		return entry.Hash{}, fmt.Errorf("%w: %s: %w", ErrProof, path, err)
+	}
+	salt, err := entry.ParseHash(shown.Salt)
+	if err != nil {
+		return entry.Hash{}, fmt.Errorf("%w: %s: salt: %w", ErrProof, path, err)
+	}
+	return salt, nil
+}
