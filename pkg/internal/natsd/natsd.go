@@ -1,0 +1,197 @@
+// Package natsd is the embedded NATS server of `sealstream up`, and the only import of nats-server. It knows JetStream's
+// durability, who may connect, and nothing of logs but one name.
+package natsd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// What a server can be refused for.
+var (
+	// ErrPortBusy: another program listens on the address.
+	ErrPortBusy = errors.New("port is busy")
+	// ErrStart: the server did not come up; the text is its own.
+	ErrStart = errors.New("NATS server did not start")
+)
+
+// Config is an embedded server.
+type Config struct {
+	StoreDir  string       // JetStream's folder; made if there is none
+	Addr      string       // host:port to listen on; port 0: a free one
+	InProcess bool         // listen nowhere; only Connect reaches the server
+	Log       string       // the log on whose event subjects anonymous clients may publish
+	Relaxed   bool         // let the page cache answer: false syncs every message to disk before it is acknowledged
+	Logger    *slog.Logger // nil: silent
+}
+
+// Server is a running server.
+type Server struct {
+	cfg      Config
+	server   *server.Server
+	password string
+}
+
+// The two users: everyone, who may publish events and read what is public; and this process.
+const (
+	anonymous = "anonymous"
+	internal  = "sealstream"
+)
+
+// InboxPrefix begins the inboxes of this process. Anonymous clients cannot subscribe to it, and so cannot read its answers.
+const InboxPrefix = "_SEALSTREAM"
+
+// startTimeout is how long a server may take to come up: it reads its streams first.
+const startTimeout = 60 * time.Second
+
+// CheckPort says whether an address is free, so that a busy one is an error of ours and not the server's exit.
+func CheckPort(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: %s", ErrPortBusy, addr)
+	} else if err != nil {
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return l.Close()
+}
+
+// Start starts a server and waits until clients can connect.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, password: rand.Text()}
+	opts, err := s.options()
+	if err != nil {
+		return nil, err
+	}
+	if s.server, err = server.NewServer(opts); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	log := &logger{log: cfg.Logger, fatal: make(chan string, 1)}
+	s.server.SetLoggerV2(log, false, false, false)
+	go s.server.Start()
+	ready := make(chan bool, 1)
+	go func() { ready <- s.server.ReadyForConnections(startTimeout) }()
+	select {
+	case ok := <-ready:
+		if ok && s.server.JetStreamEnabled() {
+			return s, nil
+		}
+		err = errors.New("it was not ready in time, or without JetStream")
+	case text := <-log.fatal:
+		err = errors.New(text)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.Shutdown()
+	return nil, fmt.Errorf("%w: %w", ErrStart, err)
+}
+
+func (s *Server) options() (*server.Options, error) {
+	opts := &server.Options{
+		ServerName: "sealstream", DontListen: s.cfg.InProcess, NoSigs: true, NoLog: false,
+		JetStream: true, StoreDir: s.cfg.StoreDir, SyncAlways: !s.cfg.Relaxed,
+		MaxPayload: 1 << 20, MaxControlLine: 4096, PingInterval: 20 * time.Second, MaxPingsOut: 2,
+		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 50, // what a stream may take is the stream's limit
+		NoAuthUser: anonymous,
+	}
+	if !s.cfg.Relaxed {
+		opts.SyncInterval = time.Minute // of what is not messages: meta data
+	}
+	opts.Users = []*server.User{
+		{Username: internal, Password: s.password},
+		{Username: anonymous, Password: rand.Text(), Permissions: public(s.cfg.Log)},
+	}
+	if s.cfg.InProcess {
+		opts.Host, opts.Port = "127.0.0.1", -1
+		return opts, nil
+	}
+	if err := CheckPort(s.cfg.Addr); err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(s.cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", s.cfg.Addr, err)
+	}
+	opts.Host = host
+	if opts.Port, err = strconv.Atoi(port); err != nil {
+		return nil, fmt.Errorf("address %q: %w", s.cfg.Addr, err)
+	}
+	if opts.Port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	return opts, nil
+}
+
+// public is what a client may do that shows no credentials: say events, and read alerts, replays and its own answers.
+func public(log string) *server.Permissions {
+	return &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: []string{"audit." + log + ".events.*"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"audit." + log + ".alerts.>", "audit." + log + ".replay.>", "_INBOX.>"}},
+	}
+}
+
+// ClientURL is where clients connect.
+func (s *Server) ClientURL() string { return s.server.ClientURL() }
+
+// SyncAlways says whether every message is on disk before it is acknowledged.
+func (s *Server) SyncAlways() bool {
+	js := s.server.JetStreamConfig()
+	return js != nil && js.SyncAlways
+}
+
+// Connect connects as this process, which may do everything: over TCP, since the in-process pipe lets the sealer lag, unless
+// the server listens nowhere.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	opts = append(opts, nats.UserInfo(internal, s.password), nats.CustomInboxPrefix(InboxPrefix))
+	if s.cfg.InProcess {
+		opts = append(opts, nats.InProcessServer(s.server))
+	}
+	nc, err := nats.Connect(s.server.ClientURL(), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
+	}
+	return nc, nil
+}
+
+// Shutdown stops the server and waits until its files are closed.
+func (s *Server) Shutdown() {
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+}
+
+// logger hands the server's words on. What it calls fatal would end the process in its own hands; here it ends Start.
+type logger struct {
+	log   *slog.Logger
+	fatal chan string
+}
+
+func (l *logger) Noticef(format string, v ...any) {
+	l.log.Debug("NATS server: " + fmt.Sprintf(format, v...))
+}
+func (l *logger) Warnf(format string, v ...any) {
+	l.log.Info("NATS server: " + fmt.Sprintf(format, v...))
+}
+func (l *logger) Errorf(format string, v ...any) {
+	l.log.Warn("NATS server: " + fmt.Sprintf(format, v...))
+}
+func (l *logger) Debugf(format string, v ...any) {}
+func (l *logger) Tracef(format string, v ...any) {}
+
+func (l *logger) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+	}
+}

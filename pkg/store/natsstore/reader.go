@@ -1,0 +1,234 @@
+package natsstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// How a reader pulls. Two requests are under way, so that the server always has one while the other's messages are on the wire; what they may
+// hold bounds the reader's memory.
+const (
+	pullMessages  = 512
+	pullBytes     = 8 << 20
+	pullExpires   = 30 * time.Second
+	pullHeartbeat = 3 * time.Second
+	pullSilence   = 3 * pullHeartbeat // after which the consumer counts as gone
+	pullsInFlight = 2
+	consumerIdle  = 2 * time.Minute // after which the server removes a consumer that nobody pulls from
+)
+
+// reader is a raw pull loop. The library's own consumers take an event with an empty body and a Status header for a control message and stop
+// for good; here only the reply subject tells the two apart: the server gives every stored message one, and no control message.
+type reader struct {
+	s    *stream
+	next uint64 // stream sequence to go on from
+
+	consumer string
+	seen     uint64 // consumer sequence of the newest message
+	sub      *nats.Subscription
+	inbox    string
+	in       chan *nats.Msg
+	pulls    []pull // under way, oldest first
+	pullID   int
+	status   chan nats.Status
+	lost     bool // messages or the consumer are missing: open again at next
+}
+
+// pull is one request for messages.
+type pull struct {
+	id        int
+	remaining int
+}
+
+// Read implements store.Stream.
+func (s *stream) Read(ctx context.Context, from uint64) (store.Reader, error) {
+	r := &reader{s: s, next: max(from, 1), status: s.nc.StatusChanged(nats.CONNECTED)}
+	if err := r.open(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// open makes a consumer that begins at r.next. One that was there before is forgotten, with all that is on its way.
+func (r *reader) open(ctx context.Context) error {
+	r.drop()
+	r.lost = true // until it is done
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	c, err := r.s.js.CreateConsumer(ctx, r.s.name, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
+		ReplayPolicy: jetstream.ReplayInstantPolicy, InactiveThreshold: consumerIdle, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", r.s.name, err)
+	}
+	r.consumer, r.seen = c.CachedInfo().Name, 0
+	r.inbox = r.s.nc.NewInbox()
+	// Never full: it holds more than all messages and control messages of the pulls under way.
+	r.in = make(chan *nats.Msg, 4*pullsInFlight*pullMessages)
+	if r.sub, err = r.s.nc.ChanSubscribe(r.inbox+".*", r.in); err != nil {
+		return fmt.Errorf("read stream %s: %w", r.s.name, err)
+	}
+	r.lost = false
+	return nil
+}
+
+func (r *reader) drop() {
+	if r.sub != nil {
+		r.sub.Unsubscribe()
+		r.sub = nil
+		r.s.nc.Publish("$JS.API.CONSUMER.DELETE."+r.s.name+"."+r.consumer, nil) // else the server does it in a while
+	}
+	r.pulls = nil
+}
+
+// Close implements store.Reader.
+func (r *reader) Close() {
+	r.drop()
+	r.s.nc.RemoveStatusListener(r.status)
+}
+
+// Next implements store.Reader.
+func (r *reader) Next(ctx context.Context, limit int) ([]entry.Message, error) {
+	var list []entry.Message
+	for {
+		if r.lost {
+			if err := r.open(ctx); err != nil {
+				return nil, err
+			}
+		}
+		for len(list) < limit && !r.lost && len(r.in) > 0 {
+			list = r.take(list, <-r.in)
+		}
+		if err := r.pull(); err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
+			return list, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var err error
+		if list, err = r.wait(ctx, list); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait waits for one message, or for a sign that the consumer is gone.
+func (r *reader) wait(ctx context.Context, list []entry.Message) ([]entry.Message, error) {
+	silence := time.NewTimer(pullSilence)
+	defer silence.Stop()
+	select {
+	case m := <-r.in:
+		list = r.take(list, m)
+	case <-r.status: // the connection was away, and with it the pulls
+		r.lost = true
+	case <-silence.C:
+		r.lost = true
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return list, nil
+}
+
+// take adds a stored message to list, or learns from a control message. It sets lost if messages are missing: then a new
+// consumer begins at the next one expected.
+func (r *reader) take(list []entry.Message, m *nats.Msg) []entry.Message {
+	if m.Reply == "" {
+		r.control(m)
+		return list
+	}
+	at, err := parseAck(m.Reply)
+	if err != nil || at.consumer != r.seen+1 || at.stream < r.next {
+		r.lost = true
+		return list
+	}
+	r.seen, r.next = at.consumer, at.stream+1
+	if len(r.pulls) > 0 {
+		if r.pulls[0].remaining--; r.pulls[0].remaining == 0 {
+			r.pulls = r.pulls[1:]
+		}
+	}
+	header := entry.Header(m.Header)
+	if len(header) == 0 {
+		header = nil
+	}
+	return append(list, entry.Message{Subject: m.Subject, Header: header, Data: m.Data, Seq: at.stream, Time: at.time})
+}
+
+// control learns that a pull has ended, or that the consumer is gone; its last subject token is the pull's.
+func (r *reader) control(m *nats.Msg) {
+	status, description := m.Header.Get("Status"), strings.ToLower(m.Header.Get("Description"))
+	switch {
+	case status == "100": // a heartbeat: all is well
+		return
+	case status == "404" || status == "408" || status == "409" && (strings.Contains(description, "maxbytes") || strings.Contains(description, "batch completed")):
+		id, _ := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+		for i := range r.pulls {
+			if r.pulls[i].id == id {
+				r.pulls = append(r.pulls[:i:i], r.pulls[i+1:]...)
+				break
+			}
+		}
+	default: // deleted, leader gone, server going down, nobody there, or a word that this release does not know
+		r.lost = true
+	}
+}
+
+// pull asks for more, if fewer than the wanted number of requests are under way.
+func (r *reader) pull() error {
+	for !r.lost && len(r.pulls) < pullsInFlight {
+		r.pullID++
+		request, err := json.Marshal(map[string]any{
+			"batch": pullMessages, "max_bytes": pullBytes, "expires": pullExpires.Nanoseconds(), "idle_heartbeat": pullHeartbeat.Nanoseconds(),
+		})
+		if err != nil {
+			return err
+		}
+		subject := "$JS.API.CONSUMER.MSG.NEXT." + r.s.name + "." + r.consumer
+		if err := r.s.nc.PublishRequest(subject, r.inbox+"."+strconv.Itoa(r.pullID), request); err != nil {
+			return fmt.Errorf("read stream %s: %w", r.s.name, err)
+		}
+		r.pulls = append(r.pulls, pull{r.pullID, pullMessages})
+	}
+	return nil
+}
+
+// position is what the reply subject of a delivered message says.
+type position struct {
+	stream, consumer uint64
+	time             time.Time
+}
+
+// parseAck reads $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or its longer form, which has
+// domain and account before the stream, and may have one token more at the end.
+func parseAck(reply string) (position, error) {
+	t := strings.Split(reply, ".")
+	if len(t) < 9 || t[0] != "$JS" || t[1] != "ACK" {
+		return position{}, fmt.Errorf("reply subject %.80q", reply)
+	}
+	if len(t) >= 11 {
+		t = t[2:]
+	}
+	var n [3]uint64
+	for i := range n {
+		var err error
+		if n[i], err = strconv.ParseUint(t[5+i], 10, 63); err != nil {
+			return position{}, fmt.Errorf("reply subject %.80q: %w", reply, err)
+		}
+	}
+	return position{stream: n[0], consumer: n[1], time: time.Unix(0, int64(n[2])).UTC()}, nil
+}

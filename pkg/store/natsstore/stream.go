@@ -1,0 +1,188 @@
+package natsstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// stream is a store.Stream on a JetStream stream.
+type stream struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	handle  jetstream.Stream
+	name    string
+	replies *replies
+}
+
+var (
+	_ store.Stream = (*stream)(nil)
+	_ store.Purger = (*stream)(nil)
+)
+
+// apiTimeout bounds a question to JetStream whose caller has set no bound.
+const apiTimeout = 10 * time.Second
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, apiTimeout)
+}
+
+// Info implements store.Stream.
+func (s *stream) Info(ctx context.Context) (store.Info, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	var answer struct {
+		Created time.Time `json:"created"`
+		State   struct {
+			First    uint64 `json:"first_seq"`
+			Last     uint64 `json:"last_seq"`
+			Messages uint64 `json:"messages"`
+			Bytes    uint64 `json:"bytes"`
+		} `json:"state"`
+	}
+	if err := s.ask(ctx, "STREAM.INFO", nil, &answer); err != nil {
+		return store.Info{}, err
+	}
+	st := answer.State
+	if st.Messages == 0 {
+		st.First = st.Last + 1
+	}
+	return store.Info{Created: answer.Created.UTC(), First: st.First, Last: st.Last, Bytes: st.Bytes}, nil
+}
+
+// ask puts a question to the API of this stream; the leader answers it.
+func (s *stream) ask(ctx context.Context, verb string, question, answer any) error {
+	var body []byte
+	if question != nil {
+		var err error
+		if body, err = json.Marshal(question); err != nil {
+			return err
+		}
+	}
+	m, err := s.nc.RequestWithContext(ctx, "$JS.API."+verb+"."+s.name, body)
+	if err != nil {
+		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
+	}
+	var failure struct {
+		Error *struct {
+			Code        int    `json:"err_code"`
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &failure); err != nil {
+		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
+	}
+	if failure.Error != nil {
+		return fmt.Errorf("%s of stream %s: %w", verb, s.name, apiError(failure.Error.Code, failure.Error.Description))
+	}
+	if err := json.Unmarshal(m.Data, answer); err != nil {
+		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
+	}
+	return nil
+}
+
+// messageRequest asks for one message, by sequence or by subject.
+type messageRequest struct {
+	Seq  uint64 `json:"seq,omitempty"`
+	Last string `json:"last_by_subj,omitempty"`
+}
+
+// Get implements store.Stream. It does not use the direct get, which believes headers that a publisher made up.
+func (s *stream) Get(ctx context.Context, seq uint64) (entry.Message, error) {
+	if seq == 0 {
+		return entry.Message{}, fmt.Errorf("sequence 0: %w", store.ErrNotFound)
+	}
+	return s.message(ctx, messageRequest{Seq: seq})
+}
+
+// Last implements store.Stream.
+func (s *stream) Last(ctx context.Context, subject string) (entry.Message, error) {
+	return s.message(ctx, messageRequest{Last: subject})
+}
+
+func (s *stream) message(ctx context.Context, r messageRequest) (entry.Message, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	var answer struct {
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := s.ask(ctx, "STREAM.MSG.GET", r, &answer); err != nil {
+		return entry.Message{}, err
+	}
+	m := answer.Message
+	return entry.Message{Subject: m.Subject, Seq: m.Seq, Header: parseHeader(m.Header), Data: m.Data, Time: m.Time.UTC()}, nil
+}
+
+// parseHeader reads headers as the client library does when it receives a message, so that a message has the same headers whichever way it
+// is read; what that library cannot parse it hands on without headers.
+func parseHeader(raw []byte) entry.Header {
+	if len(raw) == 0 {
+		return nil
+	}
+	h, err := nats.DecodeHeadersMsg(raw)
+	if err != nil || len(h) == 0 {
+		return nil
+	}
+	return entry.Header(h)
+}
+
+// PurgeBelow implements store.Purger.
+func (s *stream) PurgeBelow(ctx context.Context, seq uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if seq <= 1 {
+		return nil // sequence 0 would mean all
+	}
+	if err := s.handle.Purge(ctx, jetstream.WithPurgeSequence(seq)); err != nil {
+		return fmt.Errorf("purge stream %s below %d: %w", s.name, seq, asContract(err))
+	}
+	return nil
+}
+
+// SecureDelete implements store.Purger.
+func (s *stream) SecureDelete(ctx context.Context, seq uint64) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := s.handle.SecureDeleteMsg(ctx, seq); err != nil {
+		return fmt.Errorf("delete sequence %d of stream %s: %w", seq, s.name, asContract(err))
+	}
+	return nil
+}
+
+// isFull tells a limit from other failures to store, which share its code.
+func isFull(description string) bool { return strings.Contains(description, "maximum ") }
+
+// checkHeader refuses what would not arrive as it was sent.
+func checkHeader(h entry.Header) error {
+	for name, values := range h {
+		if name == "" || strings.ContainsAny(name, ": \t\r\n") {
+			return fmt.Errorf("header name %.40q", name)
+		}
+		for _, v := range values {
+			if strings.ContainsAny(v, "\r\n") || strings.Trim(v, " \t") != v {
+				return fmt.Errorf("value of header %.40q", name)
+			}
+		}
+	}
+	return nil
+}
+
+var errDuplicate = errors.New("JetStream took the message for a repeat and did not store it")

@@ -1,0 +1,29 @@
+package streams
+
+import "github.com/nats-io/nats.go/jetstream"
+
+// The buckets, which all logs of an account share: keys begin with the log's name. What stands in them is derived from SEALED and never
+// the truth.
+const (
+	HeadBucket    = "HEAD"    // <log>: the newest checkpoint, for those who do not read SEALED
+	TilesBucket   = "TILES"   // <log>/tile/…: full tiles of hashes under their C2SP paths, each written once
+	CursorsBucket = "CURSORS" // <log>/<follower>: how far each follower has come; losing it costs a replay
+)
+
+func (c Config) bucket(name, description string) jetstream.KeyValueConfig {
+	return jetstream.KeyValueConfig{Bucket: name, Description: description, History: 1, Storage: jetstream.FileStorage, Replicas: c.replicas(), Placement: c.Placement}
+}
+
+// head is a cache: the newest put wins, and the signature inside is what is believed.
+func (c Config) head() jetstream.KeyValueConfig {
+	return c.bucket(HeadBucket, "newest checkpoint of each log")
+}
+
+// tiles are written once; one that differs from the log is an alarm.
+func (c Config) tiles() jetstream.KeyValueConfig {
+	return c.bucket(TilesBucket, "full tiles of each log's tree")
+}
+
+func (c Config) cursors() jetstream.KeyValueConfig {
+	return c.bucket(CursorsBucket, "how far each follower has come")
+}
