@@ -53,7 +53,7 @@ func (s *scanner) free() {
 func (s *scanner) value() ([]byte, error) {
 	v, err := s.dec.ReadValue()
 	if err != nil {
-		return nil, syntax(err)
+		return nil, err
 	}
 	end := s.dec.InputOffset()
 	return s.raw[end-int64(len(v)) : end : end], nil
@@ -83,12 +83,12 @@ func walkObject(raw []byte, member func(name string, value []byte) error) error 
 	for s.dec.PeekKind() != '}' {
 		t, err := s.dec.ReadToken()
 		if err != nil {
-			return syntax(err)
+			return inMember(err)
 		}
 		name := t.String()
 		v, err := s.value()
 		if err != nil {
-			return err
+			return inMember(err)
 		}
 		if err := member(name, v); err != nil {
 			return err
@@ -113,7 +113,7 @@ func walkArray(raw []byte, element func(value []byte) error) error {
 	for s.dec.PeekKind() != ']' {
 		v, err := s.value()
 		if err != nil {
-			return err
+			return syntax(err)
 		}
 		if err := element(v); err != nil {
 			return err
@@ -163,7 +163,7 @@ func CheckJSON(raw []byte, maxDepth int) error {
 	s := newScanner(raw)
 	defer s.free()
 	if _, err := s.value(); err != nil {
-		return err
+		return syntax(err)
 	}
 	if err := s.end(); err != nil {
 		return err
@@ -225,6 +225,16 @@ func checkLeafGrade(raw []byte) error {
 			}
 		}
 	}
+}
+
+// inMember is syntax for a walked object: it names the member at fault, where the decoder knows it.
+func inMember(err error) error {
+	if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		for name := range se.JSONPointer.Tokens() {
+			return &FieldError{Field: clip(name, 80), Reason: syntax(err).Error()}
+		}
+	}
+	return syntax(err)
 }
 
 // syntax makes the decoder's error one short line; an end in the middle is not io.EOF to a caller.

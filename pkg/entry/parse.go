@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // ParseEvent reads one CloudEvent in the JSON format (SPEC 3.2, structured). Errors are *FieldError. Data is a part of raw.
@@ -327,7 +326,7 @@ func (e *Event) appendData(o object) []byte {
 		o.name("data")
 		return append(o.dst, e.Data...)
 	}
-	if !isJSON(e.Extensions["datacontenttype"]) && utf8.Valid(e.Data) {
+	if !isJSON(e.Extensions["datacontenttype"]) && IsText(e.Data) { // as text, controls would be six times as long
 		o.text("data", string(e.Data))
 		return o.dst
 	}
