@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -42,7 +40,7 @@ func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (proof.Rep
 		return proof.Report{}, known, err
 	}
 	defer done()
-	r, err := auditLog(ctx, log, cfg)
+	r, err := store.Audit(ctx, log, cfg)
 	return r, known, err
 }
 
@@ -67,49 +65,6 @@ func knownCheckpoints(dir string, cfg *proof.AuditConfig) ([]proof.Checkpoint, e
 	}
 	cfg.Known = append(cfg.Known, cp)
 	return cfg.Known, nil
-}
-
-// auditLog audits SEALED from its first message to its present end.
-func auditLog(ctx context.Context, log *store.Log, cfg proof.AuditConfig) (proof.Report, error) {
-	cfg.Payloads = func(seq uint64) ([]byte, bool, error) {
-		body, err := store.PayloadMessage(ctx, log, seq)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, false, nil
-		}
-		return body, err == nil, err
-	}
-	info, err := log.Sealed.Info(ctx)
-	if err != nil {
-		return proof.Report{}, err
-	}
-	return proof.Audit(cfg, messages(ctx, log.Sealed, info.Last))
-}
-
-// messages yields a stream up to a sequence.
-func messages(ctx context.Context, s store.Stream, last uint64) iter.Seq2[entry.Message, error] {
-	return func(yield func(entry.Message, error) bool) {
-		if last == 0 {
-			return
-		}
-		r, err := s.Read(ctx, 1)
-		if err != nil {
-			yield(entry.Message{}, err)
-			return
-		}
-		defer r.Close()
-		for seen := uint64(0); seen < last; {
-			list, err := r.Next(ctx, 16)
-			if err != nil {
-				yield(entry.Message{}, err)
-				return
-			}
-			for _, m := range list {
-				if seen = m.Seq; !yield(m, nil) || seen >= last {
-					return
-				}
-			}
-		}
-	}
 }
 
 // openCopy copies the streams of a data directory and opens the copy in a server that listens nowhere.

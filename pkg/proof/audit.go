@@ -1,10 +1,8 @@
 package proof
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -51,16 +49,33 @@ func Missing(index, from, to uint64) error {
 // positions, every payload, and the root and signature of every batch's checkpoint (SPEC 10). A *MismatchError names the first bad
 // index; the report then tells how far the log verifies. Errors of sealed and of Payloads are returned as they are.
 func Audit(cfg AuditConfig, sealed iter.Seq2[entry.Message, error]) (Report, error) {
+	return AuditParsed(cfg, func(yield func(Parsed, error) bool) {
+		for m, err := range sealed {
+			p := Parsed{}
+			if err == nil {
+				p = Parse(m)
+				err = p.readData(cfg)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	})
+}
+
+// AuditParsed is Audit of messages that were read by Parse and, if data is to be checked, by CheckData: both are pure, and most of the
+// work, so that a caller may do them in parallel.
+func AuditParsed(cfg AuditConfig, sealed iter.Seq2[Parsed, error]) (Report, error) {
 	a := newAuditor(cfg)
 	chain, next := NewChain(cfg.Keys...), uint64(1)
-	for m, err := range sealed {
+	for p, err := range sealed {
 		if err == nil {
-			err = a.message(chain, m, next)
+			err = a.message(chain, p, next)
 		}
 		if err != nil {
 			return a.report(chain), err
 		}
-		next = m.Seq + 1
+		next = p.Seq + 1
 	}
 	err := a.end(chain.Size())
 	return a.report(chain), err
@@ -84,13 +99,13 @@ func newAuditor(cfg AuditConfig) *auditor {
 	return a
 }
 
-func (a *auditor) message(chain *Chain, m entry.Message, next uint64) error {
-	if m.Seq != next {
-		return Missing(chain.Size(), next, m.Seq-1)
+func (a *auditor) message(chain *Chain, p Parsed, next uint64) error {
+	if p.Seq != next {
+		return Missing(chain.Size(), next, p.Seq-1)
 	}
-	entries, err := chain.Next(m)
+	entries, err := chain.Take(p)
 	if errors.Is(err, ErrVoid) {
-		a.out.Void = append(a.out.Void, m.Seq)
+		a.out.Void = append(a.out.Void, p.Seq)
 		return nil
 	} else if err != nil {
 		return err
@@ -101,7 +116,7 @@ func (a *auditor) message(chain *Chain, m entry.Message, next uint64) error {
 		}
 	}
 	a.out.Batches++
-	if err := a.payloads(chain.Batch(), entries); err != nil {
+	if err := a.payloads(p); err != nil {
 		return err
 	}
 	if a.cfg.Progress != nil {
@@ -147,68 +162,24 @@ func (a *auditor) compare() error {
 	return nil
 }
 
-// payloads checks the data of one batch.
-func (a *auditor) payloads(b Batch, entries []entry.Entry) error {
-	first := slices.IndexFunc(entries, func(e entry.Entry) bool { return e.DataHash != "" })
+// payloads checks the data of one batch: that it names its PAYLOADS message as it must, and what CheckData found.
+func (a *auditor) payloads(p Parsed) error {
+	b, first := p.Batch, p.firstData()
 	switch {
 	case first < 0 && b.Payloads != a.named:
 		return mismatch(b.First, "payload", "a batch without data names PAYLOADS sequence %d, the one before %d", b.Payloads, a.named)
 	case first >= 0 && b.Payloads <= a.named:
-		return mismatch(entries[first].Index, "payload", "a batch with data names PAYLOADS sequence %d, the one before %d", b.Payloads, a.named)
+		return mismatch(p.Entries[first].Index, "payload", "a batch with data names PAYLOADS sequence %d, the one before %d", b.Payloads, a.named)
 	}
 	a.named = b.Payloads
-	if first < 0 || a.cfg.Payloads == nil {
-		return nil
-	}
-	body, there, err := a.cfg.Payloads(b.Payloads)
-	if err != nil {
-		return err
-	}
-	var records []entry.Payload
-	if there {
-		if records, err = ParsePayloads(body); err != nil {
-			return mismatch(entries[first].Index, "payload", "PAYLOADS sequence %d: %v", b.Payloads, err)
-		}
-	}
-	return a.records(entries, records)
+	return a.found(p.data)
 }
 
-// records matches payload records, which ascend by index, with the entries that commit to them.
-func (a *auditor) records(entries []entry.Entry, records []entry.Payload) error {
-	for i := range entries {
-		e := &entries[i]
-		if len(records) > 0 && records[0].Index <= e.Index {
-			if err := a.payload(e, &records[0]); err != nil {
-				return err
-			}
-			records = records[1:]
-		} else if e.DataHash != "" {
-			a.missing = append(a.missing, e.Index)
-		}
-	}
-	if len(records) > 0 {
-		return mismatch(entries[len(entries)-1].Index, "payload", "a record of index %d where none belongs", records[0].Index)
-	}
-	return nil
-}
-
-func (a *auditor) payload(e *entry.Entry, p *entry.Payload) error {
-	switch {
-	case p.Index != e.Index || e.DataHash == "":
-		return mismatch(e.Index, "payload", "a record of index %d where none belongs", p.Index)
-	case !p.Opens(*e):
-		return mismatch(e.Index, "payload", "data and salt do not open data_hash")
-	}
-	if d, ok := e.Detail.(*entry.Rejected); ok {
-		if uint64(len(p.Data)) != min(d.Size, entry.MaxRejectedBytes) {
-			return mismatch(e.Index, "digest", "%d bytes kept of %d", len(p.Data), d.Size)
-		}
-		if d.Size <= entry.MaxRejectedBytes && d.Digest != e.DataHash {
-			return mismatch(e.Index, "digest", "it does not open with the bytes that were kept")
-		}
-	}
-	a.out.Payloads++
-	return nil
+// found takes the outcome of a check of data.
+func (a *auditor) found(d dataCheck) error {
+	a.out.Payloads += d.opened
+	a.missing = append(a.missing, d.missing...)
+	return d.err
 }
 
 // end settles what only the whole log can tell.
@@ -238,27 +209,4 @@ func (a *auditor) report(c *Chain) Report {
 		r.Key = keys[0]
 	}
 	return r
-}
-
-// ParsePayloads reads the body of a PAYLOADS message (SPEC 7): records, each on its line, ascending by index.
-func ParsePayloads(body []byte) ([]entry.Payload, error) {
-	if len(body) == 0 {
-		return nil, nil // all of it was erased
-	}
-	if body[len(body)-1] != '\n' {
-		return nil, fmt.Errorf("payload records: the last line does not end")
-	}
-	lines := bytes.Split(body[:len(body)-1], []byte{'\n'})
-	list := make([]entry.Payload, len(lines))
-	for i, line := range lines {
-		p, err := entry.ParsePayload(line)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 && p.Index <= list[i-1].Index {
-			return nil, fmt.Errorf("payload records: index %d after %d", p.Index, list[i-1].Index)
-		}
-		list[i] = p
-	}
-	return list, nil
 }

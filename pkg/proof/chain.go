@@ -147,6 +147,7 @@ type Parsed struct {
 	Entries []entry.Entry
 	err     error
 	bad     int // leaf at fault, or −1
+	data    dataCheck
 }
 
 // Parse reads a SEALED message and its leaves.

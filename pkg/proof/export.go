@@ -230,7 +230,7 @@ func (x *exportAudit) line(line []byte) error {
 	if l.Payload != nil {
 		records = []entry.Payload{*l.Payload}
 	}
-	return x.records([]entry.Entry{e}, records)
+	return x.found(checkRecords([]entry.Entry{e}, records))
 }
 
 func (x *exportAudit) whole(e *entry.Entry, l ExportLine) error {

@@ -75,7 +75,7 @@ func (f Follower) Batches(ctx context.Context) iter.Seq2[Sealed, error] {
 var errStopped = errors.New("the caller has stopped")
 
 func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(Sealed) bool) error {
-	info, err := f.Log.Sealed.Info(ctx)
+	end, gone, err := End(ctx, f.Log.Sealed)
 	if err != nil {
 		return fmt.Errorf("sealed stream: %w", err)
 	}
@@ -92,8 +92,14 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 		}
 		last = at.Seq
 	}
-	if f.Stop && last >= info.Last {
+	stop := func() error {
+		if gone > 0 {
+			return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), end+1, end+gone))
+		}
 		return nil
+	}
+	if f.Stop && last >= end {
+		return stop()
 	}
 	r, err := f.Log.Sealed.Read(ctx, last+1)
 	if err != nil {
@@ -123,8 +129,8 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 			case !yield(Sealed{m.Seq, chain.Batch(), entries}):
 				return errStopped
 			}
-			if f.Stop && m.Seq >= info.Last {
-				return nil
+			if f.Stop && m.Seq >= end {
+				return stop()
 			}
 		}
 	}
