@@ -69,13 +69,26 @@ func AgentToken(source string) string {
 // ParseHash reads 64 lower-case hexadecimal digits, and nothing else.
 func ParseHash(s string) (Hash, error) {
 	var h Hash
-	if len(s) != 2*len(h) || strings.ToLower(s) != s {
-		return h, fmt.Errorf("hash %.80q: not 64 lower-case hexadecimal digits", s)
+	bad := len(s) != 2*len(h)
+	for i := 0; i < len(h) && !bad; i++ {
+		high, low := hexDigit(s[2*i]), hexDigit(s[2*i+1])
+		h[i], bad = high<<4|low, high|low > 15
 	}
-	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
-		return h, fmt.Errorf("hash %.80q: %w", s, err)
+	if bad {
+		return Hash{}, fmt.Errorf("hash %.80q: not 64 lower-case hexadecimal digits", s)
 	}
 	return h, nil
+}
+
+// hexDigit is the value of a lower-case hexadecimal digit, or 255.
+func hexDigit(c byte) byte {
+	switch {
+	case isDigit(c):
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
 }
 
 // FormatHash is the inverse of ParseHash.
