@@ -1,0 +1,199 @@
+package query
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+func (q *Query) getEntries(w http.ResponseWriter, r *http.Request, p *params) error {
+	filter, page, raw := p.filter(), p.page(), p.flag("raw")
+	if err := p.end(); err != nil {
+		return err
+	}
+	list, err := q.Entries(r.Context(), filter, page)
+	if err != nil {
+		return err
+	}
+	b, err := list.appendJSON(nil, raw)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, "application/json", b)
+	return nil
+}
+
+// appendJSON writes a page.
+func (l Entries) appendJSON(dst []byte, raw bool) (_ []byte, err error) {
+	dst = append(dst, `{"entries":[`...)
+	for i, f := range l.Entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = f.AppendJSON(dst, raw); err != nil {
+			return nil, err
+		}
+	}
+	next := []byte("null")
+	if l.NextCursor != "" {
+		next, _ = json.Marshal(l.NextCursor)
+	}
+	dst = append(append(dst, `],"next_cursor":`...), next...)
+	return append(strconv.AppendUint(append(dst, `,"tree_size":`...), l.TreeSize, 10), "}\n"...), nil
+}
+
+// MarshalJSON writes the page as the API shows it.
+func (l Entries) MarshalJSON() ([]byte, error) { return l.appendJSON(nil, false) }
+
+func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params) error {
+	raw := p.flag("raw")
+	if err := p.end(); err != nil {
+		return err
+	}
+	index, err := pathIndex(r)
+	if err != nil {
+		return err
+	}
+	found, err := q.Entry(r.Context(), index)
+	return writeFound(w, found, raw, err)
+}
+
+func (q *Query) getEntryByID(w http.ResponseWriter, r *http.Request, p *params) error {
+	raw := p.flag("raw")
+	agent, _ := p.one("agent")
+	if err := p.end(); err != nil {
+		return err
+	}
+	found, err := q.EntryByID(r.Context(), r.PathValue("id"), agent)
+	return writeFound(w, found, raw, err)
+}
+
+func writeFound(w http.ResponseWriter, f Found, raw bool, err error) error {
+	if err != nil {
+		return err
+	}
+	b, err := f.AppendJSON(nil, raw)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, "application/json", append(b, '\n'))
+	return nil
+}
+
+// pathIndex is the index in a path. One that no log can have is as unknown as any other.
+func pathIndex(r *http.Request) (uint64, error) {
+	s := r.PathValue("index")
+	if strings.Trim(s, "0123456789") != "" || len(s) > 1 && s[0] == '0' {
+		return 0, &RequestError{"index", "is not a decimal number"}
+	}
+	n, err := strconv.ParseUint(s, 10, 53)
+	if err != nil {
+		return 0, ErrNotFound
+	}
+	return n, nil
+}
+
+func (q *Query) getProof(w http.ResponseWriter, r *http.Request, p *params) error {
+	raw := p.flag("raw")
+	if err := p.end(); err != nil {
+		return err
+	}
+	index, err := pathIndex(r)
+	if err != nil {
+		return err
+	}
+	proved, err := q.Proof(r.Context(), index, raw)
+	return writeProof(w, r, proved, err)
+}
+
+func (q *Query) getProofByID(w http.ResponseWriter, r *http.Request, p *params) error {
+	raw := p.flag("raw")
+	agent, _ := p.one("agent")
+	if err := p.end(); err != nil {
+		return err
+	}
+	proved, err := q.ProofByID(r.Context(), r.PathValue("id"), agent, raw)
+	return writeProof(w, r, proved, err)
+}
+
+func writeProof(w http.ResponseWriter, r *http.Request, p proof.EntryProof, err error) error {
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Vary", "Accept")
+	if prefersText(strings.Join(r.Header.Values("Accept"), ",")) {
+		write(w, http.StatusOK, "text/plain; charset=utf-8", proof.FormatFile(p.LeafIndex, p.MerkleProof, []byte(p.Checkpoint)))
+		return nil
+	}
+	return writeJSON(w, p)
+}
+
+func (q *Query) getConsistency(w http.ResponseWriter, r *http.Request, p *params) error {
+	from, to := p.number("from", true), p.number("to", true)
+	if err := p.end(); err != nil {
+		return err
+	}
+	c, err := q.Consistency(from, to)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, c)
+}
+
+func (q *Query) getVerify(w http.ResponseWriter, r *http.Request, p *params) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	v, err := q.Verify(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, v)
+}
+
+func (q *Query) getStats(w http.ResponseWriter, r *http.Request, p *params) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	return writeJSON(w, q.Stats())
+}
+
+func (q *Query) getCheckpoint(w http.ResponseWriter, r *http.Request, p *params) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	c, err := q.Checkpoint()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "max-age=1")
+	write(w, http.StatusOK, "text/plain; charset=utf-8", c.Note)
+	return nil
+}
+
+// getHealth says that the process answers; whether it answers well is readyz's question.
+func (q *Query) getHealth(w http.ResponseWriter, r *http.Request, p *params) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	return writeJSON(w, map[string]string{"status": "ok"})
+}
+
+func (q *Query) getReady(w http.ResponseWriter, r *http.Request, p *params) error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	err := q.Ready()
+	if err == nil && q.cfg.Accepting != nil {
+		err = q.cfg.Accepting()
+	}
+	if err != nil { // not logged: whoever probes does so every few seconds
+		writeProblem(w, newProblem(http.StatusServiceUnavailable, err.Error()))
+		return nil
+	}
+	s := q.Status()
+	return writeJSON(w, map[string]any{"status": "ready", "tree_size": s.Size, "lag": s.Lag})
+}

@@ -1,0 +1,89 @@
+package query
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// route is one path of the API. All of them are read alone, and documented in openapi.json.
+type route struct {
+	path   string
+	handle func(q *Query, w http.ResponseWriter, r *http.Request, p *params) error
+}
+
+var routes = []route{
+	{"/v1/entries", (*Query).getEntries},
+	{"/v1/entries/{index}", (*Query).getEntry},
+	{"/v1/entries/{index}/proof", (*Query).getProof},
+	{"/v1/entries/id/{id}", (*Query).getEntryByID},
+	{"/v1/entries/id/{id}/proof", (*Query).getProofByID},
+	{"/v1/consistency", (*Query).getConsistency},
+	{"/v1/verify", (*Query).getVerify},
+	{"/v1/export", (*Query).getExport},
+	{"/v1/stats", (*Query).getStats},
+	{"/checkpoint", (*Query).getCheckpoint},
+	{"/healthz", (*Query).getHealth},
+	{"/readyz", (*Query).getReady},
+	{"/openapi.json", (*Query).getOpenAPI},
+}
+
+// Handler serves the HTTP API. Who may reach it, and under which host names, is the caller's matter.
+func (q *Query) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range routes {
+		mux.HandleFunc("GET "+route.path, func(w http.ResponseWriter, r *http.Request) {
+			p := parseParams(r)
+			err := q.checkLog(p)
+			if err == nil {
+				err = route.handle(q, w, r, p)
+			}
+			if err != nil {
+				q.fail(w, r, err)
+			}
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notServed(w, r, mux) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// notServed tells a wrong path from a wrong method.
+func notServed(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	get := r.Clone(r.Context())
+	get.Method = http.MethodGet
+	if _, pattern := mux.Handler(get); pattern != "/" {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, "this path is read with GET"))
+		return
+	}
+	writeProblem(w, newProblem(http.StatusNotFound, "no such path; /openapi.json lists them (ids in paths are percent-encoded)"))
+}
+
+// checkLog: this service has one log.
+func (q *Query) checkLog(p *params) error {
+	if name, given := p.one("log"); given && name != q.cfg.Log.Name && p.err == nil {
+		return fmt.Errorf("log %.40q: %w", name, ErrNotFound)
+	}
+	return p.err
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // that a client has gone is no concern of ours
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, "application/json", append(b, '\n'))
+	return nil
+}

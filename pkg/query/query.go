@@ -1,0 +1,192 @@
+// Package query answers what is asked of a log: entries by filter, by index and by id, proofs, checkpoints, exports, and whether
+// the log still verifies. It is a follower of SEALED with an index in memory, and the HTTP API over it.
+//
+//	SEALED ─store.Follower (verified)─▶ index (hashes, times, who has which value)
+//	request ─▶ index: which entries ─▶ SEALED, PAYLOADS: their bytes ─hashed again─▶ answer
+//
+// The index is never the truth: it can be lost at any time, and what it finds is read back from the log and must have the hash that was
+// verified. All proofs are against the newest checkpoint that was verified here. When the log stops to verify, what was
+// verified before is still served, and every health page says so.
+//
+// No compatibility is promised for this package yet.
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// Config is all that a query service needs to know.
+type Config struct {
+	Log  *store.Log
+	Keys []string // verifier keys of the log; none: those that index 0 names, which says that the log is one, but not whose
+
+	Durability string       // what an acknowledgement promises here, for /v1/stats; "": not told
+	Accepting  func() error // asked by /readyz: why events are not accepted; nil: not asked
+	CacheBytes int          // SEALED and PAYLOADS messages kept in memory; 0: 64 MiB
+	MaxExports int          // running at the same time; 0: 4
+	Logger     *slog.Logger // nil: silent
+}
+
+// Query serves one log. Make it with New, start it with Run. All methods may be called by many goroutines.
+type Query struct {
+	cfg     Config
+	log     *slog.Logger
+	cache   *cache
+	exports chan struct{} // one token for each that runs
+	audits  audits
+
+	mu      sync.RWMutex // guards what follows
+	index   *index
+	state   state
+	changed chan struct{} // closed and replaced whenever the index or the state changes
+}
+
+// New checks the configuration; it reads nothing from the log.
+func New(cfg Config) (*Query, error) {
+	if cfg.Log == nil || !entry.ValidLog(cfg.Log.Name) {
+		return nil, errors.New("query: a log with a name is required")
+	}
+	if cfg.CacheBytes < 0 || cfg.MaxExports < 0 {
+		return nil, errors.New("query: limits out of range")
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = 64 << 20
+	}
+	if cfg.MaxExports == 0 {
+		cfg.MaxExports = 4
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Keys = slices.Clone(cfg.Keys)
+	q := &Query{
+		cfg: cfg, log: cfg.Logger, cache: newCache(cfg.CacheBytes), exports: make(chan struct{}, cfg.MaxExports),
+		index: newIndex(cfg.Log.Name), changed: make(chan struct{}),
+	}
+	q.audits.run = q.audit
+	return q, nil
+}
+
+// state is how the follower fares.
+type state struct {
+	position uint64   // SEALED sequence up to which the log was followed, void messages included
+	end      uint64   // SEALED's last sequence, when it was last asked
+	stalled  int      // how often it was asked since, without the follower coming further
+	caughtUp bool     // the index has once reached the end that SEALED had
+	void     []uint64 // SEALED sequences of void messages; the first few
+	bad      error    // the log does not verify: final
+	altered  error    // the store does not hold any more what was verified; a Verify that passes takes it back
+	trouble  error    // of the store: comes and goes
+}
+
+// Status is what health pages tell of a query service.
+type Status struct {
+	Size      uint64   // tree size verified and indexed
+	Root      string   // its root, hex
+	SealedSeq uint64   // SEALED sequence followed up to
+	Lag       uint64   // SEALED messages behind the end, when it was last asked
+	CaughtUp  bool     // the index has reached the end that SEALED had at the start
+	Void      []uint64 // SEALED sequences of void messages, the first 100
+	Err       error    // why this service is not well; nil: it is
+	Corrupt   bool     // Err says that the log, or the store, does not verify
+}
+
+// Status returns the present status; it never blocks.
+func (q *Query) Status() Status {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	s, x := &q.state, q.index
+	st := Status{
+		Size: x.size, Root: entry.FormatHash(x.root()), SealedSeq: s.position, Lag: s.lag(), CaughtUp: s.caughtUp,
+		Void: slices.Clone(s.void), Err: s.err(x.size),
+	}
+	_, st.Corrupt = errors.AsType[*proof.MismatchError](st.Err)
+	return st
+}
+
+func (s *state) lag() uint64 { return max(s.end, s.position) - s.position }
+
+func (s *state) err(size uint64) error {
+	switch {
+	case s.bad != nil:
+		return s.bad
+	case s.altered != nil:
+		return s.altered
+	case s.end < s.position && s.stalled >= 2: // once may be an answer from before the newest batch
+		return corrupt(size, "cut", "SEALED ends at sequence %d, but was verified up to %d", s.end, s.position)
+	case s.trouble != nil:
+		return s.trouble
+	case !s.caughtUp:
+		return ErrBuilding
+	case s.stalled >= maxStalled:
+		return fmt.Errorf("%w: SEALED sequence %d of %d, and no further", ErrBehind, s.position, s.end)
+	}
+	return nil
+}
+
+// Ready says why this service cannot answer truly and in full; nil: it can.
+func (q *Query) Ready() error {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.state.err(q.index.size)
+}
+
+// Await waits until size entries are indexed. It ends early when the log does not verify, or ctx is done.
+func (q *Query) Await(ctx context.Context, size uint64) error {
+	for {
+		q.mu.RLock()
+		have, bad, changed := q.index.size, q.state.bad, q.changed
+		q.mu.RUnlock()
+		if have >= size {
+			return nil
+		}
+		if bad != nil {
+			return bad
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// set changes index or state, and wakes those who wait for it.
+func (q *Query) set(change func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	change()
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// snapshot is the log as it stands at the newest verified checkpoint. It needs no lock, but hashes do: see Query.hashes.
+type snapshot struct {
+	size       uint64
+	checkpoint proof.Checkpoint
+	batches    []batchRef
+}
+
+// view takes a snapshot, and prepares the search for a normal filter in it. It refuses while the index is being built, because an
+// answer that lacks the newest entries would look like a whole one.
+func (q *Query) view(f Filter) (snapshot, search, error) {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if !q.state.caughtUp && q.state.bad == nil {
+		if q.state.trouble != nil {
+			return snapshot{}, search{}, q.state.trouble
+		}
+		return snapshot{}, search{}, ErrBuilding
+	}
+	x := q.index
+	return snapshot{x.size, x.checkpoint, x.batches}, x.search(f), nil
+}

@@ -1,0 +1,183 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// Verdict is what a full audit of the log found.
+type Verdict struct {
+	Valid         bool    `json:"valid"`
+	Error         *string `json:"error"`           // what does not verify; null: nothing
+	FirstBadIndex *uint64 `json:"first_bad_index"` // null: there is none
+	TreeSize      uint64  `json:"tree_size"`       // up to which the log verifies
+	Root          string  `json:"root"`            // of that size
+}
+
+// Verify audits the whole log again, from SEALED and PAYLOADS as they stand now: every leaf, hash, payload and signature, and that
+// the log still begins with the newest checkpoint that was seen here. It reads everything, and never trusts the index. One audit runs at
+// a time; callers that come meanwhile share the next one. The error is trouble of the store, or ctx's.
+func (q *Query) Verify(ctx context.Context) (Verdict, error) { return q.audits.wait(ctx) }
+
+// audit is one run.
+func (q *Query) audit(ctx context.Context) (Verdict, error) {
+	q.mu.RLock()
+	size, cp, known := q.index.size, q.index.checkpoint, []proof.Checkpoint(nil)
+	q.mu.RUnlock()
+	if size > 0 {
+		known = append(known, cp)
+	}
+	report, err := proof.Audit(proof.AuditConfig{
+		Keys: q.cfg.Keys, Known: known,
+		Payloads: func(seq uint64) ([]byte, bool, error) {
+			body, err := store.PayloadMessage(ctx, q.cfg.Log, seq)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil, false, nil
+			}
+			return body, err == nil, err
+		},
+	}, q.sealed(ctx))
+	v := Verdict{TreeSize: report.Size, Root: entry.FormatHash(report.Root)}
+	if m, ok := errors.AsType[*proof.MismatchError](err); ok {
+		why := m.Error()
+		v.Error, v.FirstBadIndex = &why, &m.Index
+		q.log.ErrorContext(ctx, "the log does not verify", "log", q.cfg.Log.Name, "cause", m)
+		q.remember(&CorruptError{m})
+		return v, nil
+	} else if err != nil {
+		return v, fmt.Errorf("verify: %w", err)
+	}
+	v.Valid = true
+	q.set(func() { q.state.altered = nil })
+	return v, nil
+}
+
+// sealed yields the messages of SEALED up to its present end.
+func (q *Query) sealed(ctx context.Context) iter.Seq2[entry.Message, error] {
+	return func(yield func(entry.Message, error) bool) {
+		last, err := q.lastSealed(ctx)
+		if err != nil || last == 0 {
+			if err != nil {
+				yield(entry.Message{}, err)
+			}
+			return
+		}
+		r, err := q.cfg.Log.Sealed.Read(ctx, 1)
+		if err != nil {
+			yield(entry.Message{}, fmt.Errorf("sealed stream: %w", err))
+			return
+		}
+		defer r.Close()
+		for {
+			messages, err := r.Next(ctx, 16)
+			if err != nil {
+				yield(entry.Message{}, fmt.Errorf("sealed stream: %w", err))
+				return
+			}
+			for _, m := range messages {
+				if m.Seq > last || !yield(m, nil) || m.Seq == last {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lastSealed is the last sequence of SEALED, whose message must be there: a reader would wait for it for ever.
+func (q *Query) lastSealed(ctx context.Context) (uint64, error) {
+	info, err := q.cfg.Log.Sealed.Info(ctx)
+	if err != nil || info.Last == 0 {
+		return 0, err
+	}
+	if _, err = q.cfg.Log.Sealed.Get(ctx, info.Last); errors.Is(err, store.ErrNotFound) {
+		q.mu.RLock()
+		defer q.mu.RUnlock()
+		index := q.index.size
+		for _, b := range q.index.batches {
+			if b.seq >= info.Last {
+				index = min(index, b.first)
+			}
+		}
+		return 0, proof.Missing(index, info.Last, info.Last)
+	}
+	return info.Last, err
+}
+
+// audits lets one audit run at a time, and those who ask meanwhile share the one after it: what a caller gets has always begun after
+// it asked.
+type audits struct {
+	run func(ctx context.Context) (Verdict, error)
+
+	mu            sync.Mutex
+	running, next *auditRun
+}
+
+// auditRun is one audit and those who wait for it; it is given up when nobody does any more.
+type auditRun struct {
+	waiting int // guarded by audits.mu
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    chan struct{}
+	verdict Verdict
+	err     error
+}
+
+func (a *audits) wait(ctx context.Context) (Verdict, error) {
+	run := a.join()
+	select {
+	case <-run.done:
+		a.leave(run)
+		return run.verdict, run.err
+	case <-ctx.Done():
+		a.leave(run)
+		return Verdict{}, ctx.Err()
+	}
+}
+
+func (a *audits) join() *auditRun {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.next == nil {
+		a.next = &auditRun{done: make(chan struct{})}
+		a.next.ctx, a.next.cancel = context.WithCancel(context.Background())
+	}
+	run := a.next
+	run.waiting++
+	a.start()
+	return run
+}
+
+// start begins the next run, if none is running.
+func (a *audits) start() {
+	if a.running != nil || a.next == nil {
+		return
+	}
+	run := a.next
+	a.running, a.next = run, nil
+	go func() {
+		run.verdict, run.err = a.run(run.ctx)
+		close(run.done)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.running = nil
+		a.start()
+	}()
+}
+
+func (a *audits) leave(run *auditRun) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if run.waiting--; run.waiting == 0 {
+		run.cancel()
+		if a.next == run {
+			a.next = nil
+		}
+	}
+}
