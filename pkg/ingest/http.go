@@ -1,0 +1,251 @@
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// Handler serves POST /v1/events: the CloudEvents HTTP binding in its structured, batched and binary modes. A browser cannot be made
+// to send any of these from another site without asking first: neither the media types nor the ce- headers are simple ones.
+func (in *Ingest) Handler() http.Handler {
+	return http.HandlerFunc(in.events)
+}
+
+// ServiceHandler serves Handler, /healthz and /readyz, for an ingest that stands alone.
+func (in *Ingest) ServiceHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/events", in.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok", "durability": in.Durability()})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := in.Ready(); err != nil {
+			asProblem(err).write(w)
+			return
+		}
+		answer(w, http.StatusOK, map[string]string{"status": "ready", "durability": in.Durability()})
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		problem{Status: http.StatusNotFound, Detail: "this is sealstream ingest: POST /v1/events, GET /healthz, GET /readyz"}.write(w)
+	})
+	return mux
+}
+
+func (in *Ingest) events(w http.ResponseWriter, r *http.Request) {
+	receipts, single, err := in.accept(w, r)
+	switch {
+	case err != nil:
+		asProblem(err).write(w)
+	case single && receipts[0].Status == Rejected:
+		refusedProblem(receipts[0]).write(w)
+	default:
+		answer(w, http.StatusOK, map[string][]Receipt{"receipts": receipts})
+	}
+}
+
+// accept reads a request and submits its events. single says that it is not a batch, so that a refusal is the request's.
+func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (receipts []Receipt, single bool, err error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, false, problem{Status: http.StatusMethodNotAllowed, Detail: "events are sent with POST"}
+	}
+	wait, err := in.parameters(r.URL.RawQuery)
+	if err != nil {
+		return nil, false, err
+	}
+	mode, err := modeOf(r.Header)
+	if err != nil {
+		return nil, false, err
+	}
+	body, size, err := in.readBody(r)
+	defer in.budget.give(size)
+	if err != nil {
+		return nil, false, err
+	}
+	publisher := ""
+	if in.cfg.Publisher != nil {
+		publisher = in.cfg.Publisher(r)
+	}
+	raws, err := split(mode, r.Header, body, publisher)
+	if err != nil {
+		return nil, false, err
+	}
+	receipts, err = in.submit(r.Context(), raws, wait)
+	return receipts, mode != entry.Batched, err
+}
+
+// parameters reads ?wait= and ?log=.
+func (in *Ingest) parameters(query string) (Wait, error) {
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return 0, problem{Status: http.StatusBadRequest, Detail: "the query is malformed"}
+	}
+	for name, values := range q {
+		if (name == "wait" || name == "log") && len(values) != 1 {
+			return 0, problem{Status: http.StatusBadRequest, Field: name, Detail: "given more than once"}
+		}
+	}
+	if q.Has("log") && q.Get("log") != in.cfg.Log.Name {
+		return 0, problem{Status: http.StatusNotFound, Field: "log", Detail: fmt.Sprintf("there is no log %.40q here", q.Get("log"))}
+	}
+	switch wait := q.Get("wait"); wait {
+	case "", "stored":
+		return WaitStored, nil
+	case "sealed":
+		return WaitSealed, nil
+	case "witnessed":
+		return WaitWitnessed, ErrWitnessed
+	default:
+		return 0, problem{Status: http.StatusBadRequest, Field: "wait", Detail: fmt.Sprintf("%.40q is none of stored, sealed, witnessed", wait)}
+	}
+}
+
+// modeOf tells the mode as the CloudEvents HTTP binding does: by the media type first, then by the ce- headers.
+func modeOf(h http.Header) (entry.Mode, error) {
+	unsupported := func(format string, args ...any) error {
+		return problem{Status: http.StatusUnsupportedMediaType, Field: "content-type", Detail: fmt.Sprintf(format, args...) +
+			"; send application/cloudevents+json, application/cloudevents-batch+json, or ce- headers with the data as body"}
+	}
+	if encoding := h.Values("Content-Encoding"); len(encoding) > 0 && !strings.EqualFold(strings.Join(encoding, ","), "identity") {
+		return 0, problem{Status: http.StatusUnsupportedMediaType, Field: "content-encoding", Detail: "nothing is decompressed here"}
+	}
+	types := h.Values("Content-Type")
+	if len(types) > 1 {
+		return 0, problem{Status: http.StatusBadRequest, Field: "datacontenttype", Detail: "content-type is given more than once"}
+	}
+	media, params := "", map[string]string{}
+	if len(types) == 1 {
+		var err error
+		if media, params, err = mime.ParseMediaType(types[0]); err != nil && media == "" {
+			media = strings.ToLower(types[0])
+		}
+	}
+	binary := false
+	for name := range h {
+		binary = binary || strings.HasPrefix(strings.ToLower(name), "ce-")
+	}
+	switch {
+	case strings.HasPrefix(media, "application/cloudevents"):
+		if cs := params["charset"]; cs != "" && !strings.EqualFold(cs, "utf-8") {
+			return 0, unsupported("the charset %.40q is not UTF-8", cs)
+		}
+		switch media {
+		case "application/cloudevents+json":
+			return entry.Structured, nil
+		case "application/cloudevents-batch+json":
+			return entry.Batched, nil
+		}
+		return 0, unsupported("the format %.80q is not read here", media)
+	case binary:
+		return entry.Binary, nil
+	case media == "":
+		return 0, unsupported("there is neither a content-type nor a ce- header")
+	}
+	return 0, unsupported("%.80q without ce- headers is no CloudEvent", media)
+}
+
+// readBody reads the body into the budget; size is what it took of it, to be given back once the request is answered.
+func (in *Ingest) readBody(r *http.Request) (body []byte, size int64, err error) {
+	limit := in.cfg.MaxBody
+	tooLarge := problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes; send the events in several requests", limit)}
+	if r.ContentLength > limit {
+		return nil, 0, tooLarge
+	}
+	room := min(max(r.ContentLength, 4096), limit) + 1 // and one, to see the end, or that there is more
+	for body = nil; ; room = min(2*room, limit+1) {
+		if !in.budget.take(room - size) {
+			return nil, size, ErrBusy
+		}
+		size = room
+		body = slices.Grow(body, int(room)-len(body))
+		n, err := io.ReadFull(r.Body, body[len(body):room])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return body, size, nil
+		case err != nil:
+			return nil, size, problem{Status: http.StatusBadRequest, Detail: "the body was cut off"}
+		case int64(len(body)) > limit:
+			return nil, size, tooLarge
+		}
+	}
+}
+
+// problem is an RFC 9457 answer. Type is a name for programs.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Field  string `json:"field,omitempty"`
+	Entry  string `json:"entry_id,omitempty"`
+	Retry  int    `json:"-"` // seconds
+}
+
+func (p problem) Error() string { return p.Detail }
+
+func (p problem) write(w http.ResponseWriter) {
+	if p.Type == "" {
+		p.Type = "about:blank"
+	}
+	if p.Title == "" {
+		p.Title = http.StatusText(p.Status)
+	}
+	if p.Retry > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(p.Retry))
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}
+
+// asProblem finds the status that an error stands for.
+func asProblem(err error) problem {
+	if p, ok := errors.AsType[problem](err); ok {
+		return p
+	}
+	switch {
+	case errors.Is(err, ErrFull):
+		return problem{Type: problemType + "full", Status: http.StatusInsufficientStorage, Retry: 5,
+			Detail: "the log's input is full; nothing of this request's last group was stored, and sending all of it again later is safe"}
+	case errors.Is(err, ErrBusy):
+		return problem{Type: problemType + "busy", Status: http.StatusServiceUnavailable, Retry: 1, Detail: err.Error() + "; nothing was stored"}
+	case errors.Is(err, ErrWitnessed):
+		return problem{Type: problemType + "not-witnessed", Status: http.StatusNotImplemented, Field: "wait",
+			Detail: "this log has no witnesses, so no receipt can say witnessed; nothing was stored"}
+	case errors.Is(err, ErrUnavailable):
+		return problem{Type: problemType + "unavailable", Status: http.StatusServiceUnavailable, Retry: 1, Detail: err.Error()}
+	case errors.Is(err, ErrUnknown):
+		return problem{Type: problemType + "unknown-outcome", Status: http.StatusServiceUnavailable, Retry: 1,
+			Detail: "the store did not answer, and it is not known whether the events are stored; sending them again with the same ids is safe"}
+	}
+	return problem{Status: http.StatusInternalServerError, Detail: "events cannot be taken in"}
+}
+
+const problemType = "urn:sealstream:problem:"
+
+// refusedProblem tells of a single event that was refused.
+func refusedProblem(r Receipt) problem {
+	p := problem{Type: problemType + "rejected", Title: "Event rejected", Status: http.StatusBadRequest, Detail: r.Error.Reason, Field: r.Error.Field, Entry: r.EntryID}
+	if p.Field != "" {
+		p.Detail = p.Field + ": " + p.Detail
+	}
+	return p
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
