@@ -61,6 +61,17 @@ func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params) erro
 	return writeFound(w, found, raw, err)
 }
 
+// getProofOrID serves /v1/entries/{index}/proof and /v1/entries/id/{id}.
+func (q *Query) getProofOrID(w http.ResponseWriter, r *http.Request, p *params) error {
+	switch {
+	case r.PathValue("index") == "id":
+		return q.getEntryByID(w, r, p)
+	case r.PathValue("id") == "proof":
+		return q.getProof(w, r, p)
+	}
+	return errPath
+}
+
 func (q *Query) getEntryByID(w http.ResponseWriter, r *http.Request, p *params) error {
 	raw := p.flag("raw")
 	agent, _ := p.one("agent")

@@ -16,8 +16,8 @@ type route struct {
 var routes = []route{
 	{"/v1/entries", (*Query).getEntries},
 	{"/v1/entries/{index}", (*Query).getEntry},
-	{"/v1/entries/{index}/proof", (*Query).getProof},
-	{"/v1/entries/id/{id}", (*Query).getEntryByID},
+	{"/v1/entries/{index}/proof", (*Query).getProofOrID},
+	{"/v1/entries/id/{id}", (*Query).getProofOrID},
 	{"/v1/entries/id/{id}/proof", (*Query).getProofByID},
 	{"/v1/consistency", (*Query).getConsistency},
 	{"/v1/verify", (*Query).getVerify},
@@ -29,11 +29,27 @@ var routes = []route{
 	{"/openapi.json", (*Query).getOpenAPI},
 }
 
+// pattern is the path as the multiplexer takes it. Two of the paths could both be meant by /v1/entries/id/proof, which it does not allow;
+// getProofOrID tells them apart.
+func (r route) pattern() string {
+	switch r.path {
+	case "/v1/entries/{index}/proof", "/v1/entries/id/{id}":
+		return "/v1/entries/{index}/{id}"
+	}
+	return r.path
+}
+
 // Handler serves the HTTP API. Who may reach it, and under which host names, is the caller's matter.
 func (q *Query) Handler() http.Handler {
 	mux := http.NewServeMux()
+	seen := map[string]bool{}
 	for _, route := range routes {
-		mux.HandleFunc("GET "+route.path, func(w http.ResponseWriter, r *http.Request) {
+		pattern := route.pattern()
+		if seen[pattern] {
+			continue
+		}
+		seen[pattern] = true
+		mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
 			p := parseParams(r)
 			err := q.checkLog(p)
 			if err == nil {
@@ -52,6 +68,8 @@ func (q *Query) Handler() http.Handler {
 	})
 }
 
+var errPath = fmt.Errorf("path: %w: /openapi.json lists them (ids in paths are percent-encoded)", ErrNotFound)
+
 // notServed tells a wrong path from a wrong method.
 func notServed(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	get := r.Clone(r.Context())
@@ -61,7 +79,7 @@ func notServed(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 		writeProblem(w, newProblem(http.StatusMethodNotAllowed, "this path is read with GET"))
 		return
 	}
-	writeProblem(w, newProblem(http.StatusNotFound, "no such path; /openapi.json lists them (ids in paths are percent-encoded)"))
+	writeProblem(w, problemOf(errPath))
 }
 
 // checkLog: this service has one log.

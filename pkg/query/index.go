@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -71,6 +72,7 @@ func (x *index) take(s store.Sealed) error {
 	}
 	x.batches = append(x.batches, batchRef{s.Batch.First, s.Seq, s.Batch.Payloads})
 	x.checkpoint, x.size = cp, s.Batch.Size
+	x.received[1] = strings.Clone(s.Entries[len(s.Entries)-1].ReceivedAt)
 	return nil
 }
 
@@ -84,7 +86,7 @@ func (x *index) continues(s store.Sealed) error {
 	case s.Entries[0].Log != x.log:
 		return &proof.MismatchError{Index: x.size, What: "log", Why: fmt.Sprintf("a leaf of log %q in log %q", s.Entries[0].Log, x.log)}
 	case x.size == 0:
-		x.received[0] = s.Entries[0].ReceivedAt
+		x.received[0] = strings.Clone(s.Entries[0].ReceivedAt)
 		if c, ok := s.Entries[0].Detail.(*entry.Config); ok {
 			x.keys = c.Keys
 		}
@@ -110,7 +112,7 @@ func (x *index) add(e *entry.Entry) error {
 			list := x.values[f][v]
 			if list == nil {
 				list = new([]uint32)
-				x.values[f][v] = list
+				x.values[f][strings.Clone(v)] = list // v is a part of its leaf, which would stay too
 			}
 			*list = append(*list, at)
 		}
@@ -129,7 +131,6 @@ func (x *index) add(e *entry.Entry) error {
 	x.types.add(e.EventType)
 	x.actions.add(e.Action)
 	x.outcomes.add(e.Outcome)
-	x.received[1] = e.ReceivedAt
 	return nil
 }
 
@@ -204,8 +205,10 @@ func (t *tally) add(value string) {
 	if t.counts == nil {
 		t.counts = map[string]uint64{}
 	}
-	if _, there := t.counts[value]; there || len(t.counts) < maxTally {
+	if _, there := t.counts[value]; there {
 		t.counts[value]++
+	} else if len(t.counts) < maxTally {
+		t.counts[strings.Clone(value)] = 1
 	} else {
 		t.other++
 	}

@@ -49,7 +49,7 @@ type times struct {
 func (t *times) append(canonical string) {
 	n, all := nanosOf(canonical)
 	if !all {
-		t.long = append(t.long, longTime{uint32(len(t.nanos)), canonical})
+		t.long = append(t.long, longTime{uint32(len(t.nanos)), strings.Clone(canonical)})
 	}
 	t.nanos = append(t.nanos, n)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -34,16 +33,7 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	if size > 0 {
 		known = append(known, cp)
 	}
-	report, err := proof.Audit(proof.AuditConfig{
-		Keys: q.cfg.Keys, Known: known,
-		Payloads: func(seq uint64) ([]byte, bool, error) {
-			body, err := store.PayloadMessage(ctx, q.cfg.Log, seq)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil, false, nil
-			}
-			return body, err == nil, err
-		},
-	}, q.sealed(ctx))
+	report, err := store.Audit(ctx, q.cfg.Log, proof.AuditConfig{Keys: q.cfg.Keys, Known: known})
 	v := Verdict{TreeSize: report.Size, Root: entry.FormatHash(report.Root)}
 	if m, ok := errors.AsType[*proof.MismatchError](err); ok {
 		why := m.Error()
@@ -57,57 +47,6 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	v.Valid = true
 	q.set(func() { q.state.altered = nil })
 	return v, nil
-}
-
-// sealed yields the messages of SEALED up to its present end.
-func (q *Query) sealed(ctx context.Context) iter.Seq2[entry.Message, error] {
-	return func(yield func(entry.Message, error) bool) {
-		last, err := q.lastSealed(ctx)
-		if err != nil || last == 0 {
-			if err != nil {
-				yield(entry.Message{}, err)
-			}
-			return
-		}
-		r, err := q.cfg.Log.Sealed.Read(ctx, 1)
-		if err != nil {
-			yield(entry.Message{}, fmt.Errorf("sealed stream: %w", err))
-			return
-		}
-		defer r.Close()
-		for {
-			messages, err := r.Next(ctx, 16)
-			if err != nil {
-				yield(entry.Message{}, fmt.Errorf("sealed stream: %w", err))
-				return
-			}
-			for _, m := range messages {
-				if m.Seq > last || !yield(m, nil) || m.Seq == last {
-					return
-				}
-			}
-		}
-	}
-}
-
-// lastSealed is the last sequence of SEALED, whose message must be there: a reader would wait for it for ever.
-func (q *Query) lastSealed(ctx context.Context) (uint64, error) {
-	info, err := q.cfg.Log.Sealed.Info(ctx)
-	if err != nil || info.Last == 0 {
-		return 0, err
-	}
-	if _, err = q.cfg.Log.Sealed.Get(ctx, info.Last); errors.Is(err, store.ErrNotFound) {
-		q.mu.RLock()
-		defer q.mu.RUnlock()
-		index := q.index.size
-		for _, b := range q.index.batches {
-			if b.seq >= info.Last {
-				index = min(index, b.first)
-			}
-		}
-		return 0, proof.Missing(index, info.Last, info.Last)
-	}
-	return info.Last, err
 }
 
 // audits lets one audit run at a time, and those who ask meanwhile share the one after it: what a caller gets has always begun after
