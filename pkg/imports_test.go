@@ -26,16 +26,17 @@ var mayImport = map[string][]string{
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
 	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/client", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof",
 		"pkg/entry", "streams"},
+	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"cmd/ingest":     {"pkg/node"},
 	"cmd/sealer":     {"pkg/node"},
 	"cmd/query":      {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/sealstream": {"pkg/node", "pkg/bench", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.
 var only = map[string][]string{
 	"github.com/nats-io/nats-server":     {"pkg/internal/natsd"},
-	"github.com/nats-io/nats.go":         {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "cmd/sealstream"},
+	"github.com/nats-io/nats.go":         {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
 	"github.com/cloudevents/sdk-go":      {"pkg/ingest", "pkg/query", "pkg/client"},
 	"github.com/go-json-experiment/json": {"pkg/entry"},
 	"github.com/alecthomas/kong":         {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/sealstream"},

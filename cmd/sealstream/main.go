@@ -38,6 +38,7 @@ type commands struct {
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
+	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
 }
 

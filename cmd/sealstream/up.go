@@ -10,14 +10,15 @@ import (
 )
 
 type upCmd struct {
-	Data      string `help:"Data directory: the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
-	HTTP      string `help:"Where the API listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	NATS      string `help:"Where NATS listens." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
-	Host      string `help:"First part of the origin of a log that is made now." default:"sealstream.local"`
-	Demo      bool   `help:"Play the recorded events of a real agent in."`
-	Relaxed   bool   `help:"Acknowledge before the fsync: fast, and a power failure loses what was acknowledged. Receipts and health say so."`
-	OpenEpoch string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
-	Verbose   bool   `help:"Log what goes on." short:"v"`
+	Data       string `help:"Data directory: the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
+	HTTP       string `help:"Where the API listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	NATS       string `help:"Where NATS listens." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
+	Host       string `help:"First part of the origin of a log that is made now." default:"sealstream.local"`
+	Demo       bool   `help:"Play the recorded events of a real agent in."`
+	Relaxed    bool   `help:"Acknowledge before the fsync: fast, and a power failure loses what was acknowledged. Receipts and health say so."`
+	KeepEvents bool   `help:"Do not purge EVENTS behind the commit, so that sealing can be done again and compared."`
+	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
+	Verbose    bool   `help:"Log what goes on." short:"v"`
 }
 
 func (*upCmd) Help() string {
@@ -32,7 +33,7 @@ func (c *upCmd) Run(a *app) error {
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	n, err := node.Up(a.ctx, node.UpConfig{
-		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, OpenEpoch: c.OpenEpoch, Logger: log,
+		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func (c *upCmd) banner(a *app, n *node.Node) {
 
 `, n.URL(), n.NATSURL(), c.Data, n.Origin(), n.Key())
 	if c.Relaxed {
-		fmt.Fprintln(a.out, "  RELAXED: events are acknowledged before they are on disk; a power failure loses them.\n")
+		fmt.Fprint(a.out, "  RELAXED: events are acknowledged before they are on disk; a power failure loses them.\n\n")
 	}
 	fmt.Fprintf(a.out, `Record an event, and prove it:
 

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -28,18 +27,19 @@ type pipeline struct {
 
 // pipelineConfig says how a pipeline differs from the default.
 type pipelineConfig struct {
-	log       *store.Log
-	keys      Keys
-	mark      string // "": none
-	relaxed   bool
-	openEpoch string // reason; "": EVENTS that lost something is an error
-	logger    *slog.Logger
+	log        *store.Log
+	keys       Keys
+	mark       string // "": none
+	relaxed    bool
+	keepEvents bool
+	openEpoch  string // reason; "": EVENTS that lost something is an error
+	logger     *slog.Logger
 }
 
 // startPipeline creates the log if there is none and starts its parts. It returns when the sealer has opened the log, so that what
 // would stop it is an error here and not a line in a log file.
 func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
-	sc := sealer.Config{Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, Logger: cfg.logger}
+	sc := sealer.Config{Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Logger: cfg.logger}
 	if err := sealer.Create(ctx, sc, true); err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 			return nil, err
 		}
 	}
-	p := &pipeline{log: cfg.log, keys: cfg.keys}
+	p := &pipeline{log: cfg.log, keys: cfg.keys, parts: newGroup(context.WithoutCancel(ctx))}
 	vkeys := []string{cfg.keys.Signer.VerifierKey()}
 	durability := "fsync"
 	if cfg.relaxed {
@@ -58,13 +58,12 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.sealer, err = sealer.New(sc); err != nil {
 		return nil, err
 	}
-	if p.query, err = query.New(query.Config{Log: cfg.log, Keys: vkeys, Durability: durability, Logger: cfg.logger}); err != nil {
+	if p.query, err = query.New(query.Config{Log: cfg.log, Keys: vkeys, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	if p.ingest, err = ingest.New(ingest.Config{Log: cfg.log, Keys: vkeys, Relaxed: cfg.relaxed, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	p.parts = newGroup(context.WithoutCancel(ctx))
 	p.parts.run("sealer", p.sealer.Run)
 	if err := p.opened(ctx); err != nil {
 		p.parts.stop()
@@ -94,26 +93,15 @@ func (p *pipeline) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.query.Handler())
 	mux.Handle("/v1/events", p.ingest.Handler())
-	mux.HandleFunc("GET /readyz", p.readyz)
 	return mux
 }
 
-// readyz is 200 only when events are accepted and sealed: not while the process ends, nor after the sealer has stopped.
-func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
-	var why error
-	switch {
-	case p.closing.Load():
-		why = errors.New("the log is being stopped")
-	case p.parts.ctx.Err() != nil:
-		why = context.Cause(p.parts.ctx)
+// accepting says why events are not accepted and sealed: while the process ends, and after the sealer has stopped.
+func (p *pipeline) accepting() error {
+	if p.closing.Load() {
+		return errors.New("the log is being stopped")
 	}
-	if why == nil {
-		p.query.Handler().ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintf(w, "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":%q}\n", why.Error())
+	return context.Cause(p.parts.ctx)
 }
 
 // drain waits, for a while, until all that was acknowledged is sealed. What is not then is sealed at the next start.

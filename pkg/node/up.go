@@ -20,14 +20,15 @@ import (
 
 // UpConfig is a log in one process.
 type UpConfig struct {
-	Data      string       // data directory; made if there is none
-	Log       string       // "": default
-	Host      string       // first part of the origin of a log that is made now; "": sealstream.local
-	HTTP      string       // loopback address of the API; "": 127.0.0.1:8420
-	NATS      string       // loopback address of NATS; "": 127.0.0.1:4222
-	Relaxed   bool         // acknowledge before the fsync
-	OpenEpoch string       // reason to go on although EVENTS lost something; "": that is an error
-	Logger    *slog.Logger // nil: silent
+	Data       string       // data directory; made if there is none
+	Log        string       // "": default
+	Host       string       // first part of the origin of a log that is made now; "": sealstream.local
+	HTTP       string       // loopback address of the API; "": 127.0.0.1:8420
+	NATS       string       // loopback address of NATS; "": 127.0.0.1:4222
+	Relaxed    bool         // acknowledge before the fsync
+	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
+	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
+	Logger     *slog.Logger // nil: silent
 }
 
 func (c *UpConfig) defaults() {
@@ -106,13 +107,14 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.pipeline, err = startPipeline(ctx, pipelineConfig{
-		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, openEpoch: n.cfg.OpenEpoch, logger: n.cfg.Logger,
+		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents, openEpoch: n.cfg.OpenEpoch, logger: n.cfg.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	n.web = newGroup(context.WithoutCancel(ctx))
-	n.web.run("http", func(ctx context.Context) error { return serve(ctx, server(n.pipeline.handler()), n.http, stopGrace) })
+	web := server(n.pipeline.handler())
+	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
 	return nil
 }
 

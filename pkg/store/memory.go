@@ -40,6 +40,24 @@ func NewMemoryStream() *MemoryStream {
 	return &MemoryStream{created: time.Now().UTC(), first: 1, grown: make(chan struct{})}
 }
 
+// NewMemoryStreamOf makes a stream of what another stream gave: messages in order, with their sequences and times. Sequences that
+// are left out do not exist.
+func NewMemoryStreamOf(created time.Time, messages []entry.Message) *MemoryStream {
+	s := NewMemoryStream()
+	s.created = created
+	for _, m := range messages {
+		if len(s.stored) == 0 {
+			s.first = m.Seq
+		}
+		for s.last()+1 < m.Seq {
+			s.stored = append(s.stored, entry.Message{})
+		}
+		s.stored = append(s.stored, m)
+		s.newest = m.Time
+	}
+	return s
+}
+
 // Info implements Stream.
 func (s *MemoryStream) Info(ctx context.Context) (Info, error) {
 	if err := ctx.Err(); err != nil {

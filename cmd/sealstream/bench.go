@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/sealstream/sealstream/pkg/bench"
+)
+
+type benchCmd struct {
+	Seconds int    `help:"About how long the whole may take." default:"60"`
+	Runs    int    `help:"Take the medians of so many runs within that time." default:"1"`
+	Dir     string `help:"Folder on the disk to measure; none: that of temporary files." type:"path" placeholder:"DIR"`
+}
+
+func (*benchCmd) Help() string {
+	return "Measures durable ingest, sealing, latency, verification and queries, and plain JetStream for comparison, on servers of its own in a\ntemporary folder. It leaves nothing behind.\n\nExample:\n  sealstream bench --seconds 60 --json"
+}
+
+// Run measures and prints a table, or JSON.
+func (c *benchCmd) Run(a *app) error {
+	r, err := bench.Run(a.ctx, bench.Config{Seconds: c.Seconds, Runs: c.Runs, Dir: c.Dir, Progress: func(phase string) {
+		if isTerminal(a.err) {
+			fmt.Fprintf(a.err, "\r\x1b[K%s …", phase)
+		}
+	}})
+	if isTerminal(a.err) {
+		fmt.Fprint(a.err, "\r\x1b[K")
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(r)
+	}
+	return showBench(a, r)
+}
+
+func showBench(a *app, r bench.Result) error {
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s; events of %d bytes; %s; medians of %d\n\n", r.Machine, r.EventBytes, r.Durability, r.Runs)
+	rate := func(what string, v float64) {
+		fmt.Fprintf(t, "%s\t%.0f/s\t%.2f × raw asynchronous\n", what, v, v/max(r.RawAsync, 1))
+	}
+	fmt.Fprintf(t, "fsync\t%.3f ms\n", r.FsyncMS)
+	rate("raw JetStream, asynchronous, not durable", r.RawAsync)
+	rate("raw JetStream, one by one, durable", r.RawDurable)
+	for _, n := range []int{1, 16, 64, 512, 4096} {
+		k := strconv.Itoa(n)
+		rate("durable ingest, "+k+" producers", r.Ingest[k])
+		fmt.Fprintf(t, "\tp50 %.2f ms\tp99 %.2f ms\n", r.IngestMS[k].P50, r.IngestMS[k].P99)
+	}
+	rate("sealed, end to end", r.Sealed)
+	rate("sealed, with a follower", r.SealedFollow)
+	rate("drain of a backlog", r.Drain)
+	for _, n := range []int{500, 2000, 10000} {
+		k := strconv.Itoa(n)
+		fmt.Fprintf(t, "at %s/s: stored\tp50 %.2f ms\tp99 %.2f ms\n", k, r.StoredMS[k].P50, r.StoredMS[k].P99)
+		fmt.Fprintf(t, "at %s/s: sealed\tp50 %.2f ms\tp99 %.2f ms\n", k, r.SealedMS[k].P50, r.SealedMS[k].P99)
+	}
+	fmt.Fprintf(t, "full verification\t%.0f entries/s\n", r.Verify)
+	fmt.Fprintf(t, "inclusion proof\tp50 %.3f ms\tp99 %.3f ms\n", r.ProofMS.P50, r.ProofMS.P99)
+	fmt.Fprintf(t, "first page of a query\tp50 %.3f ms\tp99 %.3f ms\n", r.QueryMS.P50, r.QueryMS.P99)
+	fmt.Fprintf(t, "on disk\t%.0f bytes an event\n", r.BytesPerEvent)
+	return t.Flush()
+}

@@ -1,0 +1,160 @@
+// Package bench measures a log on the machine that it would run on: `sealstream bench`. All figures of a run come from one process and one
+// disk, so that their ratios mean something where the figures alone do not; what is compared with is plain JetStream in the same run.
+//
+// It stands beside the flow: it starts servers, sealers and followers of its own in a temporary folder, and leaves nothing behind.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Config is one run.
+type Config struct {
+	Seconds  int    // about how long the whole may take; 0: 60, at least 10
+	Dir      string // folder on the disk to be measured; "": the system's for temporary files
+	Runs     int    // medians of so many; 0: 1
+	Progress func(phase string)
+}
+
+// Latency is in milliseconds.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// Result is what a run measured. Rates are events per second, times milliseconds.
+type Result struct {
+	Machine    string `json:"machine"`
+	Durability string `json:"durability"`
+	EventBytes int    `json:"event_bytes"`
+	Runs       int    `json:"runs"`
+
+	FsyncMS       float64            `json:"fsync_ms"`          // one 1 KB write and its fsync, median
+	RawAsync      float64            `json:"raw_async_per_s"`   // plain JetStream, not durable, asynchronous
+	RawDurable    float64            `json:"raw_durable_per_s"` // plain JetStream, durable, one by one
+	Ingest        map[string]float64 `json:"ingest_per_s"`      // durable acknowledgements, by producers
+	IngestMS      map[string]Latency `json:"ingest_ms"`         // of one acknowledgement
+	Sealed        float64            `json:"sealed_per_s"`      // from publish to signed checkpoint
+	SealedFollow  float64            `json:"sealed_follower_per_s"`
+	Drain         float64            `json:"drain_per_s"` // sealing a backlog
+	StoredMS      map[string]Latency `json:"stored_ms"`   // publish to acknowledgement, by events/s
+	SealedMS      map[string]Latency `json:"sealed_ms"`   // publish to signed checkpoint
+	Verify        float64            `json:"verify_per_s"`
+	ProofMS       Latency            `json:"proof_ms"`
+	QueryMS       Latency            `json:"query_ms"`
+	BytesPerEvent float64            `json:"bytes_per_event"` // SEALED and PAYLOADS on disk
+	Ratio         map[string]float64 `json:"ratio"`
+}
+
+// The producers and rates that are measured.
+var (
+	producers = []int{1, 16, 64, 512, 4096}
+	rates     = []int{500, 2000, 10000}
+)
+
+// share is how much of the time each phase gets.
+var share = struct{ fsync, raw, ingest, sealed, drain, latency, read float64 }{0.02, 0.05, 0.05, 0.10, 0.06, 0.06, 0.04}
+
+// Run measures everything, cfg.Runs times, and gives medians.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	cfg.Seconds, cfg.Runs = max(orDefault(cfg.Seconds, 60), 10), orDefault(cfg.Runs, 1)
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	list := make([]Result, cfg.Runs)
+	for i := range list {
+		var err error
+		if list[i], err = once(ctx, cfg, time.Duration(cfg.Seconds)*time.Second/time.Duration(cfg.Runs)); err != nil {
+			return Result{}, err
+		}
+	}
+	r := median(list)
+	r.Runs = cfg.Runs
+	r.ratios()
+	return r, nil
+}
+
+func orDefault(n, def int) int {
+	if n == 0 {
+		return def
+	}
+	return n
+}
+
+// once is one run in a folder of its own, which is removed.
+func once(ctx context.Context, cfg Config, total time.Duration) (r Result, err error) {
+	dir, err := os.MkdirTemp(cfg.Dir, "sealstream-bench-*")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	b := &run{dir: dir, total: total, out: Result{
+		Machine:    fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()),
+		Durability: "fsync before every acknowledgement", EventBytes: eventBytes,
+		Ingest: map[string]float64{}, IngestMS: map[string]Latency{}, StoredMS: map[string]Latency{}, SealedMS: map[string]Latency{},
+	}}
+	for _, p := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"fsync", b.fsync}, {"raw asynchronous", b.rawAsync}, {"raw durable", b.rawDurable}, {"ingest", b.ingest},
+		{"sealing", b.sealing}, {"sealing with a follower", b.sealingFollowed}, {"drain", b.drain}, {"latency", b.latencies}, {"reading", b.reading},
+	} {
+		cfg.Progress(p.name)
+		if err := p.do(ctx); err != nil {
+			return r, fmt.Errorf("%s: %w", p.name, err)
+		}
+		runtime.GC() // what one phase leaves behind is not the next one's to clear up
+	}
+	return b.out, nil
+}
+
+// run is one measurement under way.
+type run struct {
+	dir   string
+	total time.Duration
+	out   Result
+	built *rig // the log that the drain sealed, for reading
+}
+
+// phase is the time that a share of the run comes to.
+func (b *run) phase(share float64) time.Duration { return time.Duration(float64(b.total) * share) }
+
+// quantiles of durations, in milliseconds.
+func quantiles(list []time.Duration) Latency {
+	if len(list) == 0 {
+		return Latency{}
+	}
+	slices.Sort(list)
+	at := func(q float64) float64 {
+		return float64(list[min(int(q*float64(len(list))), len(list)-1)]) / float64(time.Millisecond)
+	}
+	return Latency{at(0.5), at(0.99)}
+}
+
+// ratios are what the figures mean whatever the machine.
+func (r *Result) ratios() {
+	div := func(a, b float64) float64 {
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	}
+	r.Ratio = map[string]float64{
+		"ingest_512_to_raw_async":        div(r.Ingest["512"], r.RawAsync),
+		"ingest_1_p50_to_fsync":          div(r.IngestMS["1"].P50, r.FsyncMS),
+		"sealed_to_raw_async":            div(r.Sealed, r.RawAsync),
+		"sealed_to_raw_durable":          div(r.Sealed, r.RawDurable),
+		"sealed_follower_to_raw_async":   div(r.SealedFollow, r.RawAsync),
+		"sealed_follower_to_raw_durable": div(r.SealedFollow, r.RawDurable),
+		"drain_to_raw_async":             div(r.Drain, r.RawAsync),
+		"stored_2000_p50_to_fsync":       div(r.StoredMS["2000"].P50, r.FsyncMS),
+		"sealed_2000_p50_to_fsync":       div(r.SealedMS["2000"].P50, r.FsyncMS),
+		"sealed_2000_p99_to_fsync":       div(r.SealedMS["2000"].P99, r.FsyncMS),
+	}
+}

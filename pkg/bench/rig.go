@@ -1,0 +1,129 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/sealer"
+	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/store/natsstore"
+	"github.com/sealstream/sealstream/streams"
+)
+
+// rig is a log on an embedded, durable server of its own. Its sealer runs only where it is started.
+type rig struct {
+	server *natsd.Server
+	nc     *nats.Conn
+	log    *store.Log
+	config sealer.Config
+	sealer *sealer.Sealer
+	ingest *ingest.Ingest
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func (b *run) rig(ctx context.Context, name string) (*rig, error) {
+	r := &rig{done: make(chan error, 2)}
+	ok := false
+	defer func() {
+		if !ok {
+			r.close()
+		}
+	}()
+	var err error
+	r.server, err = natsd.Start(ctx, natsd.Config{StoreDir: filepath.Join(b.dir, name), Addr: "127.0.0.1:0", Log: "bench"})
+	if err != nil {
+		return nil, err
+	}
+	if r.nc, err = r.server.Connect(nats.Name("bench")); err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(r.nc)
+	if err != nil {
+		return nil, err
+	}
+	cfg := streams.Config{Log: "bench", EventsMaxBytes: 16 << 30}
+	if err := streams.Ensure(ctx, js, cfg); err != nil {
+		return nil, err
+	}
+	if r.log, err = natsstore.Open(ctx, r.nc, cfg); err != nil {
+		return nil, err
+	}
+	if err := r.keys(); err != nil {
+		return nil, err
+	}
+	if err := sealer.Create(ctx, r.config, true); err != nil {
+		return nil, err
+	}
+	if r.ingest, err = ingest.New(ingest.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}}); err != nil {
+		return nil, err
+	}
+	ctx, r.cancel = context.WithCancel(ctx)
+	go func() { r.done <- r.ingest.Run(ctx) }()
+	ok = true
+	return r, nil
+}
+
+func (r *rig) keys() error {
+	skey, _, err := proof.GenerateKey("bench.local", "bench")
+	if err != nil {
+		return err
+	}
+	signer, err := proof.NewSigner(skey)
+	if err != nil {
+		return err
+	}
+	r.config = sealer.Config{Log: r.log, Signer: signer, Secret: make([]byte, 32)}
+	return nil
+}
+
+// seal starts the sealer, and waits until it has opened the log.
+func (r *rig) seal(ctx context.Context) error {
+	var err error
+	if r.sealer, err = sealer.New(r.config); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	before := r.cancel
+	r.cancel = func() { cancel(); before() }
+	go func() { r.done <- r.sealer.Run(ctx) }()
+	return nil
+}
+
+// reach waits until the log has a size.
+func (r *rig) reach(ctx context.Context, size uint64) error {
+	for r.sealer.Status().Size < size {
+		select {
+		case err := <-r.done:
+			return fmt.Errorf("the sealer stopped: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Microsecond):
+		}
+	}
+	return nil
+}
+
+func (r *rig) close() {
+	if r.cancel != nil {
+		r.cancel()
+		<-r.done
+		if r.sealer != nil {
+			<-r.done
+		}
+	}
+	if r.nc != nil {
+		r.nc.Close()
+	}
+	if r.server != nil {
+		r.server.Shutdown()
+	}
+}
