@@ -13,8 +13,6 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -169,22 +167,27 @@ func (b *blob) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// vectorKey is a note signer key of a log whose seed is one byte, 32 times over.
+// vectorKey signs for a log with a key whose seed is one byte, 32 times over.
 func vectorKey(t testing.TB, host, log string, fill byte) *proof.Signer {
 	t.Helper()
 	seed := bytes.Repeat([]byte{fill}, ed25519.SeedSize)
-	pub := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-	name := proof.Origin(host, log, pub)
-	vkey, err := note.NewEd25519VerifierKey(name, pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := proof.NewSigner("PRIVATE+KEY+" + name + "+" + strings.Split(vkey, "+")[1] + "+" +
-		base64.StdEncoding.EncodeToString(append([]byte{1}, seed...)))
+	origin := proof.Origin(host, log, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+	s, err := proof.NewSigner(vectorSKey(origin, seed))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// vectorVKey and vectorSKey are note keys, as c2sp.org/signed-note and golang.org/x/mod write them.
+func vectorVKey(name string, seed []byte) string {
+	pub := append([]byte{1}, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)...)
+	return fmt.Sprintf("%s+%x+%s", name, sha(name, "\n", pub)[:4], base64.StdEncoding.EncodeToString(pub))
+}
+
+func vectorSKey(name string, seed []byte) string {
+	id := strings.Split(vectorVKey(name, seed), "+")[1]
+	return "PRIVATE+KEY+" + name + "+" + id + "+" + base64.StdEncoding.EncodeToString(append([]byte{1}, seed...))
 }
 
 // vectorSecret is the log secret of all vectors: the bytes 0 to 31.
