@@ -139,24 +139,26 @@ func ParseEntry(leaf []byte) (Entry, error) {
 // readGeneral reads any JSON of a leaf, and then takes it only if its bytes are the canonical ones. It says what is wrong.
 func (e *Entry) readGeneral(leaf []byte) error {
 	var detail []byte
+	var bad error // of the first member at fault; what v says comes before it, as another format has other members
 	err := walkObject(leaf, func(name string, v []byte) error {
 		if name == "detail" {
 			detail = v
-			return nil
-		}
-		if err := e.member(name, v); err != nil {
-			return fmt.Errorf("%.80s: %w", name, err)
+		} else if err := e.member(name, v); err != nil && bad == nil {
+			bad = fmt.Errorf("%.80s: %w", name, err)
 		}
 		return nil
 	})
+	if err == nil && e.V > Version {
+		return fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
+	}
+	if err == nil {
+		err = bad
+	}
 	if err == nil && detail != nil {
 		e.Detail, err = parseDetail(e.EventType, detail)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLeaf, err)
-	case e.V != Version:
-		return fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
 	}
 	if again := e.appendLeaf(make([]byte, 0, len(leaf)), false); !bytes.Equal(again, leaf) {
 		return fmt.Errorf("%w: the bytes are not canonical", ErrLeaf)
