@@ -48,12 +48,12 @@ func (l Entries) appendJSON(dst []byte, raw bool) (_ []byte, err error) {
 // MarshalJSON writes the page as the API shows it.
 func (l Entries) MarshalJSON() ([]byte, error) { return l.appendJSON(nil, false) }
 
-func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params) error {
+func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params, in string) error {
 	raw := p.flag("raw")
 	if err := p.end(); err != nil {
 		return err
 	}
-	index, err := pathIndex(r)
+	index, err := parseIndex(in)
 	if err != nil {
 		return err
 	}
@@ -61,24 +61,13 @@ func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params) erro
 	return writeFound(w, found, raw, err)
 }
 
-// getProofOrID serves /v1/entries/{index}/proof and /v1/entries/id/{id}.
-func (q *Query) getProofOrID(w http.ResponseWriter, r *http.Request, p *params) error {
-	switch {
-	case r.PathValue("index") == "id":
-		return q.getEntryByID(w, r, p)
-	case r.PathValue("id") == "proof":
-		return q.getProof(w, r, p)
-	}
-	return errPath
-}
-
-func (q *Query) getEntryByID(w http.ResponseWriter, r *http.Request, p *params) error {
+func (q *Query) getEntryByID(w http.ResponseWriter, r *http.Request, p *params, id string) error {
 	raw := p.flag("raw")
 	agent, _ := p.one("agent")
 	if err := p.end(); err != nil {
 		return err
 	}
-	found, err := q.EntryByID(r.Context(), r.PathValue("id"), agent)
+	found, err := q.EntryByID(r.Context(), id, agent)
 	return writeFound(w, found, raw, err)
 }
 
@@ -94,9 +83,8 @@ func writeFound(w http.ResponseWriter, f Found, raw bool, err error) error {
 	return nil
 }
 
-// pathIndex is the index in a path. One that no log can have is as unknown as any other.
-func pathIndex(r *http.Request) (uint64, error) {
-	s := r.PathValue("index")
+// parseIndex reads the index in a path. One that no log can have is as unknown as any other.
+func parseIndex(s string) (uint64, error) {
 	if strings.Trim(s, "0123456789") != "" || len(s) > 1 && s[0] == '0' {
 		return 0, &RequestError{"index", "is not a decimal number"}
 	}
@@ -107,12 +95,12 @@ func pathIndex(r *http.Request) (uint64, error) {
 	return n, nil
 }
 
-func (q *Query) getProof(w http.ResponseWriter, r *http.Request, p *params) error {
+func (q *Query) getProof(w http.ResponseWriter, r *http.Request, p *params, in string) error {
 	raw := p.flag("raw")
 	if err := p.end(); err != nil {
 		return err
 	}
-	index, err := pathIndex(r)
+	index, err := parseIndex(in)
 	if err != nil {
 		return err
 	}
@@ -120,13 +108,13 @@ func (q *Query) getProof(w http.ResponseWriter, r *http.Request, p *params) erro
 	return writeProof(w, r, proved, err)
 }
 
-func (q *Query) getProofByID(w http.ResponseWriter, r *http.Request, p *params) error {
+func (q *Query) getProofByID(w http.ResponseWriter, r *http.Request, p *params, id string) error {
 	raw := p.flag("raw")
 	agent, _ := p.one("agent")
 	if err := p.end(); err != nil {
 		return err
 	}
-	proved, err := q.ProofByID(r.Context(), r.PathValue("id"), agent, raw)
+	proved, err := q.ProofByID(r.Context(), id, agent, raw)
 	return writeProof(w, r, proved, err)
 }
 

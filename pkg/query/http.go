@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 )
 
 // route is one path of the API. All of them are read alone, and documented in openapi.json.
@@ -15,10 +17,10 @@ type route struct {
 
 var routes = []route{
 	{"/v1/entries", (*Query).getEntries},
-	{"/v1/entries/{index}", (*Query).getEntry},
-	{"/v1/entries/{index}/proof", (*Query).getProofOrID},
-	{"/v1/entries/id/{id}", (*Query).getProofOrID},
-	{"/v1/entries/id/{id}/proof", (*Query).getProofByID},
+	{"/v1/entries/{index}", (*Query).getUnderEntries},
+	{"/v1/entries/{index}/proof", (*Query).getUnderEntries},
+	{"/v1/entries/id/{id}", (*Query).getUnderEntries},
+	{"/v1/entries/id/{id}/proof", (*Query).getUnderEntries},
 	{"/v1/consistency", (*Query).getConsistency},
 	{"/v1/verify", (*Query).getVerify},
 	{"/v1/export", (*Query).getExport},
@@ -29,14 +31,36 @@ var routes = []route{
 	{"/openapi.json", (*Query).getOpenAPI},
 }
 
-// pattern is the path as the multiplexer takes it. Two of the paths could both be meant by /v1/entries/id/proof, which it does not allow;
-// getProofOrID tells them apart.
+// pattern is the path as the multiplexer takes it. Below /v1/entries/ it would not do: an id can be anything, even a slash.
 func (r route) pattern() string {
-	switch r.path {
-	case "/v1/entries/{index}/proof", "/v1/entries/id/{id}":
-		return "/v1/entries/{index}/{id}"
+	if strings.HasPrefix(r.path, underEntries) {
+		return underEntries + "{rest...}"
 	}
 	return r.path
+}
+
+const underEntries = "/v1/entries/"
+
+// getUnderEntries serves the four paths below /v1/entries/.
+func (q *Query) getUnderEntries(w http.ResponseWriter, r *http.Request, p *params) error {
+	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), underEntries), "/")
+	for i := range parts {
+		var err error
+		if parts[i], err = url.PathUnescape(parts[i]); err != nil || parts[i] == "" {
+			return errPath
+		}
+	}
+	switch n := len(parts); {
+	case n == 1:
+		return q.getEntry(w, r, p, parts[0])
+	case n == 2 && parts[0] == "id":
+		return q.getEntryByID(w, r, p, parts[1])
+	case n == 2 && parts[1] == "proof":
+		return q.getProof(w, r, p, parts[0])
+	case n == 3 && parts[0] == "id" && parts[2] == "proof":
+		return q.getProofByID(w, r, p, parts[1])
+	}
+	return errPath
 }
 
 // Handler serves the HTTP API. Who may reach it, and under which host names, is the caller's matter.
