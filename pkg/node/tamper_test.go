@@ -43,7 +43,7 @@ func tamperedDir(t *testing.T, n int) string {
 // false is left out at the end.
 func rewrite(t *testing.T, dir, name string, change func(i int, m *nats.Msg) bool) {
 	t.Helper()
-	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: filepath.Join(dir, dirNATS), InProcess: true})
+	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: filepath.Join(dir, dirNATS), InProcess: true, Log: "default"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,16 +105,13 @@ func TestTampering(t *testing.T) {
 				m.Data = bytes.Replace(m.Data, []byte(`"entry_id":"e-5"`), []byte(`"entry_id":"e-X"`), 1)
 				return true
 			})
-		}, 6, "root"},
-		{"a leaf's chain is altered", func(t *testing.T, dir string) {
+		}, 6, "frontier"},
+		{"a leaf is altered into another form", func(t *testing.T, dir string) {
 			rewrite(t, dir, sealed, func(i int, m *nats.Msg) bool {
-				if bytes.Contains(m.Data, []byte(`"entry_id":"e-5"`)) {
-					m.Data = bytes.Replace(m.Data, []byte(`"outcome"`), []byte(`"outcomf"`), 1)
-					m.Data = bytes.Replace(m.Data, []byte(`"action":"allow"`), []byte(`"action":"maybe"`), 1)
-				}
+				m.Data = bytes.Replace(m.Data, []byte(`"entry_id":"e-5"`), []byte(`"entry_id": "e-5"`), 1)
 				return true
 			})
-		}, 6, ""},
+		}, 6, "leaf"},
 		{"a payload is altered and stored anew", func(t *testing.T, dir string) {
 			rewrite(t, dir, payloads, func(i int, m *nats.Msg) bool {
 				m.Data = bytes.Replace(m.Data, []byte(`{\"n\":7}`), []byte(`{\"n\":8}`), 1)
@@ -142,7 +139,7 @@ func TestTampering(t *testing.T) {
 			c.tamper(t, dir)
 			_, _, err := AuditDir(t.Context(), dir, proof.AuditConfig{})
 			bad, ok := errors.AsType[*proof.MismatchError](err)
-			if !ok || bad.Index != c.index || c.what != "" && bad.What != c.what {
+			if !ok || bad.Index != c.index || bad.What != c.what {
 				t.Fatalf("audit: %v; want index %d, %s", err, c.index, c.what)
 			}
 			t.Log(err)
