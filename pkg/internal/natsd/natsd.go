@@ -31,6 +31,7 @@ type Config struct {
 	Addr      string       // host:port to listen on; port 0: a free one
 	InProcess bool         // listen nowhere; only Connect reaches the server
 	Log       string       // the log on whose event subjects anonymous clients may publish
+	Password  string       // of the user sealstream, who may do everything; "": a random one, which only Connect knows
 	Relaxed   bool         // let the page cache answer: false syncs every message to disk before it is acknowledged
 	Logger    *slog.Logger // nil: silent
 }
@@ -70,7 +71,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, password: rand.Text()}
+	s := &Server{cfg: cfg, password: cfg.Password}
+	if s.password == "" {
+		s.password = rand.Text()
+	}
 	opts, err := s.options()
 	if err != nil {
 		return nil, err

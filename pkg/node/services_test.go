@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+)
+
+// TestServices runs ingest, sealer and query apart, against one NATS server, as the three commands do; the sealer is stopped and started
+// again in between.
+func TestServices(t *testing.T) {
+	dir := t.TempDir()
+	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: filepath.Join(dir, "nats"), Addr: "127.0.0.1:0", Log: "default", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown()
+	keys, err := GenerateKeys(dir, "test.example", "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	sealerService := &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true}
+	ingestService := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
+	queryService := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
+
+	stopSealer := serveForTest(t, sealerService)
+	serveForTest(t, queryService)
+	serveForTest(t, ingestService)
+	for _, addr := range []string{ingestService.HTTP, queryService.HTTP} {
+		waitReady(t, addr)
+	}
+	groups := slices.Collect(slices.Chunk(airline(), 256))
+	for i, group := range groups {
+		if i == 1 {
+			stopSealer()
+			stopSealer = serveForTest(t, sealerService)
+		}
+		list, err := receipts(ingestService.HTTP, "sealed", group...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			if r["status"] != "sealed" {
+				t.Fatalf("receipt: %v", r)
+			}
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if status, _ := fetch(queryService.HTTP, "/v1/entries/713", url.Values{}); status == http.StatusOK {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the last entry is not shown: status %d", status)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	entries, _ := exported(t, queryService.HTTP, keys.Signer.VerifierKey())
+	if len(entries) != 714 {
+		t.Fatalf("%d entries, want 714", len(entries))
+	}
+}
+
+// serveForTest runs a service until the returned function, or the end of the test, stops it.
+func serveForTest(t *testing.T, s Service) func() {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%T: %v", s, err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func waitReady(t *testing.T, addr string) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		status, body := fetch(addr, "/readyz", nil)
+		if status == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not ready: status %d: %s", addr, status, body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
