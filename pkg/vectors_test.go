@@ -103,7 +103,7 @@ func (b blob) MarshalJSON() ([]byte, error) {
 
 // longestRun finds the longest repetition of one byte, or of one of the units that the vectors repeat.
 func longestRun(b []byte) (unit blob, at, n int) {
-	for _, u := range []string{"", "{\"a\":", "[1],", `{},`, "é"} {
+	for _, u := range []string{"", "é"} {
 		for i := 0; i < len(b); i++ {
 			w := []byte(u)
 			if u == "" {
