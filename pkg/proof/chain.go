@@ -184,7 +184,7 @@ func (c *Chain) Take(p Parsed) ([]entry.Entry, error) {
 	}
 	for i := range p.Entries {
 		if err := c.entry(&p.Entries[i]); err != nil {
-			return nil, err
+			return nil, c.blame(p, i, err)
 		}
 	}
 	if err := c.check(b, &p.Entries[len(p.Entries)-1]); err != nil {
