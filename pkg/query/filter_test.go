@@ -173,13 +173,16 @@ func generated(r *rand.Rand, n int) [][]byte {
 			"time": time.Unix(1700000000+int64(r.IntN(500)), int64(r.IntN(3))*1000).UTC().Format(time.RFC3339Nano),
 			"data": map[string]any{"n": i, "text": pick("a\nb", "\"quoted\"", "ü\u2028")},
 		}
-		for name, choices := range map[string][]string{
-			"subject": {"/crm/1", "/crm/2", "/crm/*", "../x"}, "action": entry.Actions, "outcome": entry.Outcomes,
-			"matchedrule": {"r1", "r2", "r3", "r 4"}, "targetdid": {"did:web:b.example.com", "did:web:c.example.com", "d", "e"},
-			"traceid": {"t1", "t2", "t3", "t4", "t5", "t6"}, "sessionid": {"s1", "s2", "s3", "s4"},
+		for _, a := range []struct {
+			name    string
+			choices []string
+		}{
+			{"subject", []string{"/crm/1", "/crm/2", "/crm/*", "../x"}}, {"action", entry.Actions}, {"outcome", entry.Outcomes},
+			{"matchedrule", []string{"r1", "r2", "r3", "r 4"}}, {"targetdid", []string{"did:web:b.example.com", "did:web:c.example.com", "d", "e"}},
+			{"traceid", []string{"t1", "t2", "t3", "t4", "t5", "t6"}}, {"sessionid", []string{"s1", "s2", "s3", "s4"}},
 		} {
 			if r.IntN(4) > 0 {
-				m[name] = pick(choices...)
+				m[a.name] = pick(a.choices...)
 			}
 		}
 		list[i] = event(fmt.Sprintf("generated-%d", i), m)
@@ -237,8 +240,8 @@ func TestPagesWhileGrowing(t *testing.T) {
 	f := newFixture(t)
 	r := rand.New(rand.NewPCG(7, 8))
 	events := generated(r, 600)
-	f.publishAll(events[:60], 7)
-	events = events[60:]
+	f.publishAll(events[:90], 7)
+	events = events[90:]
 	grow := func() {
 		if r.IntN(3) == 0 {
 			f.publish(events[0], events[1])

@@ -36,8 +36,12 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	report, err := store.Audit(ctx, q.cfg.Log, proof.AuditConfig{Keys: q.cfg.Keys, Known: known})
 	v := Verdict{TreeSize: report.Size, Root: entry.FormatHash(report.Root)}
 	if m, ok := errors.AsType[*proof.MismatchError](err); ok {
+		m = q.pinpoint(ctx, m)
 		why := m.Error()
 		v.Error, v.FirstBadIndex = &why, &m.Index
+		if v.TreeSize > m.Index {
+			v.TreeSize, v.Root = q.rootAt(m.Index)
+		}
 		q.log.ErrorContext(ctx, "the log does not verify", "log", q.cfg.Log.Name, "cause", m)
 		q.remember(&CorruptError{m})
 		return v, nil
@@ -47,6 +51,42 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	v.Valid = true
 	q.set(func() { q.state.altered = nil })
 	return v, nil
+}
+
+// pinpoint names the leaf that was altered, where an audit can only tell the batch: its hash was verified here before.
+func (q *Query) pinpoint(ctx context.Context, m *proof.MismatchError) *proof.MismatchError {
+	q.mu.RLock()
+	snap := snapshot{size: q.index.size, batches: q.index.batches}
+	q.mu.RUnlock()
+	if m.Index >= snap.size {
+		return m
+	}
+	r := reader{q, snap, newCache(0)}
+	ref, _ := r.sameBatch([]uint64{m.Index})
+	leaves, err := r.leaves(ctx, ref)
+	if err != nil {
+		return m
+	}
+	for x := ref.first; x < snap.size && x < ref.first+uint64(len(leaves)); x++ {
+		hashes, err := q.hashes([]uint64{x})
+		if err != nil {
+			return m
+		}
+		_, err = r.leaf(ref, leaves, x, hashes[0])
+		if c, ok := errors.AsType[*CorruptError](err); ok {
+			return c.Mismatch
+		}
+	}
+	return m
+}
+
+// rootAt is the root that the log had at a size, or, if less was verified here, at that.
+func (q *Query) rootAt(size uint64) (uint64, string) {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	size = min(size, q.index.size)
+	root, _ := q.index.tree.Root(size) // the tree is at least that large
+	return size, entry.FormatHash(root)
 }
 
 // audits lets one audit run at a time, and those who ask meanwhile share the one after it: what a caller gets has always begun after
