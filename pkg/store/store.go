@@ -83,6 +83,13 @@ type Reader interface {
 	Close()
 }
 
+// Reopener is what a Reader has that goes on by itself after its broker was away, or had forgotten it. A broker that came back may have lost
+// what was read from it before: a caller to whom that matters looks whether the number has changed, after each Next.
+type Reopener interface {
+	// Reopened is how often the reader had to begin again.
+	Reopened() int
+}
+
 // Purger is what the roles that may remove messages have of a stream.
 type Purger interface {
 	// PurgeBelow removes the messages before seq.

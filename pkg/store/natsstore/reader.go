@@ -42,7 +42,11 @@ type reader struct {
 	pullID   int
 	status   chan nats.Status
 	lost     bool // messages or the consumer are missing: open again at next
+	opens    int  // consumers made
 }
+
+// Reopened implements store.Reopener.
+func (r *reader) Reopened() int { return r.opens - 1 }
 
 // pull is one request for messages.
 type pull struct {
@@ -81,6 +85,7 @@ func (r *reader) open(ctx context.Context) error {
 		return fmt.Errorf("read stream %s: %w", r.s.name, err)
 	}
 	r.lost = false
+	r.opens++
 	return nil
 }
 

@@ -1,0 +1,272 @@
+package natsstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/store/natsstore"
+	"github.com/sealstream/sealstream/pkg/store/storetest"
+	"github.com/sealstream/sealstream/streams"
+)
+
+func start(t testing.TB, dir, addr string) *natsd.Server {
+	t.Helper()
+	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: dir, Addr: addr, Log: "default", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s
+}
+
+func open(t testing.TB, s *natsd.Server, cfg streams.Config) *store.Log {
+	t.Helper()
+	nc, err := s.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Ensure(t.Context(), js, cfg); err != nil {
+		t.Fatal(err)
+	}
+	l, err := natsstore.Open(t.Context(), nc, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) *store.Log {
+		return open(t, start(t, t.TempDir(), "127.0.0.1:0"), streams.Config{Log: "default"})
+	})
+}
+
+// TestServerRestart: a reader goes on over a restart of the server, with nothing lost or doubled; creation time and messages stay.
+func TestServerRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, "127.0.0.1:0")
+	l := open(t, s, streams.Config{Log: "default"})
+	before, err := l.Events.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := l.Events.Read(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	next := uint64(1)
+	for round := range 3 {
+		for i := range 300 {
+			m := entry.Message{Subject: "audit.default.events.x", Data: fmt.Append(nil, round, i)}
+			if _, err := l.Events.Append(t.Context(), m, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for next <= uint64(300*(round+1)) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			list, err := r.Next(ctx, 100)
+			cancel()
+			if err != nil {
+				t.Fatalf("round %d at %d: %v", round, next, err)
+			}
+			for _, m := range list {
+				if m.Seq != next {
+					t.Fatalf("round %d: sequence %d, want %d", round, m.Seq, next)
+				}
+				next++
+			}
+		}
+		addr := s.ClientURL()[len("nats://"):]
+		s.Shutdown()
+		s = start(t, dir, addr)
+		waitFor(t, l)
+	}
+	after, err := l.Events.Info(t.Context())
+	if err != nil || !after.Created.Equal(before.Created) || after.Last != 900 {
+		t.Fatalf("after the restarts: %+v, %v; before: %+v", after, err, before)
+	}
+}
+
+// waitFor waits until the log answers again.
+func waitFor(t *testing.T, l *store.Log) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		_, err := l.Events.Info(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestConsumerDeleted: a reader whose consumer somebody deletes goes on with a new one.
+func TestConsumerDeleted(t *testing.T) {
+	s := start(t, t.TempDir(), "127.0.0.1:0")
+	l := open(t, s, streams.Config{Log: "default"})
+	nc, err := s.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := l.Events.Read(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i := range uint64(5) {
+		if _, err := l.Events.Append(t.Context(), entry.Message{Subject: "audit.default.control", Data: []byte("x")}, nil); err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.Next(t.Context(), 10)
+		if err != nil || len(list) != 1 || list[0].Seq != i+1 {
+			t.Fatalf("message %d: %+v, %v", i+1, list, err)
+		}
+		stream, err := js.Stream(t.Context(), streams.EventsName("default"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range stream.ConsumerNames(t.Context()).Name() {
+			if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestFull: a stream at its limit refuses, at once, and says so.
+func TestFull(t *testing.T) {
+	l := open(t, start(t, t.TempDir(), "127.0.0.1:0"), streams.Config{Log: "default", EventsMaxBytes: 1 << 20})
+	m := entry.Message{Subject: "audit.default.events.x", Data: make([]byte, 300_000)}
+	stored := uint64(0)
+	for range 10 {
+		_, err := l.Events.Append(t.Context(), m, nil)
+		if errors.Is(err, store.ErrFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		stored++
+	}
+	info, err := l.Events.Info(t.Context())
+	if err != nil || stored != 3 || info.Last != stored || info.First != 1 {
+		t.Fatalf("%d acknowledged; %+v, %v", stored, info, err)
+	}
+}
+
+// TestNobodyAnswers: a server that is gone makes an append ambiguous, not failed and not done.
+func TestNobodyAnswers(t *testing.T) {
+	s := start(t, t.TempDir(), "127.0.0.1:0")
+	l := open(t, s, streams.Config{Log: "default"})
+	s.Shutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := l.Events.Append(ctx, entry.Message{Subject: "audit.default.control"}, nil)
+	if !errors.Is(err, store.ErrAmbiguous) {
+		t.Fatalf("append: %v, want ErrAmbiguous", err)
+	}
+}
+
+// TestForeignMsgID: an agent that uses up a message id cannot swallow what we publish, nor what a client publishes that sends none.
+func TestForeignMsgID(t *testing.T) {
+	s := start(t, t.TempDir(), "127.0.0.1:0")
+	l := open(t, s, streams.Config{Log: "default"})
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	hostile := nats.NewMsg("audit.default.events.attacker")
+	hostile.Header.Set(nats.MsgIdHdr, "victim-1")
+	for range 2 {
+		if _, err := nc.RequestMsg(hostile, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seq, err := l.Events.Append(t.Context(), entry.Message{Subject: "audit.default.events.victim", Data: []byte("mine")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := nc.Request("audit.default.events.victim", []byte("too"), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ack struct {
+		Seq       uint64
+		Duplicate bool
+	}
+	if err := json.Unmarshal(answer.Data, &ack); err != nil || ack.Duplicate || ack.Seq != seq+1 {
+		t.Fatalf("the victim's message got %s, %v", answer.Data, err)
+	}
+	if m, err := l.Events.Get(t.Context(), seq); err != nil || string(m.Data) != "mine" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+}
+
+func TestHeaderThatWouldNotArrive(t *testing.T) {
+	l := open(t, start(t, t.TempDir(), "127.0.0.1:0"), streams.Config{Log: "default"})
+	for _, h := range []entry.Header{{"A": {"x\r\nB: y"}}, {"A\r\nB": {"x"}}, {"A:": {"x"}}, {"": {"x"}}, {"A": {" x"}}} {
+		if _, err := l.Events.Append(t.Context(), entry.Message{Subject: "audit.default.control", Header: h}, nil); err == nil {
+			t.Errorf("%q was sent", h)
+		}
+	}
+	if info, err := l.Events.Info(t.Context()); err != nil || info.Last != 0 {
+		t.Fatalf("%+v, %v", info, err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	l := open(b, start(b, b.TempDir(), "127.0.0.1:0"), streams.Config{Log: "default"})
+	const n = 20000
+	var pending []store.Pending
+	for range n {
+		p, err := l.Events.AppendAsync(b.Context(), entry.Message{Subject: "audit.default.control", Data: make([]byte, 256)}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for _, p := range pending {
+		if _, err := p(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		r, err := l.Events.Read(b.Context(), 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for seen := uint64(0); seen < n; {
+			list, err := r.Next(b.Context(), 256)
+			if err != nil {
+				b.Fatal(err)
+			}
+			seen = list[len(list)-1].Seq
+		}
+		r.Close()
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}

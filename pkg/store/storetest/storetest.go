@@ -1,0 +1,437 @@
+// Package storetest is the conformance suite of pkg/store: what its contract says, as tests that every store must pass.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// Run runs the suite; open makes an empty log named default for each test.
+func Run(t *testing.T, open func(t *testing.T) *store.Log) {
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, l *store.Log)
+	}{
+		{"empty stream", testEmpty}, {"append and read", testAppend}, {"expected last sequence", testExpect}, {"racing writers", testRace},
+		{"asynchronous order", testAsync}, {"hostile headers", testHeaders}, {"large message", testLarge}, {"reader waits", testReaderWaits},
+		{"reader over gaps", testReaderGaps}, {"purge", testPurge}, {"secure delete", testSecureDelete}, {"last by subject", testLast},
+		{"message that changes after", testAlias}, {"cancel", testCancel}, {"key value", testKV}, {"end of a stream that lost its tail", testEnd},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+// Subjects of a log named default that the suite uses.
+const (
+	subject = "audit.default.payloads"
+	other   = "audit.default.payloads.7"
+)
+
+func add(t *testing.T, s store.Stream, data string) uint64 {
+	t.Helper()
+	seq, err := s.Append(t.Context(), entry.Message{Subject: subject, Data: []byte(data)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+// Collect reads the next n messages from a sequence on.
+func Collect(t *testing.T, s store.Stream, from uint64, n int) []entry.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := s.Read(ctx, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var list []entry.Message
+	for len(list) < n {
+		next, err := r.Next(ctx, n-len(list))
+		if err != nil {
+			t.Fatalf("after %d messages: %v", len(list), err)
+		}
+		if len(next) == 0 || len(next) > n-len(list) {
+			t.Fatalf("Next gave %d messages, wanted 1 to %d", len(next), n-len(list))
+		}
+		list = append(list, next...)
+	}
+	return list
+}
+
+func testEmpty(t *testing.T, l *store.Log) {
+	for name, s := range map[string]store.Stream{"events": l.Events, "sealed": l.Sealed, "payloads": l.Payloads} {
+		info, err := s.Info(t.Context())
+		if err != nil || info.Last != 0 || info.First != 1 || time.Since(info.Created) > time.Hour {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+		for _, seq := range []uint64{0, 1, 99} {
+			if _, err := s.Get(t.Context(), seq); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s: Get(%d): %v, want ErrNotFound", name, seq, err)
+			}
+		}
+		again, err := s.Info(t.Context())
+		if err != nil || !again.Created.Equal(info.Created) {
+			t.Errorf("%s: created %v, then %v", name, info.Created, again.Created)
+		}
+	}
+}
+
+func testAppend(t *testing.T, l *store.Log) {
+	s := l.Payloads
+	for i := range 1000 {
+		if seq := add(t, s, fmt.Sprint(i)); seq != uint64(i+1) {
+			t.Fatalf("message %d has sequence %d", i, seq)
+		}
+	}
+	var last time.Time
+	for i, m := range Collect(t, s, 1, 1000) {
+		if m.Seq != uint64(i+1) || string(m.Data) != fmt.Sprint(i) || m.Subject != subject || !m.Time.After(last) && i > 0 || m.Time.Location() != time.UTC {
+			t.Fatalf("message %d: %+v after %v", i, m, last)
+		}
+		last = m.Time
+		if i%100 != 0 {
+			continue
+		}
+		got, err := s.Get(t.Context(), m.Seq)
+		if err != nil || !reflect.DeepEqual(got, m) {
+			t.Fatalf("Get gives %+v, %v; the reader gave %+v", got, err, m)
+		}
+	}
+	if list := Collect(t, s, 500, 3); list[0].Seq != 500 || list[2].Seq != 502 {
+		t.Fatalf("read from 500: %d, %d", list[0].Seq, list[2].Seq)
+	}
+}
+
+func testExpect(t *testing.T, l *store.Log) {
+	s := l.Payloads
+	for _, c := range []struct {
+		expect uint64
+		want   error
+	}{{1, store.ErrConflict}, {0, nil}, {0, store.ErrConflict}, {2, store.ErrConflict}, {1, nil}} {
+		_, err := s.Append(t.Context(), entry.Message{Subject: subject, Data: []byte("x")}, &c.expect)
+		if !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Fatalf("expecting %d: %v, want %v", c.expect, err, c.want)
+		}
+	}
+	if info, err := s.Info(t.Context()); err != nil || info.Last != 2 {
+		t.Fatalf("%+v, %v; want 2 messages", info, err)
+	}
+}
+
+// testRace: of many writers that expect the same last sequence, exactly one wins each time.
+func testRace(t *testing.T, l *store.Log) {
+	const writers, slots = 4, 100
+	wins := make([][]uint64, writers)
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for slot := uint64(0); slot < slots; {
+				_, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject, Data: fmt.Append(nil, w)}, &slot)
+				switch {
+				case err == nil:
+					wins[w] = append(wins[w], slot)
+				case !errors.Is(err, store.ErrConflict):
+					t.Error(err)
+					return
+				}
+				slot++
+			}
+		})
+	}
+	group.Wait()
+	seen := map[uint64]int{}
+	for _, list := range wins {
+		for _, slot := range list {
+			seen[slot]++
+		}
+	}
+	info, err := l.Payloads.Info(t.Context())
+	if err != nil || int(info.Last) != len(seen) {
+		t.Fatalf("%d messages, %d slots won, %v", info.Last, len(seen), err)
+	}
+	for slot, n := range seen {
+		if n != 1 {
+			t.Fatalf("slot %d was won %d times", slot, n)
+		}
+	}
+}
+
+func testAsync(t *testing.T, l *store.Log) {
+	var pending []store.Pending
+	for i := range 500 {
+		p, err := l.Payloads.AppendAsync(t.Context(), entry.Message{Subject: subject, Data: fmt.Append(nil, i)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for i, p := range pending {
+		if seq, err := p(t.Context()); err != nil || seq != uint64(i+1) {
+			t.Fatalf("message %d: sequence %d, %v", i, seq, err)
+		}
+	}
+	expect := uint64(3)
+	p, err := l.Payloads.AppendAsync(t.Context(), entry.Message{Subject: subject}, &expect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p(t.Context()); !errors.Is(err, store.ErrConflict) {
+		t.Fatalf("expecting 3: %v, want ErrConflict", err)
+	}
+}
+
+// testHeaders: headers arrive as they were sent, whatever they are called; above all, a message with an empty body and a Status header is a
+// message like others, to Get and to a reader, and the messages after it come too.
+func testHeaders(t *testing.T, l *store.Log) {
+	hostile := []entry.Header{
+		{"Status": {"408"}, "Description": {"Request Timeout"}}, {"Status": {"409"}, "Description": {"Consumer Deleted"}}, {"Status": {"100"}},
+		{"Status": {"404"}}, {"Status": {"503"}}, {"Nats-Subject": {"elsewhere"}, "Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2001-01-01T00:00:00Z"}},
+		{"Nats-Stream": {"X"}, "Nats-Last-Sequence": {"99"}}, {"ce-ID": {"1", "2"}, "CE-id": {"3"}, "X": {""}}, nil,
+	}
+	for _, h := range hostile {
+		if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject, Header: h}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(t, l.Payloads, "the last")
+	list := Collect(t, l.Payloads, 1, len(hostile)+1)
+	for i, h := range hostile {
+		got, err := l.Payloads.Get(t.Context(), uint64(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []entry.Message{list[i], got} {
+			if m.Seq != uint64(i+1) || m.Subject != subject || !reflect.DeepEqual(m.Header, h) || len(m.Data) != 0 || time.Since(m.Time) > time.Hour {
+				t.Fatalf("message %d with %v came as %+v", i, h, m)
+			}
+		}
+		if list[i].Digest() != got.Digest() {
+			t.Fatalf("message %d has two digests", i)
+		}
+	}
+	if last := list[len(hostile)]; string(last.Data) != "the last" {
+		t.Fatalf("the last message came as %+v", last)
+	}
+}
+
+func testLarge(t *testing.T, l *store.Log) {
+	data := bytes.Repeat([]byte("0123456789"), 100_000)
+	for range 20 {
+		if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject, Data: data}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range Collect(t, l.Payloads, 1, 20) {
+		if !bytes.Equal(m.Data, data) {
+			t.Fatalf("sequence %d: other data", m.Seq)
+		}
+	}
+}
+
+func testReaderWaits(t *testing.T, l *store.Log) {
+	r, err := l.Payloads.Read(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	type result struct {
+		list []entry.Message
+		err  error
+	}
+	got := make(chan result)
+	go func() {
+		for range 3 {
+			list, err := r.Next(t.Context(), 10)
+			got <- result{list, err}
+		}
+	}()
+	for i := range 3 {
+		select {
+		case early := <-got:
+			t.Fatalf("Next returned %+v, %v before there was a message", early.list, early.err)
+		default:
+		}
+		add(t, l.Payloads, fmt.Sprint(i))
+		if r := <-got; r.err != nil || len(r.list) != 1 || r.list[0].Seq != uint64(i+1) {
+			t.Fatalf("message %d: %+v, %v", i, r.list, r.err)
+		}
+	}
+}
+
+func testReaderGaps(t *testing.T, l *store.Log) {
+	for i := range 10 {
+		add(t, l.Payloads, fmt.Sprint(i+1))
+	}
+	for _, seq := range []uint64{3, 4, 8} {
+		if err := l.Payloads.(store.Purger).SecureDelete(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seqs []uint64
+	for _, m := range Collect(t, l.Payloads, 3, 5) {
+		seqs = append(seqs, m.Seq)
+	}
+	if want := []uint64{5, 6, 7, 9, 10}; !reflect.DeepEqual(seqs, want) {
+		t.Fatalf("read %v, want %v", seqs, want)
+	}
+}
+
+func testPurge(t *testing.T, l *store.Log) {
+	p := l.Payloads.(store.Purger)
+	for i := range 10 {
+		add(t, l.Payloads, fmt.Sprint(i+1))
+	}
+	for _, below := range []uint64{0, 1, 6, 3} {
+		if err := p.PurgeBelow(t.Context(), below); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := l.Payloads.Info(t.Context())
+	if err != nil || info.First != 6 || info.Last != 10 {
+		t.Fatalf("%+v, %v; want 6 to 10", info, err)
+	}
+	if list := Collect(t, l.Payloads, 1, 1); list[0].Seq != 6 {
+		t.Fatalf("the first is %d", list[0].Seq)
+	}
+	if err := p.PurgeBelow(t.Context(), 11); err != nil {
+		t.Fatal(err)
+	}
+	if info, err = l.Payloads.Info(t.Context()); err != nil || info.First != 11 || info.Last != 10 {
+		t.Fatalf("%+v, %v; want an empty stream behind 10", info, err)
+	}
+	if seq := add(t, l.Payloads, "x"); seq != 11 {
+		t.Fatalf("sequence %d after a purge, want 11: none is given twice", seq)
+	}
+}
+
+func testSecureDelete(t *testing.T, l *store.Log) {
+	p := l.Payloads.(store.Purger)
+	add(t, l.Payloads, "1")
+	add(t, l.Payloads, "2")
+	if err := p.SecureDelete(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Payloads.Get(t.Context(), 1); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("Get: %v, want ErrNotFound", err)
+	}
+	for _, seq := range []uint64{1, 3} {
+		if err := p.SecureDelete(t.Context(), seq); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("delete %d: %v, want ErrNotFound", seq, err)
+		}
+	}
+}
+
+func testLast(t *testing.T, l *store.Log) {
+	if _, err := l.Payloads.Last(t.Context(), other); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("Last: %v, want ErrNotFound", err)
+	}
+	for i, s := range []string{other, subject, other, subject} {
+		if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: s, Data: fmt.Append(nil, i)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := l.Payloads.Last(t.Context(), other); err != nil || m.Seq != 3 || string(m.Data) != "2" {
+		t.Fatalf("Last: %+v, %v", m, err)
+	}
+}
+
+// testAlias: what the caller does with its bytes after an append changes nothing.
+func testAlias(t *testing.T, l *store.Log) {
+	data, header := []byte("before"), entry.Header{"A": {"before"}}
+	if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject, Data: data, Header: header}, nil); err != nil {
+		t.Fatal(err)
+	}
+	copy(data, "after.")
+	header["A"][0] = "after"
+	m, err := l.Payloads.Get(t.Context(), 1)
+	if err != nil || string(m.Data) != "before" || m.Header.Get("A") != "before" {
+		t.Fatalf("%+v, %v", m, err)
+	}
+}
+
+func testCancel(t *testing.T, l *store.Log) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := l.Payloads.Read(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	failed := make(chan error, 1)
+	go func() { _, err := r.Next(ctx, 1); failed <- err }()
+	cancel()
+	select {
+	case err := <-failed:
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("Next: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Next goes on waiting")
+	}
+	if _, err := l.Payloads.Info(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Info: %v", err)
+	}
+	if _, err := l.Payloads.Append(ctx, entry.Message{Subject: subject}, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Append: %v", err)
+	}
+}
+
+func testKV(t *testing.T, l *store.Log) {
+	ctx, kv, key := t.Context(), l.Tiles, "default/tile/0/x001/234"
+	if _, _, err := kv.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("Get: %v, want ErrNotFound", err)
+	}
+	if err := kv.Create(ctx, key, []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Create(ctx, key, []byte("2")); !errors.Is(err, store.ErrExists) {
+		t.Fatalf("Create: %v, want ErrExists", err)
+	}
+	value, revision, err := kv.Get(ctx, key)
+	if err != nil || string(value) != "1" {
+		t.Fatalf("Get: %q, %v", value, err)
+	}
+	if err := kv.Update(ctx, key, []byte("3"), revision); err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Update(ctx, key, []byte("4"), revision); !errors.Is(err, store.ErrConflict) {
+		t.Fatalf("Update: %v, want ErrConflict", err)
+	}
+	if err := kv.Put(ctx, key, []byte(strings.Repeat("5", 8192))); err != nil {
+		t.Fatal(err)
+	}
+	if value, _, err = kv.Get(ctx, key); err != nil || len(value) != 8192 {
+		t.Fatalf("Get: %d bytes, %v", len(value), err)
+	}
+	if _, _, err := l.Head.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("another bucket has the key too: %v", err)
+	}
+}
+
+func testEnd(t *testing.T, l *store.Log) {
+	for i := range 5 {
+		add(t, l.Payloads, fmt.Sprint(i+1))
+	}
+	if last, gone, err := store.End(t.Context(), l.Payloads); err != nil || last != 5 || gone != 0 {
+		t.Fatalf("end %d, %d gone, %v", last, gone, err)
+	}
+	for _, seq := range []uint64{4, 5} {
+		if err := l.Payloads.(store.Purger).SecureDelete(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last, gone, err := store.End(t.Context(), l.Payloads); err != nil || last != 3 || gone != 2 {
+		t.Fatalf("end %d, %d gone, %v; want 3, 2", last, gone, err)
+	}
+}
