@@ -96,7 +96,9 @@ func ParseBatch(m entry.Message) (Batch, error) {
 	if v := m.Header[headerPrefix+"Version"]; len(v) == 1 && v[0] != "1" && v[0] != "" {
 		return Batch{}, fmt.Errorf("%w: %.20q", ErrVersion, v[0])
 	}
-	h.one("Version")
+	if h.one("Version") == "" {
+		h.fail("Version", errors.New("empty"))
+	}
 	b := Batch{First: h.number("First"), Size: h.number("Size"), Payloads: h.number("Payloads"), Config: h.number("Config"), Key: h.number("Key")}
 	b.Root, b.Input.Digest = h.hash("Root"), h.hash("Input-Digest")
 	b.Frontier = h.hashes("Frontier")
@@ -187,8 +189,8 @@ func (h *headers) hashes(name string) []entry.Hash {
 func (h *headers) base64(name string) []byte {
 	s := h.one(name)
 	v, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || base64.StdEncoding.EncodeToString(v) != s {
-		h.fail(name, errors.New("not base64"))
+	if err != nil || s == "" || base64.StdEncoding.EncodeToString(v) != s {
+		h.fail(name, errors.New("empty, or not base64"))
 	}
 	return v
 }
