@@ -32,9 +32,28 @@ type Entries struct {
 // Entries finds the entries that a filter matches. Pages do not shift while the log grows. A *RequestError says that filter or
 // page are wrong.
 func (q *Query) Entries(ctx context.Context, f Filter, p Page) (Entries, error) {
-	f, err := f.normal()
+	plan, err := q.plan(f, p)
 	if err != nil {
 		return Entries{}, err
+	}
+	found, err := plan.read(ctx, plan.indexes)
+	if err != nil {
+		return Entries{}, err
+	}
+	return Entries{found, plan.next, plan.size}, nil
+}
+
+// plan is a page before its entries are read.
+type plan struct {
+	reader
+	indexes []uint64 // ascending
+	next    string   // cursor of the next page
+}
+
+func (q *Query) plan(f Filter, p Page) (plan, error) {
+	f, err := f.normal()
+	if err != nil {
+		return plan{}, err
 	}
 	if p.Limit == 0 {
 		p.Limit = DefaultLimit
@@ -44,23 +63,16 @@ func (q *Query) Entries(ctx context.Context, f Filter, p Page) (Entries, error) 
 	}
 	switch {
 	case p.Limit < 1 || p.Limit > MaxLimit:
-		return Entries{}, &RequestError{"limit", fmt.Sprintf("must be from 1 to %d", MaxLimit)}
+		return plan{}, &RequestError{"limit", fmt.Sprintf("must be from 1 to %d", MaxLimit)}
 	case p.Order != Ascending && p.Order != Descending:
-		return Entries{}, &RequestError{"order", "must be asc or desc"}
+		return plan{}, &RequestError{"order", "must be asc or desc"}
 	}
 	snap, all, err := q.view(f)
 	if err != nil {
-		return Entries{}, err
+		return plan{}, err
 	}
 	indexes, next, err := pageOf(all, snap, f, p)
-	if err != nil {
-		return Entries{}, err
-	}
-	found, err := q.reader(snap).read(ctx, indexes)
-	if err != nil {
-		return Entries{}, err
-	}
-	return Entries{found, next, snap.size}, nil
+	return plan{q.reader(snap), indexes, next}, err
 }
 
 // pageOf is the indexes of a page, ascending, and the cursor of the next one.

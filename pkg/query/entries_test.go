@@ -1,16 +1,21 @@
 package query_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net/http"
+	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 )
 
@@ -154,117 +159,133 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// TestRefused: what is asked wrongly is named, and never answered with something else.
-func TestRefused(t *testing.T) {
-	f := newFixture(t)
-	f.publishAll(tau(t, 20), 5)
-	var p page
-	f.get("/v1/entries?limit=2&outcome=success&agent=x&agent=did:web:airline-agent-0.example.com", &p)
-	if p.NextCursor == nil {
-		t.Fatal("no cursor")
-	}
-	cursor := url.QueryEscape(*p.NextCursor)
-	f.get("/v1/entries?limit=7&agent=did:web:airline-agent-0.example.com&agent=x&outcome=success&agent=x&cursor="+cursor, &p) // the same filter
-	for _, c := range []struct {
-		path, param string
-		status      int
-	}{
-		{"/v1/entries?limit=0", "limit", 400}, {"/v1/entries?limit=-1", "limit", 400}, {"/v1/entries?limit=1001", "limit", 400},
-		{"/v1/entries?limit=x", "limit", 400}, {"/v1/entries?limit=", "limit", 400}, {"/v1/entries?limit=1&limit=2", "limit", 400},
-		{"/v1/entries?limit=99999999999999999999", "limit", 400}, {"/v1/entries?limit=+5", "limit", 400},
-		{"/v1/entries?order=up", "order", 400}, {"/v1/entries?order=", "order", 400}, {"/v1/entries?order=asc&order=asc", "order", 400},
-		{"/v1/entries?from=yesterday", "from", 400}, {"/v1/entries?from=2024-05-15", "from", 400}, {"/v1/entries?to=2024-05-15T20:00:60Z", "to", 400},
-		{"/v1/entries?from=2024-05-15T20:00:00+02:00", "from", 400}, {"/v1/entries?from=2024-05-16T00:00:00Z&to=2024-05-15T00:00:00Z", "from", 400},
-		{"/v1/entries?to=2024-05-15T20:00:00Z&to=2024-05-15T20:00:00Z", "to", 400}, {"/v1/entries?from=", "from", 400},
-		{"/v1/entries?agents=x", "agents", 400}, {"/v1/entries?Agent=x", "Agent", 400}, {"/v1/entries?agent=", "agent", 400}, {"/v1/entries?agent=x&agent=", "agent", 400},
-		{"/v1/entries?raw=yes", "raw", 400}, {"/v1/entries?raw=1&raw=1", "raw", 400}, {"/v1/entries?a;b", "", 400}, {"/v1/entries?agent=%zz", "", 400},
-		{"/v1/entries?outcome=denied" + strings.Repeat("&agent=x", 10) + "&" + values("agent", 256), "", 400},
-		{"/v1/entries?cursor=x", "cursor", 400}, {"/v1/entries?cursor=", "cursor", 400}, {"/v1/entries?cursor=e30", "cursor", 400},
-		{"/v1/entries?limit=2&cursor=" + cursor, "cursor", 400}, {"/v1/entries?limit=2&outcome=failure&cursor=" + cursor, "cursor", 400},
-		{"/v1/entries?outcome=success&agent=x&cursor=" + cursor, "cursor", 400},
-		{"/v1/entries?outcome=success&agent=x&agent=did:web:airline-agent-0.example.com&order=asc&cursor=" + cursor, "cursor", 400},
-		{"/v1/entries?outcome=success&agent=x&agent=did:web:airline-agent-0.example.com&cursor=" + cursor + "A", "cursor", 400},
-		{"/v1/entries?outcome=success&agent=x&agent=did:web:airline-agent-0.example.com&cursor=" + forged(t, *p.NextCursor), "cursor", 400},
-		{"/v1/entries/21", "", 404}, {"/v1/entries/99999999999999999999999", "", 404}, {"/v1/entries/9007199254740993", "", 404}, {"/v1/entries/x", "index", 400},
-		{"/v1/entries/-1", "index", 400}, {"/v1/entries/01", "index", 400}, {"/v1/entries/1.0", "index", 400}, {"/v1/entries/1?limit=1", "limit", 400},
-		{"/v1/entries/21/proof", "", 404}, {"/v1/entries/x/proof", "index", 400}, {"/v1/entries/1/proof?size=3", "size", 400},
-		{"/v1/entries/id/none", "", 404}, {"/v1/entries/id/none/proof", "", 404}, {"/v1/entries/id/a/b/c", "", 404}, {"/v1/entries/1/x", "", 404},
-		{"/v1/entries/id/none?agent=a&agent=b", "agent", 400}, {"/v1/entries/", "", 404}, {"/v2", "", 404}, {"/", "", 404}, {"/v1/events", "", 404},
-		{"/v1/entries?log=other", "", 404}, {"/v1/stats?log=other", "", 404}, {"/checkpoint?log=other", "", 404}, {"/v1/export?log=", "log", 400},
-		{"/v1/entries?log=default&log=default", "log", 400}, {"/v1/stats?x=1", "x", 400}, {"/v1/verify?x=1", "x", 400}, {"/checkpoint?x=1", "x", 400},
-		{"/healthz?x=1", "x", 400}, {"/readyz?x=1", "x", 400}, {"/openapi.json?x=1", "x", 400},
-		{"/v1/export?format=xml", "format", 400}, {"/v1/export?format=csv", "format", 400}, {"/v1/export?format=", "format", 400}, {"/v1/export?limit=5", "limit", 400},
-		{"/v1/export?from=x", "from", 400}, {"/v1/export?cursor=x", "cursor", 400},
-	} {
-		if p := f.refused(c.status, "GET", c.path); p.Parameter != c.param {
-			t.Errorf("GET %s: names %q, not %q: %s", c.path, p.Parameter, c.param, p.Detail)
+// TestRepeats: an event that was sealed twice, because the sealer could not know any more, is marked; others with its id are not.
+func TestRepeats(t *testing.T) {
+	p := newPress(t)
+	one := event("same", map[string]any{"data": 1})
+	p.seal(event("x", nil), one)
+	p.seal(event("same", map[string]any{"data": 2}), event("same", map[string]any{"source": "urn:other", "data": 1}))
+	p.seal(one, event("y", nil))
+	f := &fixture{T: t, log: p.log, key: p.signer.VerifierKey(), size: 7}
+	f.serve(query.Config{Log: f.log, Keys: []string{f.key}})
+	f.await()
+	f.isWell()
+	var list struct {
+		Entries []struct {
+			Index    uint64
+			RepeatOf *uint64 `json:"repeat_of"`
 		}
 	}
-	if p := f.refused(400, "GET", "/v1/export?format=csv"); !strings.Contains(p.Detail, "jsonl") || !strings.Contains(p.Detail, "cloudevents") {
-		t.Errorf("the formats are not listed: %s", p.Detail)
+	f.get("/v1/entries", &list)
+	for _, e := range list.Entries {
+		if (e.RepeatOf != nil) != (e.Index == 5) || e.RepeatOf != nil && *e.RepeatOf != 2 {
+			t.Fatalf("index %d repeats %v", e.Index, e.RepeatOf)
+		}
 	}
-}
-
-func values(name string, n int) string {
-	v := url.Values{}
-	for i := range n {
-		v.Add(name, strings.Repeat("x", i+1))
-	}
-	return v.Encode()
-}
-
-// forged moves a cursor.
-func forged(t *testing.T, cursor string) string {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	cp, err := f.q.Checkpoint()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c map[string]any
-	if err := json.Unmarshal(raw, &c); err != nil {
+	f.checkProof(f.scan()[5], "/v1/entries/5/proof?raw=1", cp) // which shows nothing but the leaf and its data
+	if p := f.refused(409, "GET", "/v1/entries/id/same"); len(p.Candidates) != 4 {
+		t.Fatalf("%v", p.Candidates)
+	}
+	if p := f.refused(409, "GET", "/v1/entries/id/same?agent=did:web:a.example.com"); len(p.Candidates) != 3 {
+		t.Fatalf("%v", p.Candidates)
+	}
+}
+
+// TestConcurrentReads reads, proves and exports while the log grows: every answer holds for the tree that it names.
+func TestConcurrentReads(t *testing.T) {
+	f := newFixture(t)
+	f.serve(query.Config{Log: f.log, Keys: []string{f.key}, CacheBytes: 20_000, MaxExports: 100})
+	f.publishAll(generated(rand.New(rand.NewPCG(4, 4)), 50), 10)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for worker := range 3 {
+		group.Go(func() {
+			r := rand.New(rand.NewPCG(5, uint64(worker)))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := f.readAny(r, worker); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for _, e := range generated(rand.New(rand.NewPCG(6, 6)), 400) {
+		f.publish(bytes.Replace(e, []byte(`"generated-`), []byte(`"more-`), 1))
+	}
+	f.await()
+	close(stop)
+	group.Wait()
+	f.isWell()
+}
+
+func (f *fixture) readAny(r *rand.Rand, kind int) error {
+	ctx := f.Context()
+	switch kind {
+	case 0:
+		var b bytes.Buffer
+		filter := query.Filter{Action: []string{"allow", "deny"}}
+		if r.IntN(2) == 0 {
+			filter = query.Filter{}
+		}
+		if err := f.q.Export(ctx, &b, filter, query.JSONL); err != nil {
+			return err
+		}
+		_, err := proof.AuditExport(proof.AuditConfig{Keys: []string{f.key}}, lines(b.Bytes()))
+		return err
+	case 1:
+		p, err := f.q.Proof(ctx, r.Uint64N(50), true)
+		if err == nil {
+			_, _, err = p.Check(f.key)
+		}
+		return err
+	}
+	list, err := f.q.Entries(ctx, query.Filter{Outcome: []string{"success"}}, query.Page{Limit: 20})
+	if err == nil && (len(list.Entries) < 5 || list.Entries[len(list.Entries)-1].Entry.Index >= list.TreeSize) {
+		err = fmt.Errorf("%d entries, tree size %d", len(list.Entries), list.TreeSize)
+	}
+	return err
+}
+
+// TestLargePage: a page with more data than is held in memory goes out while it is read, and is broken off where something does not verify.
+func TestLargePage(t *testing.T) {
+	f := newFixture(t)
+	f.publish(event("small", nil))
+	for i := range 40 {
+		f.publish(event(fmt.Sprint("large-", i), map[string]any{"data": strings.Repeat("x", 250_000)}))
+	}
+	f.await()
+	var p page
+	a := f.get("/v1/entries?raw=1", &p)
+	if list := p.indexes(t); len(list) != 42 || !slices.IsSorted(list) || len(a.body) < 20_000_000 || a.ContentLength != -1 {
+		t.Fatalf("%v, %d bytes, announced %d", list, len(a.body), a.ContentLength)
+	}
+	for _, index := range []uint64{40, 1} {
+		m := f.find(index)
+		flip(t, m.Data, fmt.Sprintf(`"index":%d`, index))
+		if index == 40 {
+			if a := f.do("GET", "/v1/entries"); a.StatusCode != 200 || !errors.Is(a.err, io.ErrUnexpectedEOF) {
+				t.Fatalf("%s %v", a.Status, a.err)
+			}
+		} else {
+			f.refused(500, "GET", "/v1/entries")
+		}
+		flip(t, m.Data, fmt.Sprintf(`"index":%d`, index))
+	}
+	list, err := f.q.Entries(t.Context(), query.Filter{}, query.Page{Limit: 3})
+	if err != nil {
 		t.Fatal(err)
 	}
-	c["i"] = c["i"].(float64) - 1
-	raw, _ = json.Marshal(c)
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
-
-// TestMethods: everything here is read only; HEAD is GET without the body.
-func TestMethods(t *testing.T) {
-	f := newFixture(t)
-	f.publishAll(tau(t, 5), 5)
-	paths := []string{"/v1/entries", "/v1/entries/1", "/v1/entries/1/proof", "/v1/entries/id/161b202a-7282-5949-a904-d82a3094902e",
-		"/v1/entries/id/161b202a-7282-5949-a904-d82a3094902e/proof", "/v1/consistency?from=1&to=2", "/v1/verify", "/v1/export", "/v1/stats", "/checkpoint",
-		"/healthz", "/readyz", "/openapi.json", "/v1/entries?log=default"}
-	for _, path := range paths {
-		got, head := f.do("GET", path), f.do("HEAD", path)
-		if got.StatusCode != 200 || head.StatusCode != 200 || len(head.body) != 0 || len(got.body) == 0 {
-			t.Errorf("%s: GET %s, HEAD %s with %d bytes", path, got.Status, head.Status, len(head.body))
-		}
-		for _, name := range []string{"Content-Type", "X-Content-Type-Options", "Cache-Control"} {
-			if got.Header.Get(name) != head.Header.Get(name) || got.Header.Get(name) == "" {
-				t.Errorf("%s: %s is %q, with HEAD %q", path, name, got.Header.Get(name), head.Header.Get(name))
-			}
-		}
-		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
-			f.refused(http.StatusMethodNotAllowed, method, path)
-		}
-		if a := f.do("DELETE", path); a.Header.Get("Allow") != "GET, HEAD" {
-			t.Errorf("%s: Allow %q", path, a.Header.Get("Allow"))
-		}
-	}
-}
-
-// TestEmptyAnswers: an empty page is a list, not null.
-func TestEmptyAnswers(t *testing.T) {
-	f := newFixture(t)
-	f.await()
-	if a := f.do("GET", "/v1/entries?agent=none"); string(a.body) != `{"entries":[],"next_cursor":null,"tree_size":1}`+"\n" {
-		t.Fatalf("%s", a.body)
-	}
-	var p struct {
-		MerkleProof json.RawMessage `json:"merkle_proof"`
-	}
-	if f.get("/v1/entries/0/proof", &p); string(p.MerkleProof) != "[]" {
-		t.Fatalf("proof in a tree of one: %s", p.MerkleProof)
+	raw, err := json.Marshal(list)
+	if a := f.do("GET", "/v1/entries?limit=3"); err != nil || string(raw) != strings.TrimSpace(string(a.body)) {
+		t.Fatalf("in process it is another page: %v", err)
 	}
 }

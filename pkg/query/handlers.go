@@ -1,7 +1,6 @@
 package query
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,39 +13,12 @@ func (q *Query) getEntries(w http.ResponseWriter, r *http.Request, p *params) er
 	if err := p.end(); err != nil {
 		return err
 	}
-	list, err := q.Entries(r.Context(), filter, page)
+	plan, err := q.plan(filter, page)
 	if err != nil {
 		return err
 	}
-	b, err := list.appendJSON(nil, raw)
-	if err != nil {
-		return err
-	}
-	write(w, http.StatusOK, "application/json", b)
-	return nil
+	return plan.answer(w, r, raw)
 }
-
-// appendJSON writes a page.
-func (l Entries) appendJSON(dst []byte, raw bool) (_ []byte, err error) {
-	dst = append(dst, `{"entries":[`...)
-	for i, f := range l.Entries {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = f.AppendJSON(dst, raw); err != nil {
-			return nil, err
-		}
-	}
-	next := []byte("null")
-	if l.NextCursor != "" {
-		next, _ = json.Marshal(l.NextCursor)
-	}
-	dst = append(append(dst, `],"next_cursor":`...), next...)
-	return append(strconv.AppendUint(append(dst, `,"tree_size":`...), l.TreeSize, 10), "}\n"...), nil
-}
-
-// MarshalJSON writes the page as the API shows it.
-func (l Entries) MarshalJSON() ([]byte, error) { return l.appendJSON(nil, false) }
 
 func (q *Query) getEntry(w http.ResponseWriter, r *http.Request, p *params, in string) error {
 	raw := p.flag("raw")

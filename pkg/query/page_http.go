@@ -1,0 +1,70 @@
+package query
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// maxHeld bounds what is held of an answer in memory. A thousand entries can have a quarter of a gigabyte of data.
+const maxHeld = 4 << 20
+
+// answer writes a page, batch by batch. One that is held whole can still become a proper error; what is larger goes out while it is
+// read, and is broken off if something does not verify.
+func (p plan) answer(w http.ResponseWriter, r *http.Request, raw bool) error {
+	buf, sent := []byte(`{"entries":[`), false
+	for rest := p.indexes; len(rest) > 0; {
+		_, n := p.sameBatch(rest)
+		list, err := p.read(r.Context(), rest[:n])
+		if err == nil {
+			buf, err = appendEntries(buf, list, raw, len(rest) == len(p.indexes))
+		}
+		if err != nil && sent {
+			p.log.ErrorContext(r.Context(), "answer cut short", "path", r.URL.Path, "cause", err)
+			panic(http.ErrAbortHandler)
+		} else if err != nil {
+			return err
+		}
+		if rest = rest[n:]; len(buf) > maxHeld {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(buf) // that a client has gone ends the request's context
+			buf, sent = buf[:0], true
+		}
+	}
+	if buf = appendEnd(buf, p.next, p.size); sent {
+		w.Write(buf)
+	} else {
+		write(w, http.StatusOK, "application/json", buf)
+	}
+	return nil
+}
+
+func appendEntries(dst []byte, list []Found, raw, first bool) (_ []byte, err error) {
+	for i, f := range list {
+		if i > 0 || !first {
+			dst = append(dst, ',')
+		}
+		if dst, err = f.AppendJSON(dst, raw); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+func appendEnd(dst []byte, cursor string, size uint64) []byte {
+	next := []byte("null")
+	if cursor != "" {
+		next, _ = json.Marshal(cursor)
+	}
+	dst = append(append(dst, `],"next_cursor":`...), next...)
+	return append(strconv.AppendUint(append(dst, `,"tree_size":`...), size, 10), "}\n"...)
+}
+
+// MarshalJSON writes the page as the API shows it.
+func (l Entries) MarshalJSON() ([]byte, error) {
+	dst, err := appendEntries([]byte(`{"entries":[`), l.Entries, false, true)
+	if err != nil {
+		return nil, err
+	}
+	return appendEnd(dst, l.NextCursor, l.TreeSize), nil
+}

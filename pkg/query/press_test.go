@@ -1,0 +1,105 @@
+package query_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// press seals events without a sealer: one batch for each group, whatever they are. It makes large logs quickly, and logs that a sealer
+// would make only after a million entries.
+type press struct {
+	testing.TB
+	log      *store.Log
+	signer   *proof.Signer
+	frontier proof.Frontier
+	previous string
+	seq      uint64 // of EVENTS
+	payloads uint64
+}
+
+func newPress(t testing.TB) *press {
+	t.Helper()
+	p := &press{TB: t, log: store.NewMemory("default"), signer: newSigner(t), previous: entry.ZeroHash}
+	config := &entry.Config{
+		Origin: p.signer.Origin(), Keys: []string{p.signer.VerifierKey()}, EventsCreated: entry.FormatReceived(time.Unix(0, 0)), Epoch: 1, Rules: entry.Rules,
+		SecretFingerprint: entry.SecretFingerprint(nil), Limits: entry.DefaultLimits(),
+	}
+	p.batch(func(src entry.Source) []entry.Draft {
+		return []entry.Draft{entry.OwnDraft(src, entry.TypeConfig, config)}
+	})
+	return p
+}
+
+// seal seals events as one batch.
+func (p *press) seal(events ...[]byte) {
+	p.Helper()
+	p.batch(func(src entry.Source) (drafts []entry.Draft) {
+		for i, raw := range events {
+			e, err := entry.ParseEvent(raw)
+			if err != nil {
+				p.Fatal(err)
+			}
+			src.Position = uint64(i)
+			drafts = append(drafts, entry.EventDraft(src, e))
+		}
+		return drafts
+	})
+}
+
+func (p *press) batch(drafts func(entry.Source) []entry.Draft) {
+	p.Helper()
+	p.seq++
+	at := time.Unix(1700000000, int64(p.seq)*1000)
+	b := proof.Batch{First: p.frontier.Size(), Input: proof.Position{Epoch: 1, Seq: p.seq, Place: proof.PlaceEnd, Time: at}}
+	var records []byte
+	for _, d := range drafts(entry.Source{Log: "default", Origin: p.signer.Origin(), Epoch: 1, Seq: p.seq, ReceivedAt: entry.FormatReceived(at)}) {
+		e, payload := d.Seal(p.frontier.Size(), p.previous)
+		if payload != nil {
+			records = append(payload.AppendRecord(records), '\n')
+		}
+		b.Leaves, p.previous = append(b.Leaves, e.Leaf), e.EntryHash
+		p.frontier.Append(entry.LeafHash(e.Leaf))
+	}
+	if records != nil {
+		p.payloads = p.append(p.log.Payloads, entry.Message{Subject: "audit.default.payloads", Data: records})
+	}
+	b.Size, b.Root, b.Frontier, b.Payloads = p.frontier.Size(), p.frontier.Root(), p.frontier.Hashes(), p.payloads
+	var err error
+	if b.Checkpoint, err = p.signer.Sign(b.Size, b.Root); err != nil {
+		p.Fatal(err)
+	}
+	header, body := b.Format()
+	p.append(p.log.Sealed, entry.Message{Subject: "audit.default.sealed", Header: header, Data: body})
+}
+
+func (p *press) append(s store.Stream, m entry.Message) uint64 {
+	p.Helper()
+	seq, err := s.Append(p.Context(), m, nil)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return seq
+}
+
+// large seals n events in full batches: 1,000 agents, 50,000 resources, both of very unequal frequency.
+func large(t testing.TB, n int) *press {
+	p, r := newPress(t), rand.New(rand.NewPCG(1, 6))
+	agents, resources := rand.NewZipf(r, 1.2, 1, 999), rand.NewZipf(r, 1.1, 1, 49_999)
+	for i := 0; i < n; {
+		var events [][]byte
+		for ; i < n && len(events) < 256; i++ {
+			events = append(events, fmt.Appendf(nil, `{"specversion":"1.0","id":"0197b2c4-0000-7000-8000-%012d","source":"did:web:agent-%d.example.com","type":"ai.agentmesh.%s",`+
+				`"subject":"/crm/customers/%d","time":%q,"action":%q,"outcome":%q,"matchedrule":"rule-%d","traceid":"%032x","sessionid":"session-%d",`+
+				`"data":{"tool":"lookup","n":%d}}`, i, agents.Uint64(), []string{"tool.invoked", "tool.blocked", "policy.violation"}[min(r.IntN(20), 2)], resources.Uint64(),
+				time.Unix(1700000000+int64(i)-int64(r.IntN(600)), 0).UTC().Format(time.RFC3339), entry.Actions[r.IntN(5)], entry.Outcomes[r.IntN(4)], r.IntN(30), i/8, i/20, i))
+		}
+		p.seal(events...)
+	}
+	return p
+}
