@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -25,22 +23,17 @@ func Audit(ctx context.Context, log *Log, cfg proof.AuditConfig) (proof.Report, 
 	if err != nil {
 		return proof.Report{}, fmt.Errorf("sealed stream: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	a := &parallelAudit{log: log, cfg: cfg, parsed: make(chan *parsing, 4*runtime.GOMAXPROCS(0))}
-	var group sync.WaitGroup
-	defer group.Wait()
-	defer cancel()
-	group.Go(func() { a.read(ctx, last) })
 	r, err := proof.AuditParsed(cfg, func(yield func(proof.Parsed, error) bool) {
-		for p := range a.parsed {
-			<-p.done
-			if !yield(p.Parsed, p.err) {
+		if last == 0 {
+			return
+		}
+		for p, err := range Ahead(ctx, log.Sealed, 1, last, func(m entry.Message) auditing { return parse(m, cfg) }) {
+			if err == nil {
+				err = p.err
+			}
+			if !yield(p.Parsed, err) {
 				return
 			}
-		}
-		if a.err != nil {
-			yield(proof.Parsed{}, a.err)
 		}
 	})
 	if err == nil && gone > 0 {
@@ -49,66 +42,19 @@ func Audit(ctx context.Context, log *Log, cfg proof.AuditConfig) (proof.Report, 
 	return r, err
 }
 
-// parallelAudit reads messages in order and has them parsed by a few goroutines; parsed holds them in order.
-type parallelAudit struct {
-	log    *Log
-	cfg    proof.AuditConfig
-	parsed chan *parsing
-	err    error // why reading ended early; valid once parsed is closed
-}
-
-// parsing is one message under way; done is closed when it is parsed.
-type parsing struct {
+// auditing is a message of which all is done that needs no other.
+type auditing struct {
 	proof.Parsed
-	err  error
-	done chan struct{}
+	err error // of the store, in reading the data
 }
 
-func (a *parallelAudit) read(ctx context.Context, last uint64) {
-	defer close(a.parsed)
-	if last == 0 {
-		return
-	}
-	r, err := a.log.Sealed.Read(ctx, 1)
-	if err != nil {
-		a.err = fmt.Errorf("sealed stream: %w", err)
-		return
-	}
-	defer r.Close()
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for seen := uint64(0); seen < last; {
-		messages, err := r.Next(ctx, 16)
-		if err != nil {
-			a.err = fmt.Errorf("sealed stream: %w", err)
-			return
-		}
-		for _, m := range messages {
-			if seen = m.Seq; seen > last {
-				return
-			}
-			p := &parsing{done: make(chan struct{})}
-			slots <- struct{}{}
-			go func() {
-				defer func() { close(p.done); <-slots }()
-				a.parse(p, m)
-			}()
-			select {
-			case a.parsed <- p:
-			case <-ctx.Done():
-				a.err = ctx.Err()
-				return
-			}
+func parse(m entry.Message, cfg proof.AuditConfig) auditing {
+	a := auditing{Parsed: proof.Parse(m)}
+	if a.HasData() {
+		body, there, err := cfg.Payloads(a.Batch.Payloads)
+		if a.err = err; err == nil {
+			a.CheckData(body, there)
 		}
 	}
-}
-
-// parse does all that needs no other message.
-func (a *parallelAudit) parse(p *parsing, m entry.Message) {
-	p.Parsed = proof.Parse(m)
-	if p.HasData() {
-		body, there, err := a.cfg.Payloads(p.Batch.Payloads)
-		if p.err = err; err == nil {
-			p.CheckData(body, there)
-		}
-	}
+	return a
 }

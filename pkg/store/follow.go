@@ -74,6 +74,7 @@ func (f Follower) Batches(ctx context.Context) iter.Seq2[Sealed, error] {
 
 var errStopped = errors.New("the caller has stopped")
 
+// walk is one walk to the end, or without end; again asks for one over the whole log.
 func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(Sealed) bool) error {
 	end, gone, err := End(ctx, f.Log.Sealed)
 	if err != nil {
@@ -92,46 +93,40 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 		}
 		last = at.Seq
 	}
-	stop := func() error {
-		if gone > 0 {
-			return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), end+1, end+gone))
-		}
-		return nil
+	if !f.Stop {
+		end = 0
+	} else if last >= end {
+		return f.lost(chain, end, gone)
 	}
-	if f.Stop && last >= end {
-		return stop()
-	}
-	r, err := f.Log.Sealed.Read(ctx, last+1)
-	if err != nil {
-		return fmt.Errorf("sealed stream: %w", err)
-	}
-	defer r.Close()
-	for {
-		messages, err := r.Next(ctx, 16)
+	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, proof.Parse) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
-		for _, m := range messages {
-			if m.Seq != last+1 {
-				return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), last+1, m.Seq-1))
+		if p.Seq != last+1 {
+			return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), last+1, p.Seq-1))
+		}
+		last = p.Seq
+		entries, err := chain.Take(p)
+		switch {
+		case errors.Is(err, proof.ErrVoid) && !whole:
+			return again
+		case errors.Is(err, proof.ErrVoid):
+			if f.Void != nil {
+				f.Void(p.Seq, err)
 			}
-			last = m.Seq
-			entries, err := chain.Next(m)
-			switch {
-			case errors.Is(err, proof.ErrVoid) && !whole:
-				return again
-			case errors.Is(err, proof.ErrVoid):
-				if f.Void != nil {
-					f.Void(m.Seq, err)
-				}
-			case err != nil:
-				return fmt.Errorf("SEALED sequence %d: %w", m.Seq, err)
-			case !yield(Sealed{m.Seq, chain.Batch(), entries}):
-				return errStopped
-			}
-			if f.Stop && m.Seq >= end {
-				return stop()
-			}
+		case err != nil:
+			return fmt.Errorf("SEALED sequence %d: %w", p.Seq, err)
+		case !yield(Sealed{p.Seq, chain.Batch(), entries}):
+			return errStopped
 		}
 	}
+	return f.lost(chain, end, gone)
+}
+
+// lost is the error of messages that the stream counts at its end and no longer has.
+func (f Follower) lost(chain *proof.Chain, end, gone uint64) error {
+	if gone == 0 {
+		return nil
+	}
+	return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), end+1, end+gone))
 }
