@@ -106,6 +106,9 @@ func (n *Node) played(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("demo: %w", err)
 	}
+	if err := n.pipeline.query.CaughtUp(ctx); err != nil {
+		return false, fmt.Errorf("demo: %w", err)
+	}
 	resp, err := n.request(ctx, http.MethodGet, "/v1/entries/id/"+ev.ID, "", nil)
 	if err != nil {
 		return false, err

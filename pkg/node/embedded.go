@@ -35,6 +35,9 @@ func Embedded(ctx context.Context, dir string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.pipeline.query.CaughtUp(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	l.client, err = client.New(client.Config{
 		Server: "http://embedded", Key: l.Key(), Log: l.pipeline.log.Name, HTTP: &http.Client{Transport: inProcess{l.pipeline.handler()}},
 	})
