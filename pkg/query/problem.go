@@ -42,16 +42,21 @@ func problemOf(err error) problem {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return newProblem(http.StatusNotFound, err.Error())
-	case errors.Is(err, ErrBuilding), errors.Is(err, ErrBehind), errors.Is(err, ErrBusy):
+	case comeAgain(err):
 		return newProblem(http.StatusServiceUnavailable, err.Error())
 	}
 	return newProblem(http.StatusServiceUnavailable, "the log's store does not answer as it should; try again")
 }
 
-// fail answers with a problem. A 5xx is logged here, once.
+// comeAgain says whether nothing is wrong, and the same request will be answered soon.
+func comeAgain(err error) bool {
+	return errors.Is(err, ErrBuilding) || errors.Is(err, ErrBehind) || errors.Is(err, ErrBusy)
+}
+
+// fail answers with a problem. What is wrong here, and not only not yet there, is logged, once.
 func (q *Query) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
+	if p.Status >= 500 && !comeAgain(err) && !errors.Is(err, context.Canceled) {
 		q.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "cause", err)
 	}
 	writeProblem(w, p)

@@ -142,11 +142,21 @@ func (q *Query) Ready() error {
 
 // Await waits until size entries are indexed. It ends early when the log does not verify, or ctx is done.
 func (q *Query) Await(ctx context.Context, size uint64) error {
+	return q.wait(ctx, func() bool { return q.index.size >= size })
+}
+
+// CaughtUp waits until the index has reached the end that SEALED had at the start; before that, questions are answered by
+// ErrBuilding. It ends early when the log does not verify, or ctx is done.
+func (q *Query) CaughtUp(ctx context.Context) error {
+	return q.wait(ctx, func() bool { return q.state.caughtUp })
+}
+
+func (q *Query) wait(ctx context.Context, holds func() bool) error {
 	for {
 		q.mu.RLock()
-		have, bad, changed := q.index.size, q.state.bad, q.changed
+		there, bad, changed := holds(), q.state.bad, q.changed
 		q.mu.RUnlock()
-		if have >= size {
+		if there {
 			return nil
 		}
 		if bad != nil {
