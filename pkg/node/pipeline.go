@@ -99,10 +99,25 @@ func (p *pipeline) opened(ctx context.Context) error {
 // handler serves the whole API: events in, entries and proofs out.
 func (p *pipeline) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", p.query.Handler())
+	mux.Handle("/", p.patient(p.query.Handler()))
 	mux.Handle("/v1/events", p.ingest.Handler())
 	mux.HandleFunc("GET /readyz", p.readyz)
 	return mux
+}
+
+// indexPatience is how long a question waits for an index that is being built, before it is told to come again.
+const indexPatience = 2 * time.Second
+
+// patient spares whoever asks right after the start an error that has passed in a moment.
+func (p *pipeline) patient(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.query.Status().CaughtUp && r.URL.Path != "/healthz" {
+			ctx, cancel := context.WithTimeout(r.Context(), indexPatience)
+			p.query.CaughtUp(ctx) // whatever it says, the handler says it better
+			cancel()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // accepting says why events are not accepted and sealed: while the process ends, and after the sealer has stopped.
