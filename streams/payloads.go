@@ -23,5 +23,6 @@ func (c Config) payloads() jetstream.StreamConfig {
 	s := c.durable(PayloadsName(c.Log), "the data of the entries, apart from the log so that it can be erased", PayloadsSubject(c.Log), PayloadsSubject(c.Log)+".*")
 	s.MaxBytes = orDefault(c.PayloadsMaxBytes, 32<<30)
 	s.MaxMsgSize = 1 << 20
+	s.AllowDirect = true // as SEALED
 	return s
 }

@@ -15,6 +15,7 @@ func (c Config) sealed() jetstream.StreamConfig {
 	s := c.durable(SealedName(c.Log), "the log: one message a batch of entries, each under a signed checkpoint", SealedSubject(c.Log))
 	s.MaxBytes = orDefault(c.SealedMaxBytes, 16<<30)
 	s.MaxMsgSize = 1 << 20
+	s.AllowDirect = true // readers check every body against a hash; whoever must know the newest asks the leader
 	s.DenyDelete = true
 	return s
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 type benchCmd struct {
 	Seconds int    `help:"About how long the whole may take." default:"60"`
 	Runs    int    `help:"Take the medians of so many runs within that time." default:"1"`
+	Growth  bool   `help:"Instead, make one log grow to 10,000, 100,000 and 1,000,000 entries, and measure at each. Takes a minute or two."`
 	Dir     string `help:"Folder on the disk to measure; none: that of temporary files." type:"path" placeholder:"DIR"`
 }
 
@@ -20,14 +22,17 @@ func (*benchCmd) Help() string {
 
 // Run measures and prints a table, or JSON.
 func (c *benchCmd) Run(a *app) error {
-	r, err := bench.Run(a.ctx, bench.Config{Seconds: c.Seconds, Runs: c.Runs, Dir: c.Dir, Progress: func(phase string) {
+	phase := func(name string) {
 		if isTerminal(a.err) {
-			fmt.Fprintf(a.err, "\r\x1b[K%s …", phase)
+			fmt.Fprintf(a.err, "\r\x1b[K%s", name)
 		}
-	}})
-	if isTerminal(a.err) {
-		fmt.Fprint(a.err, "\r\x1b[K")
 	}
+	defer phase("")
+	if c.Growth {
+		return c.growth(a, phase)
+	}
+	r, err := bench.Run(a.ctx, bench.Config{Seconds: c.Seconds, Runs: c.Runs, Dir: c.Dir, Progress: phase})
+	phase("")
 	if err != nil {
 		return err
 	}
@@ -35,6 +40,21 @@ func (c *benchCmd) Run(a *app) error {
 		return a.print(r)
 	}
 	return showBench(a, r)
+}
+
+func (c *benchCmd) growth(a *app, phase func(string)) error {
+	list, err := bench.Growth(a.ctx, c.Dir, []uint64{10_000, 100_000, 1_000_000}, phase)
+	phase("")
+	if err != nil || a.json {
+		return errors.Join(err, a.print(map[string]any{"growth": list}))
+	}
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "entries\tsealed/s\tpause ms\tproof p99 ms\tsealer opens ms\tindex ms\theap MB\tindex MB\tgoroutines\tfiles\t")
+	for _, g := range list {
+		fmt.Fprintf(t, "%d\t%.0f\t%.1f\t%.3f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", g.Entries, g.SealedPerS, g.LongestPause, g.ProofMS.P99, g.OpenMS,
+			g.IndexMS, g.HeapMB, g.IndexHeapMB, g.Goroutines, g.Files)
+	}
+	return t.Flush()
 }
 
 func showBench(a *app, r bench.Result) error {

@@ -26,12 +26,14 @@ type rig struct {
 	config sealer.Config
 	sealer *sealer.Sealer
 	ingest *ingest.Ingest
-	cancel context.CancelFunc
-	done   chan error
+
+	done       chan error // of the sealer that runs
+	stopSealer func()
+	stopIngest func()
 }
 
 func (b *run) rig(ctx context.Context, name string) (*rig, error) {
-	r := &rig{done: make(chan error, 2)}
+	r := &rig{}
 	ok := false
 	defer func() {
 		if !ok {
@@ -66,8 +68,10 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 	if r.ingest, err = ingest.New(ingest.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}}); err != nil {
 		return nil, err
 	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	go func() { r.done <- r.ingest.Run(ctx) }()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	r.stopIngest = func() { cancel(); <-done }
+	go func() { done <- r.ingest.Run(ctx) }()
 	ok = true
 	return r, nil
 }
@@ -85,17 +89,22 @@ func (r *rig) keys() error {
 	return nil
 }
 
-// seal starts the sealer, and waits until it has opened the log.
+// seal starts the sealer.
 func (r *rig) seal(ctx context.Context) error {
-	var err error
-	if r.sealer, err = sealer.New(r.config); err != nil {
+	s, err := sealer.New(r.config)
+	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	before := r.cancel
-	r.cancel = func() { cancel(); before() }
-	go func() { r.done <- r.sealer.Run(ctx) }()
+	r.runSealer(ctx, s)
 	return nil
+}
+
+func (r *rig) runSealer(ctx context.Context, s *sealer.Sealer) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 2) // one for who waits, one for who stops
+	r.sealer, r.done = s, done
+	r.stopSealer = func() { cancel(); <-done }
+	go func() { err := s.Run(ctx); done <- err; done <- nil }()
 }
 
 // reach waits until the log has a size.
@@ -113,12 +122,11 @@ func (r *rig) reach(ctx context.Context, size uint64) error {
 }
 
 func (r *rig) close() {
-	if r.cancel != nil {
-		r.cancel()
-		<-r.done
-		if r.sealer != nil {
-			<-r.done
-		}
+	if r.stopSealer != nil {
+		r.stopSealer()
+	}
+	if r.stopIngest != nil {
+		r.stopIngest()
 	}
 	if r.nc != nil {
 		r.nc.Close()

@@ -122,14 +122,19 @@ func (q *Query) Entry(ctx context.Context, index uint64) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	return q.entry(ctx, snap, index)
+	return q.entry(ctx, snap, index, true)
 }
 
-func (q *Query) entry(ctx context.Context, snap snapshot, index uint64) (Found, error) {
+func (q *Query) entry(ctx context.Context, snap snapshot, index uint64, data bool) (Found, error) {
 	if index >= snap.size {
 		return Found{}, fmt.Errorf("entry %d: %w: the log has %d", index, ErrNotFound, snap.size)
 	}
-	list, err := q.reader(snap).read(ctx, []uint64{index})
+	r := q.reader(snap)
+	if !data {
+		e, err := r.entryAt(ctx, index)
+		return Found{Entry: e}, q.remember(err)
+	}
+	list, err := r.read(ctx, []uint64{index})
 	if err != nil {
 		return Found{}, err
 	}
@@ -143,13 +148,13 @@ func (q *Query) EntryByID(ctx context.Context, id, agent string) (Found, error) 
 	if err != nil {
 		return Found{}, err
 	}
-	return q.entryByID(ctx, snap, id, agent)
+	return q.entryByID(ctx, snap, id, agent, true)
 }
 
 // maxCandidates bounds how many entries of one id are read.
 const maxCandidates = 256
 
-func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string) (Found, error) {
+func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, data bool) (Found, error) {
 	q.mu.RLock()
 	may := q.index.withID(id)
 	if agent != "" {
@@ -175,7 +180,7 @@ func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string) 
 	case 0:
 		return Found{}, fmt.Errorf("entry with id %.200q: %w", id, ErrNotFound)
 	case 1:
-		return q.entry(ctx, snap, candidates[0].Index)
+		return q.entry(ctx, snap, candidates[0].Index, data)
 	}
 	return Found{}, &AmbiguousError{id, candidates}
 }

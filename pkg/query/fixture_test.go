@@ -142,7 +142,7 @@ func (f *fixture) scan() []entry.Entry {
 // tau is the events of a real agent: testdata/README.md.
 func tau(t testing.TB, n int) [][]byte {
 	t.Helper()
-	file, err := os.Open("../testdata/tau-airline.jsonl")
+	file, err := os.Open("../node/demo/tau-airline.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.Entry
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	f, err := q.entry(ctx, snap, index)
+	f, err := q.entry(ctx, snap, index, data)
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
@@ -41,7 +41,7 @@ func (q *Query) ProofByID(ctx context.Context, id, agent string, data bool) (pro
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	f, err := q.entryByID(ctx, snap, id, agent)
+	f, err := q.entryByID(ctx, snap, id, agent, data)
 	if err != nil {
 		return proof.EntryProof{}, err
 	}

@@ -127,11 +127,11 @@ func (r reader) lines(ctx context.Context, key cacheKey) ([][]byte, error) {
 		}
 		body = b
 	} else {
-		m, err := r.cfg.Log.Sealed.Get(ctx, key.seq)
+		b, err := store.Fetch(ctx, r.cfg.Log.Sealed, key.seq)
 		if err != nil {
 			return nil, fmt.Errorf("SEALED sequence %d: %w", key.seq, err)
 		}
-		body = m.Data
+		body = b
 	}
 	lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
 	r.cache.put(key, lines, len(body))

@@ -103,14 +103,16 @@ func batchFrom(ctx context.Context, log *Log, seq, end uint64) (At, error) {
 // PayloadMessage reads the body of a PAYLOADS message by the sequence that SEALED names: the original, or where that is gone, its
 // newest rewritten form. ErrNotFound says that neither is there.
 func PayloadMessage(ctx context.Context, log *Log, seq uint64) ([]byte, error) {
-	m, err := log.Payloads.Get(ctx, seq)
+	body, err := Fetch(ctx, log.Payloads, seq)
 	if errors.Is(err, ErrNotFound) {
+		var m entry.Message
 		m, err = log.Payloads.Last(ctx, fmt.Sprintf("audit.%s.payloads.%d", log.Name, seq))
+		body = m.Data
 	}
 	if err != nil {
 		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, err)
 	}
-	return m.Data, nil
+	return body, nil
 }
 
 // Payloads reads the payloads of a batch by index. One that is missing is not there; whether it may be missing is Audit's question.

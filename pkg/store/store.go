@@ -90,6 +90,21 @@ type Reopener interface {
 	Reopened() int
 }
 
+// Fetcher is what a stream may offer beside Get: the body of a message from whoever has it nearest, cheaper, and perhaps not the newest
+// word. It is for bodies whose hash the reader knows.
+type Fetcher interface {
+	Fetch(ctx context.Context, seq uint64) ([]byte, error)
+}
+
+// Fetch reads the body of a message in the cheapest way that the stream has.
+func Fetch(ctx context.Context, s Stream, seq uint64) ([]byte, error) {
+	if f, ok := s.(Fetcher); ok {
+		return f.Fetch(ctx, seq)
+	}
+	m, err := s.Get(ctx, seq)
+	return m.Data, err
+}
+
 // Purger is what the roles that may remove messages have of a stream.
 type Purger interface {
 	// PurgeBelow removes the messages before seq.

@@ -326,6 +326,12 @@ func testSecureDelete(t *testing.T, l *store.Log) {
 	if _, err := l.Payloads.Get(t.Context(), 1); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("Get: %v, want ErrNotFound", err)
 	}
+	if _, err := store.Fetch(t.Context(), l.Payloads, 1); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("Fetch: %v, want ErrNotFound", err)
+	}
+	if body, err := store.Fetch(t.Context(), l.Payloads, 2); err != nil || string(body) != "2" {
+		t.Fatalf("Fetch: %q, %v", body, err)
+	}
 	for _, seq := range []uint64{1, 3} {
 		if err := p.SecureDelete(t.Context(), seq); !errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("delete %d: %v, want ErrNotFound", seq, err)

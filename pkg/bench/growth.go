@@ -1,0 +1,187 @@
+package bench
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/query"
+	"github.com/sealstream/sealstream/pkg/sealer"
+)
+
+// Grown is what a log of one size costs.
+type Grown struct {
+	Entries      uint64  `json:"entries"`
+	SealedPerS   float64 `json:"sealed_per_s"`     // of a burst of 20,000 events at this size
+	LongestPause float64 `json:"longest_pause_ms"` // between two commits while this size was reached
+	ProofMS      Latency `json:"proof_ms"`
+	OpenMS       float64 `json:"sealer_open_ms"` // from start until the sealer goes on
+	IndexMS      float64 `json:"index_ms"`       // from start until the index has the whole log
+	HeapMB       float64 `json:"heap_mb"`        // of the process without the index: server, ingest, sealer
+	IndexHeapMB  float64 `json:"index_heap_mb"`  // what the index adds
+	Goroutines   int     `json:"goroutines"`
+	Files        int     `json:"files"`
+}
+
+const burst = 20000
+
+// Growth makes one log grow to each size and measures there: append, proof, memory and start must stay flat, or grow with the logarithm.
+func Growth(ctx context.Context, dir string, sizes []uint64, progress func(string)) (list []Grown, err error) {
+	tmp, err := os.MkdirTemp(dir, "sealstream-bench-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	b := &run{dir: tmp, total: 20 * time.Second}
+	r, err := b.rig(ctx, "growth")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { r.close() }()
+	if err := r.seal(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.reach(ctx, 1); err != nil {
+		return nil, err
+	}
+	for _, size := range sizes {
+		progress("growing to " + strconv.FormatUint(size, 10))
+		g := Grown{}
+		if size > r.sealer.Status().Size+burst {
+			if g.LongestPause, _, err = b.grow(ctx, r, size-burst); err != nil {
+				return list, err
+			}
+		}
+		begin, before := time.Now(), r.sealer.Status().Size
+		pause, _, err := b.grow(ctx, r, before+burst)
+		if err != nil {
+			return list, err
+		}
+		g.Entries = r.sealer.Status().Size
+		g.SealedPerS = float64(g.Entries-before) / time.Since(begin).Seconds()
+		g.LongestPause = max(g.LongestPause, pause)
+		if err := b.costs(ctx, r, &g); err != nil {
+			return list, err
+		}
+		list = append(list, g)
+	}
+	return list, nil
+}
+
+// grow publishes until the log has a size, and watches for the longest time between two commits.
+func (b *run) grow(ctx context.Context, r *rig, size uint64) (pause float64, n int, err error) {
+	var group sync.WaitGroup
+	var claimed atomic.Uint64
+	claimed.Store(r.sealer.Status().Size)
+	failed := make(chan error, 16)
+	for p := range 8 {
+		group.Go(func() {
+			events := make([]ingest.Raw, 128)
+			for k := 0; claimed.Add(uint64(len(events))) <= size+uint64(len(events))-1; k++ {
+				for i := range events {
+					events[i].Event = event(p, int(rand.Uint32()))
+				}
+				if _, err := r.ingest.Submit(ctx, events, ingest.WaitStored); err != nil {
+					failed <- err
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	last, at := r.sealer.Status().Size, time.Now()
+	var longest time.Duration
+	for r.sealer.Status().Size < size {
+		if now := r.sealer.Status().Size; now != last {
+			longest, last, at = max(longest, time.Since(at)), now, time.Now()
+		}
+		select {
+		case err := <-failed:
+			return 0, 0, err
+		case err := <-r.done:
+			return 0, 0, err
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		case <-time.After(200 * time.Microsecond):
+		}
+	}
+	<-done
+	info, err := r.log.Events.Info(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for r.sealer.Status().InputSeq < info.Last {
+		time.Sleep(time.Millisecond)
+	}
+	return float64(longest) / float64(time.Millisecond), 0, nil
+}
+
+// costs measures memory, start and proofs at the present size.
+func (b *run) costs(ctx context.Context, r *rig, g *Grown) error {
+	g.HeapMB = heapMB()
+	q, err := query.New(query.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}})
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	begin := time.Now()
+	go func() { done <- q.Run(running) }()
+	if err := q.Await(ctx, g.Entries); err != nil {
+		stop()
+		return err
+	}
+	g.IndexMS = float64(time.Since(begin)) / float64(time.Millisecond)
+	g.IndexHeapMB = heapMB() - g.HeapMB
+	g.ProofMS, err = b.timed(func() error {
+		_, err := q.Proof(ctx, rand.Uint64N(g.Entries), false)
+		return err
+	})
+	stop()
+	<-done
+	if err != nil {
+		return err
+	}
+	g.Goroutines, g.Files = runtime.NumGoroutine(), openFiles()
+	return b.reopen(ctx, r, g)
+}
+
+// reopen stops the sealer and times the next one's start.
+func (b *run) reopen(ctx context.Context, r *rig, g *Grown) error {
+	r.stopSealer()
+	next, err := sealer.New(r.config)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	r.runSealer(ctx, next)
+	if err := r.reach(ctx, g.Entries); err != nil {
+		return err
+	}
+	g.OpenMS = float64(time.Since(begin)) / float64(time.Millisecond)
+	return nil
+}
+
+func heapMB() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
+}
+
+// openFiles is how many files this process has open; 0 where that cannot be told.
+func openFiles() int {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(list)
+}
