@@ -141,14 +141,14 @@ class Log:
         return self.put("sealstream." + kind, seq, position, data, **members)
 
     def config(self, seq, leaf={}, **changes):
-        detail = {"origin": self.origin, "keys": [self.vkey], "events_created": TIME, "events_open": False, "epoch": 1, "rules": 1,
-                  "secret_fingerprint": "0" * 32, "limits": LIMITS, **changes}
+        detail = {"origin": self.origin, "keys": [self.vkey], "events_created": TIME, "events_open": False, "epoch": 1,
+                  "rules": 1, "secret_fingerprint": "0" * 32, "limits": LIMITS, **changes}
         return self.own("config", seq, {name: value for name, value in detail.items() if value is not None}, **leaf)
 
     def rejected(self, seq, whole, position=0, **changes):
         index, salt = len(self.leaves), sha256(b"salt %d" % len(self.leaves))
-        detail = {"reason": "no", "digest": sha256(b"\2" + salt + whole).hex(), "size": len(whole), "subject": "audit.default.events.x"}
-        detail.update(changes)
+        digest = sha256(b"\2" + salt + whole).hex()
+        detail = {"reason": "no", "digest": digest, "size": len(whole), "subject": "audit.default.events.x", **changes}
         return self.own("rejected", seq, detail, position, whole[:4096])
 
     def epoch(self, epoch, after_seq, **after):
@@ -176,8 +176,9 @@ class Log:
     def export(self, only=None):
         """The manifest and lines, as objects; of a whole log, or of some indexes."""
         indexes = range(len(self.leaves)) if only is None else only
-        manifest = {"sealstream_export": 1, "log": self.name, "origin": self.origin, "count": len(indexes), "size": len(self.leaves),
-                    "root": self.root().hex(), "checkpoint": self.checkpoint(), "filters": {} if only is None else {"agent": ["a"]}}
+        manifest = {"sealstream_export": 1, "log": self.name, "origin": self.origin, "count": len(indexes),
+                    "size": len(self.leaves), "root": self.root().hex(), "checkpoint": self.checkpoint(),
+                    "filters": {} if only is None else {"agent": ["a"]}}
         if indexes:
             manifest.update(first=indexes[0], last=indexes[-1])
         lines = [{"leaf": self.leaves[i], **self.records.get(i, {})} for i in indexes]

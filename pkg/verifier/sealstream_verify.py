@@ -74,9 +74,8 @@ NAME, KEY_NAME, PUBLISHER = matching("[a-z0-9]{1,64}"), matching(r"[^\s+]+"), ma
 ACTION, OUTCOME = matching("allow|deny|audit|quarantine|warning"), matching("success|failure|denied|error")
 DATE = matching("[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]+)?Z")
 TIME = lambda value: DATE(value) and 1 <= int(value[8:10]) <= calendar.monthrange(int(value[:4]), int(value[5:7]))[1]
-TIME9 = lambda value: TIME(value) and len(value) == 30
 INT = lambda value: type(value) is int and 0 <= value < 2**53  # in Python a bool is an int too
-ONE = lambda value: INT(value) and value == 1
+ONE, TIME9 = (lambda value: INT(value) and value == 1), (lambda value: TIME(value) and len(value) == 30)
 EXTENSIONS = lambda value: OBJECT(value) and value != {} and all(map(NAME, value)) and all(map(STRING, value.values()))
 PATH = array(lambda step: isinstance(step, list) and len(step) == 2 and HASH(step[0]) and step[1] in ("left", "right"))
 def need(what, value, required, optional={}):
@@ -92,9 +91,8 @@ def need(what, value, required, optional={}):
 NEEDED = dict(v=ONE, log=LOG, index=INT, previous_hash=HASH, entry_id=VALUE, timestamp=TIME, received_at=TIME9,
               event_type=VALUE, agent_did=VALUE, input_epoch=INT, input_seq=INT, position=INT)
 ALLOWED = dict(cloudevent_type=VALUE, resource=VALUE, action=ACTION, outcome=OUTCOME, policy_decision=VALUE, matched_rule=VALUE,
-               trace_id=VALUE, session_id=VALUE, target_did=VALUE, agent_seq=INT, agent_prev=HASH, signature=VALUE,
-               extensions=EXTENSIONS, data_hash=HASH, publisher=PUBLISHER, detail=OBJECT,
-               redactions=array(form(kind=STRING, path=STRING), 1))
+               trace_id=VALUE, session_id=VALUE, target_did=VALUE, agent_seq=INT, agent_prev=HASH, signature=VALUE, detail=OBJECT,
+               extensions=EXTENSIONS, data_hash=HASH, publisher=PUBLISHER, redactions=array(form(kind=STRING, path=STRING), 1))
 LIMITS = dict(attribute_bytes=4096, data_bytes=262144, data_depth=32, leaf_bytes=65535, message_bytes=921600,
               message_events=256, window=1048576)
 EPOCH = dict(epoch=INT, events_created=TIME9, reason=STRING, after=form(input_epoch=INT, input_seq=INT, size=INT, root=HASH))
@@ -209,7 +207,6 @@ def read_checkpoint(note, keys, result):
 # ---- Exports (SPEC 9).
 LINE = dict(data_raw=STRING, data_base64=STRING, salt=HASH, merkle_proof=PATH)  # beside leaf
 MANIFEST = dict(sealstream_export=ONE, log=LOG, origin=STRING, count=INT, size=INT, root=HASH, checkpoint=STRING, filters=OBJECT)
-
 class Export:
     """The checks of SPEC 10, entry by entry. It keeps of the entries only the indexes of those whose data is missing."""
     def __init__(self, whole, head, keys, result):
@@ -255,7 +252,7 @@ class Export:
             self.config, self.fixed, self.epochs = index, fixed, [epoch]  # or that of an epoch entry after it
     def begin(self, epoch):
         """Of the message being read: the next position, those left out for its duplicate entry to name, whether it is closed."""
-        self.epoch, self.seq, self.fresh, self.next, self.holes, self.hole_at, self.closed = epoch, 0, True, 0, [], None, True
+        self.epoch, self.seq, self.fresh, self.next, self.holes, self.closed = epoch, 0, True, 0, [], True
     def account(self, index, leaf, kind, it):
         """SPEC 10 item 3. The last message before an epoch, or before the end, may break off anywhere."""
         seq, position, next_epoch = leaf["input_seq"], leaf["position"], self.epoch + (kind == "epoch")
@@ -265,25 +262,28 @@ class Export:
             check(it["after"] == after, "after is not the last position and tree before the epoch")
             return self.begin(next_epoch)
         if kind == "gap" or self.fresh or seq != self.seq:  # another message
-            self.result["first_bad_index"] = self.hole_at if self.holes else index
-            check(not self.holes, "a position before this one is in no entry")
+            check(not self.holes, "a position of the message before is in no entry")
             first = it["from"] if kind == "gap" else seq
             check(self.fresh or first == self.seq + 1, "input_seq %d does not follow %d" % (first, self.seq))
             self.seq, self.next, self.fresh, self.closed = seq, 0, False, False
         check(not self.closed and self.next <= position <= 255 + (kind == "duplicate"), "position %d cannot follow" % position)
-        self.hole_at, self.holes = self.hole_at if self.holes else index, self.holes + [*range(self.next, position)]
+        self.holes += range(self.next, position)
         self.next, self.closed = position + 1, kind in ("gap", "duplicate")
         if kind == "duplicate":
             check([one["position"] for one in it["originals"]] == self.holes, "originals are not the positions left out")
             self.holes = []
     def finish(self, manifest):
         """The checks after the last entry; what to say then."""
-        (origin, size, root), result, count = self.head, self.result, self.found[0]
-        result["first_bad_index"] = None
-        check(not self.whole or count == size, "cut: there are %d entries, the tree has %d" % (count, size))
-        check(self.found == [manifest.get(name) for name in ("count", "first", "last")], "count, first or last is wrong")
+        (origin, size, root), result, (count, _, last) = self.head, self.result, self.found
+        result["first_bad_index"] = last
+        check([manifest.get(name) for name in ("count", "first", "last")] == self.found, "cut? count, first or last is another")
         if not self.whole:
             return "%d of the %d entries of %s; that no other fits the filters is not proven" % (count, size, origin)
+        result["first_bad_index"] = count
+        check(count == size == manifest["size"], "cut: %d entries; manifest %d, checkpoint %d" % (count, manifest["size"], size))
+        result["first_bad_index"] = count - 1  # the entries before it are chained to it
+        check(fold(self.roots).hex() == manifest["root"], "the root of the leaves is not the manifest's")
+        result["first_bad_index"] = 0
         check(fold(self.roots) == root, "the root of the leaves is not the checkpoint's")
         result["first_bad_index"] = min(self.missing, default=None)
         check(not self.missing, "the data is missing and no erasure names it")
@@ -297,11 +297,12 @@ def verify_export(args, result):
         whole = not manifest["filters"]
         if not whole and (not args.keys or args.checkpoint):
             raise OSError("an export with filters needs --key, and no --checkpoint can be compared with it")
+        result["first_bad_index"] = 0  # whatever is wrong with a checkpoint or a key, no entry is vouched for
         keys = args.keys or [read_key(key) for key in parse(parse(line or b"")["leaf"].encode())["detail"]["keys"]]
         others = [(path, *read_checkpoint(path.read_bytes(), keys, result)) for path in args.checkpoint]
         origin, size, root = head = read_checkpoint(manifest["checkpoint"].encode(), keys, result)
-        said = [manifest[name] for name in ("log", "origin", "size", "root")]
-        check(said == [*origin.split("/")[-2:-1], origin, size, root.hex()], "the manifest is not what its checkpoint says")
+        check([manifest["origin"], manifest["log"]] == [origin, *origin.split("/")[-2:-1]], "origin or log of the manifest")
+        check(whole or [manifest["size"], manifest["root"]] == [size, root.hex()], "size or root of the manifest")
         export, roots = Export(whole, head, keys, result), {0: sha256()}
         for line in itertools.chain([line] if line else [], lines):
             export.take(line)
@@ -347,7 +348,7 @@ def verify_proof_file(args, result):
     _, *hashes = [unbase64(line).hex() for line in [found[1] or "", *found[3].split("\n")[1:]]]
     where = sides(index, head[1])
     check(len(hashes) == len(where) and all(map(HASH, hashes)), "number or length of the hashes is wrong")
-    return check_entry(raw[:-1] if raw.endswith(b"\n") else raw, index, list(zip(hashes, where)), head, args.keys, result)[1]
+    return check_entry(raw, index, list(zip(hashes, where)), head, args.keys, result)[1]
 
 def verify_checkpoint(args, result):
     """a signed checkpoint"""
@@ -378,14 +379,13 @@ def main(argv=None):
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, (run, *words) in VERBS.items():
         verb = verbs.add_parser(name, help=run.__doc__)
-        verb.set_defaults(run=run)
         group = verb.add_mutually_exclusive_group(required=name not in ("export", "path", "vectors"))
         for word in [*words, "--json", "--key", "--key-file"]:
             (group if "key" in word else verb).add_argument(word, **OPTIONS.get(word, {}))
     args = parser.parse_args(argv)
     result = dict(valid=False, error=None, first_bad_index=None, tree_size=None, root=None, checked=collections.Counter())
     try:
-        said, status = "valid: " + args.run(args, result), 0
+        said, status = "valid: " + VERBS[args.verb][0](args, result), 0
         result.update(valid=True, first_bad_index=None)
     except OSError as wrong:
         result["error"], said, status = str(wrong), "cannot check: %s" % wrong, 2

@@ -1,10 +1,13 @@
 """Known answers, and properties of the parts of sealstream_verify.py."""
 import base64
 import hashlib
+import json
+import pathlib
+import shutil
 import unittest
 
 import sealstream_verify as verifier
-from sealing import BASE, TIME, Log, audit_path, d, expand, multiply, order, p, pack, plus, public_key, sign, tree_hash
+from sealing import BASE, TIME, Case, Log, audit_path, d, expand, multiply, order, p, pack, plus, public_key, sign, tree_hash
 
 
 class KnownAnswers(unittest.TestCase):
@@ -88,8 +91,10 @@ class KnownAnswers(unittest.TestCase):
         witness = "\u2014 witness.example/w " + base64.b64encode(b"1234" + bytes(72)).decode() + "\n"
         self.assertEqual(verifier.open_note((note + witness).encode(), [key]), (["This is an example message."], {"example.com/foo"}))
         other = verifier.read_key(Log().vkey)
-        for name, changed in (("text", note.replace("example message", "example massage")), ("no blank line", note.replace("\n\n", "\n")),
-                              ("bad then good", note + line.replace("yaQM", "yaQI")), ("signature", note.replace("Uw2QOkn8", "Uw2QOkn9")),
+        for name, changed in (("text", note.replace("example message", "example massage")),
+                              ("no blank line", note.replace("\n\n", "\n")),
+                              ("bad then good", note + line.replace("yaQM", "yaQI")),
+                              ("signature", note.replace("Uw2QOkn8", "Uw2QOkn9")),
                               ("no signature", "This is an example message.\n\n"),
                               ("no line feed", note[:-1]), ("a control character", note.replace("an", "a\rn")),
                               ("dash", note.replace("\u2014", "-")), ("two spaces", note.replace("foo Uw", "foo  Uw"))):
@@ -149,7 +154,8 @@ class KnownAnswers(unittest.TestCase):
             verifier.canonical("\ud800")
 
     def test_strict_json(self):
-        for text in (b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b"[{\"b\":{\"c\":1,\"c\":2}}]", b"NaN", b"-Infinity", b"01", b"1.", b"[1,]",
+        for text in (b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b"[{\"b\":{\"c\":1,\"c\":2}}]", b"NaN", b"-Infinity", b"01", b"1.",
+                     b"[1,]",
                      b"{'a':1}", b"", b"1 2", b'"\n"', b'"\xff"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", b"[" * 100000):
             with self.assertRaises((ValueError, RecursionError), msg=text[:20]):
                 verifier.parse(text)
@@ -161,14 +167,53 @@ class KnownAnswers(unittest.TestCase):
                 verifier.unbase64(text)
 
     def test_times(self):
-        for text, ok in (("2024-02-29T00:00:00Z", 1), ("2023-02-29T00:00:00Z", 0), ("0000-02-29T23:59:59.1Z", 1), ("1900-02-29T00:00:00Z", 0),
+        for text, ok in (("2024-02-29T00:00:00Z", 1), ("2023-02-29T00:00:00Z", 0), ("0000-02-29T23:59:59.1Z", 1),
+                         ("1900-02-29T00:00:00Z", 0),
                          ("9999-12-31T23:59:59.123456789012Z", 1), ("2024-13-01T00:00:00Z", 0), ("2024-00-01T00:00:00Z", 0),
-                         ("2024-01-00T00:00:00Z", 0), ("2024-04-31T00:00:00Z", 0), ("2024-01-01T24:00:00Z", 0), ("2024-01-01T00:00:60Z", 0),
+                         ("2024-01-00T00:00:00Z", 0), ("2024-04-31T00:00:00Z", 0), ("2024-01-01T24:00:00Z", 0),
+                         ("2024-01-01T00:00:60Z", 0),
                          ("2024-01-01T00:60:00Z", 0), ("2024-01-01T00:00:00.Z", 0), ("2024-01-01T00:00:00+00:00", 0),
                          ("2024-01-01t00:00:00z", 0), ("2024-01-01T00:00:00Z\n", 0), ("\u0662024-01-01T00:00:00Z", 0), (5, 0)):
             self.assertEqual(bool(verifier.TIME(text)), bool(ok), text)
         self.assertTrue(verifier.TIME9(TIME))
         self.assertFalse(verifier.TIME9(TIME.replace(".000000000", ".00000000")))
+
+
+class Vectors(Case):
+    DIRECTORY = pathlib.Path(__file__).parent.parent / "testdata" / "vectors"
+
+    def test_all(self):
+        checked = self.good("vectors", str(self.DIRECTORY))["checked"]
+        files = {path.stem for path in self.DIRECTORY.glob("*.json")}
+        self.assertEqual(set(checked), files)
+        for name in ("leaves", "checkpoints", "batches", "exports"):
+            self.assertEqual(checked[name], len(json.loads((self.DIRECTORY / (name + ".json")).read_bytes())["cases"]))
+
+    def test_a_changed_case_is_named(self):
+        """Each verdict turned round, in a copy, is a difference."""
+        turned = {"leaves": "ok", "payloads": "ok", "checkpoints": "ok", "exports": "valid"}
+        copy = pathlib.Path(self.directory, "vectors")
+        shutil.copytree(self.DIRECTORY, copy)
+        count = 0
+        for name, member in turned.items():
+            found = json.loads((copy / (name + ".json")).read_bytes())
+            for case in found["cases"]:
+                case[member] = not case[member]
+                for told in ("entry_hash", "index", "salt", "data", "origin", "size", "root"):
+                    case.setdefault(told, "")
+            count += len(found["cases"])
+            (copy / (name + ".json")).write_text(json.dumps(found))
+        found = json.loads((copy / "hashes.json").read_bytes())
+        for cases in found.values():
+            for case in cases:
+                results = ("hash", "root", "digest", "fingerprint", "token", "salt", "entry_id", "origin", "canonical")
+                last = next(name for name in results if name in case)
+                case[last] = "0" + case[last][1:] if case[last][0] != "0" else "1" + case[last][1:]
+                count += 1
+        (copy / "hashes.json").write_text(json.dumps(found))
+        status, result = self.verdict("vectors", str(copy))
+        self.assertEqual(status, 1)
+        self.assertTrue(result["error"].startswith("%d of " % count), (count, result["error"][:200]))
 
 
 if __name__ == "__main__":

@@ -39,9 +39,12 @@ class FilteredExports(Case):
                 ("order", lambda lines: lines.insert(1, lines.pop(2)), 1, "follows"),
                 ("twice", lambda lines: lines.insert(2, lines[1]), 1, "follows"),
                 ("data", lambda lines: lines[1].update(data_raw="x"), 1, "does not open"),
-                ("count", lambda lines: lines[0].update(count=2), None, "count"),
-                ("last", lambda lines: lines[0].update(last=3), None, "last"),
-                ("one left out", lambda lines: lines.pop(), None, "count")):
+                ("count", lambda lines: lines[0].update(count=2), 10, "count"),
+                ("last", lambda lines: lines[0].update(last=3), 10, "last"),
+                ("one left out", lambda lines: lines.pop(), 3, "count"),
+                ("size", lambda lines: lines[0].update(size=15), 0, "manifest"),
+                ("root", lambda lines: lines[0].update(root="0" * 64), 0, "manifest"),
+                ("another's checkpoint", lambda lines: lines[0].update(checkpoint=Log().checkpoint()), 0, "manifest")):
             with self.subTest(name):
                 lines = log.export([1, 3, 10])
                 work(lines)
@@ -76,18 +79,24 @@ class Proofs(Case):
         leaf = log.leaves[3].replace("deny", "allow")
         for name, proof, index, words in (
                 ("leaf", {**log.proof(3), "leaf": leaf, "entry": json.loads(leaf)}, 3, "lead to the root"),
-                ("entry", log.proof(3, action="allow"), 3, "entry does not"), ("entry with more", log.proof(3, matched_rule="x"), 3, "entry does not"),
-                ("entry with true", log.proof(3, v=True), 3, "entry does not"), ("entry with a fraction", log.proof(3, v=1.0), 3, "entry does not"),
-                ("empty entry", {**log.proof(3), "entry": {}}, 3, "entry does not"), ("null entry", {**log.proof(3), "entry": None}, None, "entry"),
-                ("entry_hash", log.proof(3, entry_hash="0" * 64), 3, "entry_hash"), ("leaf in entry", log.proof(3, leaf="x"), 3, "leaf in entry"),
+                ("entry", log.proof(3, action="allow"), 3, "entry does not"),
+                ("entry with more", log.proof(3, matched_rule="x"), 3, "entry does not"),
+                ("entry with true", log.proof(3, v=True), 3, "entry does not"),
+                ("entry with a fraction", log.proof(3, v=1.0), 3, "entry does not"),
+                ("empty entry", {**log.proof(3), "entry": {}}, 3, "entry does not"),
+                ("null entry", {**log.proof(3), "entry": None}, None, "entry"),
+                ("entry_hash", log.proof(3, entry_hash="0" * 64), 3, "entry_hash"),
+                ("leaf in entry", log.proof(3, leaf="x"), 3, "leaf in entry"),
                 ("data", log.proof(1, **{**log.records[1], "data_raw": "x"}), 1, "does not open"),
                 ("data without salt", log.proof(1, data_raw="x"), 1, "salt"),
-                ("index", {**log.proof(3), "leaf_index": 2}, 2, "not the proof's"), ("size", {**log.proof(3), "tree_size": 15}, None, "checkpoint"),
+                ("index", {**log.proof(3), "leaf_index": 2}, 2, "not the proof's"),
+                ("size", {**log.proof(3), "tree_size": 15}, None, "checkpoint"),
                 ("root", {**log.proof(3), "merkle_root": "0" * 64}, None, "checkpoint"),
                 ("path", {**log.proof(3), "merkle_proof": log.proof(4)["merkle_proof"]}, 3, "sides"),
                 ("a short path", {**log.proof(3), "merkle_proof": []}, 3, "sides"),
                 ("checkpoint", {**log.proof(3), "checkpoint": other.checkpoint()}, None, "not signed"),
-                ("verified", {**log.proof(3), "verified": "yes"}, None, "verified"), ("unknown member", {**log.proof(3), "x": 1}, None, "unknown")):
+                ("verified", {**log.proof(3), "verified": "yes"}, None, "verified"),
+                ("unknown member", {**log.proof(3), "x": 1}, None, "unknown")):
             with self.subTest(name):
                 self.bad(self.check_proof(proof, log), index, words)
         self.bad(("proof", self.file(json.dumps(log.proof(3))), "--key", other.vkey), None, "not signed")
@@ -103,18 +112,21 @@ class Proofs(Case):
             return "proof-file", self.file(text), "--leaf", leaf, "--key", log.vkey
         self.good(*argv(text))
         self.good(*argv(text.replace("index", "extra AAE=\nindex")))
-        self.good(*argv(text, self.file(log.leaves[3] + "\n")))
         one = Log()
         self.good("proof-file", self.file("c2sp.org/tlog-proof@v1\nindex 0\n\n" + one.checkpoint()),
                   "--leaf", self.file(one.leaves[0]), "--key", one.vkey)
         first = hashes.split("\n")[0] + "\n"
         for name, arguments, index, words in (
-                ("magic", argv(text.replace("@v1", "@v2")), None, "tlog-proof"), ("index", argv(text.replace("index 3", "index 2")), 2, ""),
-                ("index 03", argv(text.replace("index 3", "index 03")), None, "tlog-proof"), ("a hash less", argv(text.replace(first, "")), None, "number"),
-                ("a hash more", argv(text.replace(first, first * 2)), None, "number"), ("a short hash", argv(text.replace(first, "AAE=\n")), None, "length"),
-                ("index beyond", argv(text.replace("index 3", "index 99")), 99, ""), ("extra", argv(text.replace("index", "extra A\nindex")), None, ""),
+                ("magic", argv(text.replace("@v1", "@v2")), None, "tlog-proof"),
+                ("index", argv(text.replace("index 3", "index 2")), 2, ""),
+                ("index 03", argv(text.replace("index 3", "index 03")), None, "tlog-proof"),
+                ("a hash less", argv(text.replace(first, "")), None, "number"),
+                ("a hash more", argv(text.replace(first, first * 2)), None, "number"),
+                ("a short hash", argv(text.replace(first, "AAE=\n")), None, "length"),
+                ("index beyond", argv(text.replace("index 3", "index 99")), 99, ""),
+                ("extra", argv(text.replace("index", "extra A\nindex")), None, ""),
                 ("leaf", argv(text, self.file(log.leaves[3].replace("deny", "allow"))), 3, "lead to the root"),
-                ("two line feeds", argv(text, self.file(log.leaves[3] + "\n\n")), 3, "canonical"),
+                ("a line feed behind", argv(text, self.file(log.leaves[3] + "\n")), 3, "canonical"),
                 ("checkpoint", argv(text.replace("\n16\n", "\n17\n")), None, "signature")):
             with self.subTest(name):
                 self.bad(arguments, index, words)
@@ -130,7 +142,8 @@ class Proofs(Case):
         self.assertEqual(self.good("checkpoint", self.file(note), "--key", log.vkey)["tree_size"], 1)
         root = base64.b64encode(log.root()).decode()
         for text in ("%s\n01\n%s\n" % (log.origin, root), "%s\n1\n%s\nmore\n" % (log.origin, root), "%s\n1\n" % log.origin,
-                     "other\n1\n%s\n" % root, "%s\n-1\n%s\n" % (log.origin, root), "%s\n1\nAAE=\n" % log.origin, "%s\n1\n%s\n\n" % (log.origin, root)):
+                     "other\n1\n%s\n" % root, "%s\n-1\n%s\n" % (log.origin, root), "%s\n1\nAAE=\n" % log.origin,
+                     "%s\n1\n%s\n\n" % (log.origin, root)):
             with self.subTest(text):
                 self.bad(("checkpoint", self.file(signed_as(text)), "--key", log.vkey), None, "")
 

@@ -1,0 +1,383 @@
+"""Checks sealstream_verify.py, and what pkg/SPEC.md says besides, by the vectors of pkg/testdata/vectors.
+
+This is the verb `vectors` of sealstream_verify.py; nothing else needs this file. What a verifier has no use for is left
+out: how times and events are parsed (of events.json it checks that the leaves are the log that SPEC 10 asks for).
+"""
+import base64
+import collections
+import hashlib
+import hmac
+import json
+import pathlib
+import re
+import tempfile
+import types
+import uuid
+
+import sealstream_verify as sv
+
+
+def to_bytes(value):
+    """The bytes that a value of the vectors stands for."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, list):
+        return b"".join(map(to_bytes, value))
+    return to_bytes(value["repeat"]) * value["times"] if "repeat" in value else base64.b64decode(value["base64"])
+
+
+def lp(raw):
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def mac(secret, *parts):
+    return hmac.new(bytes.fromhex(secret), b"".join(parts), "sha256").hexdigest()
+
+
+def salt(secret, source, name, data):
+    """SPEC 1; of a rejected entry SPEC 5.2."""
+    return mac(secret, lp(source.encode()), lp(name.encode()), lp(sv.sha256(data)))
+
+
+def commitment(salt, data):
+    return sv.sha256(b"\x02", bytes.fromhex(salt), data).hex()
+
+
+def root(size):
+    roots = []
+    for i in range(size):
+        sv.append(roots, i, sv.leaf_hash(b"leaf %d" % i))
+    return sv.fold(roots).hex()
+
+
+def message_digest(case):
+    """SPEC 4."""
+    headers = sorted(((name.encode(), value.encode()) for name, value in case["headers"]), key=lambda header: header[0])
+    parts = [case["subject"].encode(), to_bytes(case["body"])] + [part for header in headers for part in header]
+    return sv.sha256(*map(lp, parts)).hex()
+
+
+def fingerprint(case):
+    """SPEC 5.8."""
+    leaf = json.loads(case["leaf"])
+    if leaf["event_type"] == "sealstream.equivocation":
+        leaf.update(entry_id=leaf["detail"]["entry_id"], event_type=leaf["detail"]["event_type"])
+    if leaf["timestamp"] == leaf["received_at"]:
+        del leaf["timestamp"]
+    left_out = ("v", "log", "index", "previous_hash", "received_at", "input_epoch", "input_seq", "position", "publisher",
+                "redactions", "detail")
+    return sv.sha256(sv.canonical({name: value for name, value in leaf.items() if name not in left_out})).hex()
+
+
+def own_id(case):
+    name = "%(log)s/%(input_epoch)d/%(input_seq)d/%(position)d/%(kind)s" % case
+    return str(uuid.uuid5(sv.NAMESPACE, name))
+
+
+def origin(case):
+    public = bytes.fromhex(case["public_key"])
+    name = "%s/%s/%s" % (case["host"], case["log"], sv.sha256(public).hex()[:8])
+    return [name, sv.read_key(case["vkey"])[::2]] == [case["origin"], (name, public)]
+
+
+HASHES = {  # of each list of hashes.json: whether a case is so
+    "leaf_hash": lambda c: sv.leaf_hash(to_bytes(c["leaf"])).hex() == c["hash"],
+    "node_hash": lambda c: sv.node(bytes.fromhex(c["left"]), bytes.fromhex(c["right"])).hex() == c["hash"],
+    "roots": lambda c: root(c["size"]) == c["root"],
+    "data_hash": lambda c: commitment(c["salt"], to_bytes(c["data"])) == c["hash"],
+    "derived_salt": lambda c: salt(c["secret"], c["source"], c["id"], to_bytes(c["data"])) == c["salt"],
+    "rejected_salt": lambda c: salt(c["secret"], "sealstream.rejected", c["entry_id"], to_bytes(c["whole"])) == c["salt"]
+    and commitment(c["salt"], to_bytes(c["whole"])) == c["digest"],
+    "secret_fingerprint": lambda c: mac(c["secret"], b"sealstream/v1/secret")[:32] == c["fingerprint"],
+    "agent_token": lambda c: base64.b32encode(sv.sha256(c["source"].encode())).decode().lower()[:26] == c["token"],
+    "own_id": lambda c: own_id(c) == c["entry_id"],
+    "message_digest": lambda c: message_digest(c) == c["digest"],
+    "fingerprint": lambda c: fingerprint(c) == c["fingerprint"],
+    "origin": origin,
+    "strings": lambda c: sv.canonical(c["text"]).decode() == c["canonical"],
+}
+
+
+def leaf(case):
+    raw = to_bytes(case["leaf"])
+    sv.read_leaf(raw)
+    return {"entry_hash": sv.leaf_hash(raw).hex()}
+
+
+def payload(case):
+    """A record of SPEC 7, which is canonical, opens what it opens."""
+    raw = to_bytes(case["record"])
+    kinds = dict(index=sv.INT, salt=sv.HASH), dict(data_raw=sv.STRING, data_base64=sv.STRING)
+    record = sv.need("the record", sv.parse(raw), *kinds)
+    sv.check(sv.canonical(record) == raw, "the record is not in canonical form")
+    sv.open_data(record, {"event_type": "x", "data_hash": case.get("data_hash", commitment(record["salt"], plain(record)))})
+    return {"index": record["index"], "salt": record["salt"], "data": plain(record)}
+
+
+def plain(record):
+    return record["data_raw"].encode() if "data_raw" in record else sv.unbase64(record["data_base64"])
+
+
+def new_result():
+    return {"checked": collections.Counter(), "first_bad_index": None}
+
+
+def checkpoint(case):
+    keys = [sv.read_key(vkey) for vkey in case["vkeys"] or []]
+    name, size, root = sv.read_checkpoint(to_bytes(case["note"]), keys, new_result())
+    return {"origin": name, "size": size, "root": root.hex()}
+
+
+def inclusion(case):
+    path = case["proof"] or []
+    sv.check(sv.PATH(path) and case["index"] < case["size"], "not a proof")
+    sv.check([side for _, side in path] == sv.sides(case["index"], case["size"]), "sides or number of the steps")
+    sv.check(sv.climb(bytes.fromhex(case["leaf_hash"]), path).hex() == case["root"], "the root")
+    return {}
+
+
+def consistency(case):
+    """RFC 6962 section 2.1.2: the roots of both trees, made from the proof as SUBPROOF takes it apart."""
+    rest, old, new = list(case["proof"] or []), case["from"], case["to"]
+    sv.check(0 <= old <= new and all(map(sv.HASH, rest)), "not a proof")
+    rest = [bytes.fromhex(text) for text in rest]
+
+    def take():
+        sv.check(rest, "the proof is too short")
+        return rest.pop(0)
+
+    def subproof(m, n, whole):
+        if m == n:
+            both = bytes.fromhex(case["from_root"]) if whole else take()
+            return both, both
+        k = 1 << ((n - 1).bit_length() - 1)
+        if m <= k:
+            left_old, left_new = subproof(m, k, whole)
+            return left_old, sv.node(left_new, take())
+        right_old, right_new = subproof(m - k, n - k, False)
+        left = take()
+        return sv.node(left, right_old), sv.node(left, right_new)
+
+    roots = (sv.sha256(), bytes.fromhex(case["to_root"])) if old == 0 else subproof(old, new, True)
+    sv.check(not rest, "the proof is too long")
+    sv.check([one.hex() for one in roots] == [case["from_root"], case["to_root"]], "the proof does not lead to the roots")
+    return {}
+
+
+def event_log(case, about):
+    """The leaves of a case of events.json are a log (SPEC 10), and each salt is the sender's or the derived one."""
+    keys, result = [sv.read_key(about["vkey"])], new_result()
+    leaves = [to_bytes(one) for one in case["leaves"]]
+    records = {record["index"]: record for record in map(json.loads, map(to_bytes, case["payloads"] or []))}
+    export = sv.Export(True, (about["origin"], len(leaves), None), keys, result)
+    sent = json.dumps(case["messages"])
+    for index, raw in enumerate(leaves):
+        record = {name: value for name, value in records.get(index, {}).items() if name != "index"}
+        export.take(json.dumps({"leaf": raw.decode(), **record}).encode())
+        entry = json.loads(raw)
+        detail = entry.get("detail", {})
+        if index in records and detail.get("size", 0) <= 4096:
+            source, name = entry["agent_did"], detail.get("entry_id", entry["entry_id"])
+            if entry["event_type"] == "sealstream.rejected":
+                source, name = "sealstream.rejected", entry["entry_id"]
+            derived = salt(about["secret"], source, name, plain(records[index]))
+            sv.check(record["salt"] == derived or record["salt"] in sent, "the salt at index %d" % index)
+    sv.check(not export.missing and set(records) <= set(range(len(leaves))), "data without a leaf, or missing")
+    return {}
+
+
+NUMBER = sv.matching("0|[1-9][0-9]{0,15}")
+HEADERS = {  # of a SEALED message (SPEC 6), and their forms
+    "Version": sv.matching("[0-9]+"), "First": NUMBER, "Count": sv.matching("[1-9][0-9]{0,2}"), "Size": NUMBER, "Root": sv.HASH,
+    "Input": sv.matching("(0|[1-9][0-9]{0,15}) (0|[1-9][0-9]{0,15}) (end|[1-9][0-9]{0,2})"), "Input-Digest": sv.HASH,
+    "Input-Time": sv.TIME9, "Frontier": sv.matching("[0-9a-f]{64}(,[0-9a-f]{64})*"), "Checkpoint": sv.matching(".+"),
+    "Payloads": NUMBER, "Config": NUMBER, "Key": NUMBER,
+}
+
+
+class Sealed:
+    """A reader of SEALED messages (SPEC 6), which knows a log by the checks of an export."""
+    def __init__(self, vkeys):
+        self.keys, self.result = [sv.read_key(vkey) for vkey in vkeys], new_result()
+        self.log = sv.Export(True, (self.keys[0][0], 2**53, None), self.keys, self.result)
+        self.input, self.payloads = (1, 0, 0), 0
+
+    def read(self, message):
+        """(verdict, first bad index); a message that is not good leaves nothing behind that the next one sees."""
+        try:
+            head, leaves = self.open(message)
+        except ValueError:
+            return "void", None
+        if head["Version"] != "1":
+            return "version", None
+        if not self.continues(head, leaves[0]):
+            return "void", None
+        try:
+            self.verify(head, leaves)
+        except (ValueError, RecursionError):
+            return "bad", self.result["first_bad_index"]
+        return "good", None
+
+    def open(self, message):
+        """The headers and leaves of a message of the right form."""
+        found = [(name[len("Sealstream-"):], value) for name, value in message["headers"] if name.startswith("Sealstream-")]
+        head = {name: value for name, value in found if name in HEADERS}
+        if HEADERS["Version"](head.get("Version")) and head["Version"] != "1":
+            return head, None
+        sv.need("the message", head, HEADERS)
+        sv.check(len([name for name, _ in found if name in HEADERS]) == len(HEADERS), "a header twice")
+        leaves = to_bytes(message["body"]).split(b"\n")
+        first, count, size = [int(head[name]) for name in ("First", "Count", "Size")]
+        sv.check(leaves.pop() == b"" and len(leaves) == count <= 256 and first + count == size < 2**53, "the numbers")
+        sv.unbase64(head["Checkpoint"])
+        return head, leaves
+
+    def place(self, head):
+        epoch, seq, place = head["Input"].split(" ")
+        return int(epoch), int(seq), 1000 if place == "end" else int(place)
+
+    def continues(self, head, first):
+        try:
+            previous = json.loads(first)["previous_hash"]
+        except (ValueError, TypeError, KeyError):
+            return True
+        epoch, place = self.input[0], self.place(head)
+        return int(head["First"]) == self.log.found[0] and previous == self.log.last_hash.hex() and (
+            place > self.input if place[0] == epoch else place[0] == epoch + 1)
+
+    def verify(self, head, leaves):
+        self.chain(leaves, head["Root"])
+        self.result["first_bad_index"] = int(head["First"])
+        last, (epoch, seq, place) = json.loads(leaves[-1]), self.place(head)
+        sv.check(epoch == self.log.epoch == last["input_epoch"], "another epoch than that of the last entry")
+        if last["event_type"] in ("sealstream.gap", "sealstream.epoch"):  # these count towards the message that comes next
+            sv.check(place != 1000 and (seq == last["input_seq"] + 1 or self.log.fresh), "not the message after the gap")
+        else:
+            sv.check((seq, head["Input-Time"]) == (last["input_seq"], last["received_at"]), "not the message of the last entry")
+            sv.check(place != 1000 or not self.log.holes, "the message has ended, and a position is in no entry")
+        with_data = any("data_hash" in json.loads(leaf) for leaf in leaves)
+        payloads = int(head["Payloads"])
+        sv.check(payloads > self.payloads if with_data else payloads == self.payloads, "the number of the PAYLOADS message")
+        sv.check(int(head["Config"]) == self.log.config, "Config is not the newest")
+        sv.check(head["Frontier"] == ",".join(root.hex() for root in self.log.roots), "the frontier")
+        origin, size, root = sv.read_checkpoint(sv.unbase64(head["Checkpoint"]), self.keys, self.result)
+        sv.check((origin, size, root) == (self.log.head[0], int(head["Size"]), sv.fold(self.log.roots)), "the checkpoint")
+        sv.check(head["Root"] == root.hex(), "the root")
+        self.input, self.payloads = self.place(head), payloads
+
+    def chain(self, leaves, root):
+        """Takes the leaves in. Where a link is broken, the first of the two is bad if the root knows the hash that the other names."""
+        roots = list(self.log.roots)
+        for i, raw in enumerate(leaves):
+            try:
+                self.log.take(json.dumps({"leaf": raw.decode()}).encode())
+            except ValueError:
+                if i and self.knows(root, before, leaves[i:]):
+                    self.result["first_bad_index"] -= 1
+                raise
+            before, roots = roots, list(self.log.roots)
+
+    def knows(self, root, roots, rest):
+        named, size = json.loads(rest[0])["previous_hash"], self.log.found[0] - 1
+        for hash in [bytes.fromhex(named)] + list(map(sv.leaf_hash, rest)):
+            sv.append(roots, size, hash)
+            size += 1
+        return named != self.log.last_hash.hex() and sv.fold(roots).hex() == root
+
+
+def batches(case, about):
+    reader = Sealed(about["vkeys"])
+    for number, message in enumerate(case["messages"]):
+        verdict = reader.read(message)
+        expected = message["verdict"], message.get("first_bad_index")
+        sv.check(verdict == expected, "message %d: %s, not %s" % (number, verdict, expected))
+    return {"size": reader.log.found[0], "root": sv.fold(reader.log.roots).hex()}
+
+
+def export(case, directory):
+    """The verdict on an export, and the index that is named."""
+    keys = [sv.read_key(vkey) for vkey in case["vkeys"] or []]
+    args = types.SimpleNamespace(file=pathlib.Path(directory, case["file"]), keys=keys, checkpoint=[])
+    result = new_result()
+    try:
+        sv.verify_export(args, result)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError):
+        named = case.get("first_bad_index", result["first_bad_index"])
+        sv.check(not case["valid"] and result["first_bad_index"] == named, "index %s is named" % result["first_bad_index"])
+        return {}
+    sv.check(case["valid"], "it is accepted")
+    return {}
+
+
+def run(function, **arguments):
+    """Runs a verb on its files; what it raises is its verdict."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, raw in arguments.pop("files").items():
+            arguments[name] = pathlib.Path(directory, name)
+            arguments[name].write_bytes(raw)
+        result = new_result()
+        function(types.SimpleNamespace(**arguments), result)
+        return result
+
+
+def json_proof(case, about):
+    raw = json.dumps(case["proof"]).encode()
+    run(sv.verify_proof, keys=[sv.read_key(about["vkey"])], files={"file": raw})
+    return {"leaf": case["proof"]["leaf"]}
+
+
+def proof_file(case, about):
+    files = {"file": to_bytes(case["file"]), "leaf": to_bytes(case["leaf"])}
+    run(sv.verify_proof_file, keys=[sv.read_key(about["vkey"])], files=files)
+    return {}
+
+
+def cases(directory):
+    """Every (name, whether it must be accepted, the check, the members that the check's result must have)."""
+    def load(name):
+        return json.loads(pathlib.Path(directory, name).read_bytes())
+    for name, found in load("hashes.json").items():
+        for case in found:
+            is_so = lambda: sv.check(HASHES[name](case), "another value") or {}
+            yield "hashes.json %s: %s" % (name, case["name"]), True, is_so, {}
+    for case in load("times.json")["cases"]:
+        if case["ok"]:
+            yield "times.json: " + case["name"], True, lambda: sv.check(sv.TIME(case["out"]), "no time") or {}, {}
+    for file, function, told in (("leaves.json", leaf, ["entry_hash"]), ("payloads.json", payload, ["index", "salt", "data"]),
+                                 ("checkpoints.json", checkpoint, ["origin", "size", "root"])):
+        for case in load(file)["cases"]:
+            expected = {name: to_bytes(case[name]) if name == "data" else case[name] for name in told} if case["ok"] else {}
+            yield "%s: %s" % (file, case["name"]), case["ok"], lambda: function(case), expected
+    about = load("events.json")
+    for case in about["cases"]:
+        yield "events.json: " + case["name"], True, lambda: event_log(case, about), {}
+    about_proofs = load("proofs.json")
+    for part, function in (("inclusion", inclusion), ("consistency", consistency),
+                           ("json", lambda case: json_proof(case, about_proofs)),
+                           ("files", lambda case: proof_file(case, about_proofs))):
+        for case in about_proofs[part]:
+            expected = {"leaf": case["leaf"]} if part == "json" and case["ok"] else {}
+            yield "proofs.json %s: %s" % (part, case["name"]), case["ok"], lambda: function(case), expected
+    about_batches = load("batches.json")
+    for case in about_batches["cases"]:
+        told = {name: case[name] for name in ("size", "root") if name in case and case["messages"][-1]["verdict"] == "good"}
+        yield "batches.json: " + case["name"], True, lambda: batches(case, about_batches), told
+    for case in load("exports.json")["cases"]:
+        yield "exports.json: " + case["name"], True, lambda: export(case, directory), {}
+
+
+def verify(directory, result):
+    """Runs all cases; the line to print, or a ValueError that names the cases that differ."""
+    wrong, count = [], collections.Counter()
+    for name, ok, function, expected in cases(directory):
+        try:
+            got = function()
+            differs = not ok or any(got[member] != value for member, value in expected.items())
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as bad:
+            differs = "%s" % bad if ok else False
+        count.update({name.split(".json")[0]: 1})
+        if differs:
+            wrong.append(name if differs is True else "%s (%s)" % (name, differs))
+    result["checked"].update(count)
+    sv.check(not wrong, "%d of %d cases differ: %s" % (len(wrong), sum(count.values()), "; ".join(wrong)))
+    return "%d cases: %s" % (sum(count.values()), ", ".join("%d %s" % (n, name) for name, n in count.items()))
