@@ -160,6 +160,9 @@ func integer(raw []byte) (uint64, error) {
 // CheckJSON says whether raw is one strict JSON value (SPEC 3.2), white space around it allowed, with at most
 // maxDepth arrays and objects inside each other.
 func CheckJSON(raw []byte, maxDepth int) error {
+	if checkFast(raw, maxDepth) {
+		return nil
+	}
 	s := newScanner(raw)
 	defer s.free()
 	if _, err := s.value(); err != nil {

@@ -24,6 +24,15 @@ func ParseEvent(raw []byte) (Event, error) {
 // parseStructured reads attributes and data; what concerns the event as a whole is not checked yet.
 func parseStructured(raw []byte) (Event, error) {
 	var e Event
+	if e.readFast(raw) {
+		return e, nil
+	}
+	return parseGeneral(raw)
+}
+
+// parseGeneral reads any event, and says what is wrong with one that is none.
+func parseGeneral(raw []byte) (Event, error) {
+	var e Event
 	var version bool
 	var data, base64Data []byte
 	err := walkObject(raw, func(name string, value []byte) error {

@@ -1,0 +1,350 @@
+package entry
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"sync"
+	"unicode/utf8"
+)
+
+// The fast way through an event: one pass over its text that takes the usual form of an event, checks its data as strictly as the general
+// parser does, and gives up at the first thing that is unusual or wrong. Ingest and sealer each parse every event, so this is what a log's speed
+// comes down to. Whatever it gives up on is parsed again by the general parser, which decides, and says what is wrong.
+
+// fastLimit bounds what the fast way looks at: members of one object, and depth. More is not wrong, but slower.
+const fastLimit = 64
+
+// fastScanner checks JSON strictly (SPEC 3.2): UTF-8, no duplicate names, no lone surrogates.
+type fastScanner struct {
+	s     []byte
+	i     int
+	names [][]byte // of the objects that are open, innermost last
+}
+
+var fastScanners = sync.Pool{New: func() any { return &fastScanner{names: make([][]byte, 0, 3*fastLimit)} }}
+
+func newFastScanner(raw []byte) *fastScanner {
+	f := fastScanners.Get().(*fastScanner)
+	f.s, f.i, f.names = raw, 0, f.names[:0]
+	return f
+}
+
+func (f *fastScanner) free() {
+	f.s = nil
+	clear(f.names) // else they would keep the text
+	fastScanners.Put(f)
+}
+
+func (f *fastScanner) space() {
+	for f.i < len(f.s) {
+		switch f.s[f.i] {
+		case ' ', '\t', '\n', '\r':
+			f.i++
+		default:
+			return
+		}
+	}
+}
+
+// byte takes one expected byte, after white space.
+func (f *fastScanner) byte(c byte) bool {
+	f.space()
+	if f.i < len(f.s) && f.s[f.i] == c {
+		f.i++
+		return true
+	}
+	return false
+}
+
+// value checks a value with arrays and objects at most depth deep.
+func (f *fastScanner) value(depth int) bool {
+	f.space()
+	if f.i >= len(f.s) {
+		return false
+	}
+	switch c := f.s[f.i]; c {
+	case '"':
+		_, _, ok := f.text()
+		return ok
+	case '{':
+		return depth > 0 && f.object(depth-1)
+	case '[':
+		return depth > 0 && f.array(depth-1)
+	case 't':
+		return f.literal("true")
+	case 'f':
+		return f.literal("false")
+	case 'n':
+		return f.literal("null")
+	default:
+		return f.number()
+	}
+}
+
+func (f *fastScanner) literal(want string) bool {
+	if len(f.s)-f.i < len(want) || string(f.s[f.i:f.i+len(want)]) != want {
+		return false
+	}
+	f.i += len(want)
+	return true
+}
+
+func (f *fastScanner) array(depth int) bool {
+	f.i++
+	if f.byte(']') {
+		return true
+	}
+	for {
+		if !f.value(depth) {
+			return false
+		}
+		if f.byte(',') {
+			continue
+		}
+		return f.byte(']')
+	}
+}
+
+func (f *fastScanner) object(depth int) bool {
+	f.i++
+	if f.byte('}') {
+		return true
+	}
+	outer := len(f.names)
+	for {
+		if !f.name(outer) || !f.byte(':') || !f.value(depth) {
+			return false
+		}
+		if f.byte(',') {
+			continue
+		}
+		f.names = f.names[:outer]
+		return f.byte('}')
+	}
+}
+
+// name takes a member's name, which must be another than those since outer.
+func (f *fastScanner) name(outer int) bool {
+	f.space()
+	name, escaped, ok := f.text()
+	if !ok || escaped || len(f.names)-outer >= fastLimit || len(f.names) == cap(f.names) {
+		return false
+	}
+	for _, other := range f.names[outer:] {
+		if bytes.Equal(other, name) {
+			return false
+		}
+	}
+	f.names = append(f.names, name)
+	return true
+}
+
+// text takes a string; what is returned is what stands between its quotes, and whether escapes are in it.
+func (f *fastScanner) text() (inner []byte, escaped, ok bool) {
+	if f.i >= len(f.s) || f.s[f.i] != '"' {
+		return nil, false, false
+	}
+	start, ascii := f.i+1, true
+	for i := start; i < len(f.s); {
+		if n := plain(f.s[i:]); n > 0 {
+			i += n
+			continue
+		}
+		switch c := f.s[i]; {
+		case c == '"':
+			f.i = i + 1
+			inner = f.s[start:i]
+			return inner, escaped, ascii || utf8.Valid(inner)
+		case c == '\\':
+			n := escapeLength(f.s[i:])
+			if n == 0 {
+				return nil, false, false
+			}
+			escaped = true
+			i += n
+		case c < 0x20:
+			return nil, false, false
+		default:
+			ascii = ascii && c < utf8.RuneSelf
+			i++
+		}
+	}
+	return nil, false, false
+}
+
+// plain says how many bytes at the begin of s are ASCII and neither quote, backslash nor control character; at its end it may say too few. Eight
+// bytes at a time: a byte is special if one of the differences borrows into its highest bit, and the lowest such bit is exact.
+func plain(s []byte) int {
+	n := 0
+	for len(s)-n >= 8 {
+		x := binary.LittleEndian.Uint64(s[n:])
+		const ones, high = 0x0101010101010101, 0x8080808080808080
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		if special := ((x - ones*0x20) | (quote - ones) | (slash - ones) | x) & high; special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+		n += 8
+	}
+	return n
+}
+
+// escapeLength is the length of the escape that s begins with, a surrogate pair being one; 0 if it is none.
+func escapeLength(s []byte) int {
+	if len(s) < 2 {
+		return 0
+	}
+	switch s[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		switch r := unit(s); {
+		case r < 0 || 0xdc00 <= r && r <= 0xdfff:
+			return 0
+		case 0xd800 <= r && r <= 0xdbff:
+			if low := unit(s[6:]); low < 0xdc00 || low > 0xdfff {
+				return 0
+			}
+			return 12
+		}
+		return 6
+	}
+	return 0
+}
+
+// unit is the value of \uXXXX at the begin of s, or −1.
+func unit(s []byte) int {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return -1
+	}
+	n := 0
+	for i := 2; i < 6; i++ {
+		c := s[i]
+		if 'A' <= c && c <= 'F' {
+			c += 'a' - 'A'
+		}
+		d := hexDigit(c)
+		if d > 15 {
+			return -1
+		}
+		n = n<<4 | int(d)
+	}
+	return n
+}
+
+// number takes a number by the grammar of RFC 8259.
+func (f *fastScanner) number() bool {
+	i, s := f.i, f.s
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	begin := i
+	for i < len(s) && isDigit(s[i]) {
+		i++
+	}
+	if i == begin || s[begin] == '0' && i > begin+1 {
+		return false
+	}
+	if i < len(s) && s[i] == '.' {
+		begin = i + 1
+		for i = begin; i < len(s) && isDigit(s[i]); {
+			i++
+		}
+		if i == begin {
+			return false
+		}
+	}
+	if i < len(s) && s[i]|0x20 == 'e' {
+		if i++; i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		begin = i
+		for i < len(s) && isDigit(s[i]) {
+			i++
+		}
+		if i == begin {
+			return false
+		}
+	}
+	f.i = i
+	return true
+}
+
+// checkFast says that s is one strict JSON value, not too deep; false says nothing but that the general parser must look.
+func checkFast(raw []byte, maxDepth int) bool {
+	f := newFastScanner(raw)
+	defer f.free()
+	if !f.value(min(maxDepth, fastLimit)) {
+		return false
+	}
+	f.space()
+	return f.i == len(f.s)
+}
+
+// readFast reads a structured event whose attributes are plain strings and whose data, if any, is JSON; false says nothing but that the general
+// parser must look. Data is a part of raw.
+func (e *Event) readFast(raw []byte) bool {
+	f := newFastScanner(raw)
+	defer f.free()
+	if !f.byte('{') {
+		return false
+	}
+	version, begin, end := false, 0, 0
+	for {
+		if !f.name(0) || !f.byte(':') {
+			return false
+		}
+		switch name := f.names[len(f.names)-1]; string(name) {
+		case "data":
+			f.space()
+			begin = f.i
+			if !f.value(MaxDepth) {
+				return false
+			}
+			end = f.i
+		case "data_base64":
+			return false
+		default:
+			f.space()
+			value, escaped, ok := f.text()
+			if !ok || escaped || e.set(attributeName(name), string(value)) != nil {
+				return false
+			}
+			version = version || string(name) == "specversion"
+		}
+		if f.byte(',') {
+			continue
+		}
+		break
+	}
+	if !f.byte('}') {
+		return false
+	}
+	if f.space(); f.i != len(f.s) || !version {
+		return false
+	}
+	if end > 0 {
+		if !isJSON(e.Extensions["datacontenttype"]) {
+			return false
+		}
+		e.Data, e.HasData, e.rawJSON = raw[begin:end:end], true, true
+	}
+	return true
+}
+
+// attributeName makes a string of a name without copying the usual ones.
+func attributeName(name []byte) string {
+	if known, ok := attributeNames[string(name)]; ok {
+		return known
+	}
+	return string(name)
+}
+
+var attributeNames = func() map[string]string {
+	m := map[string]string{}
+	for _, name := range []string{"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "action", "outcome",
+		"policydecision", "matchedrule", "traceid", "sessionid", "targetdid", "agentsignature", "agentseq", "agentprev", "datasalt", "traceparent"} {
+		m[name] = name
+	}
+	return m
+}()
