@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -22,9 +23,41 @@ type Source struct {
 // Draft is an entry on its way into the log: all of it but its place. It is a pure function of the EVENTS message and the
 // log secret, so drafts can be made in any order, and in parallel; only Seal, in the order of the log, makes an Entry.
 type Draft struct {
-	entry Entry
-	salt  [32]byte
-	data  []byte
+	entry  Entry
+	salt   [32]byte
+	data   []byte
+	record []byte // begin of the payload's record, which holds the data
+	text   leafText
+}
+
+// leafText is a leaf but for its place, made ahead of sealing: index goes in at the first cut, previous_hash at the second.
+type leafText struct {
+	bytes      []byte
+	cut1, cut2 int
+}
+
+func (e *Entry) leafText() leafText {
+	o := beginObject(make([]byte, 0, 768))
+	e.beforeIndex(&o, false)
+	o.name("index")
+	t := leafText{cut1: len(o.dst)}
+	e.beforePrevious(&o, false)
+	o.name("previous_hash")
+	o.dst = append(o.dst, '"')
+	t.cut2 = len(o.dst)
+	o.dst = append(o.dst, '"')
+	e.afterPrevious(&o, false)
+	t.bytes = o.end()
+	return t
+}
+
+func (t leafText) seal(index uint64, previous string) []byte {
+	leaf := make([]byte, 0, len(t.bytes)+20+len(previous))
+	leaf = append(leaf, t.bytes[:t.cut1]...)
+	leaf = strconv.AppendUint(leaf, index, 10)
+	leaf = append(leaf, t.bytes[t.cut1:t.cut2]...)
+	leaf = append(leaf, previous...)
+	return append(leaf, t.bytes[t.cut2:]...)
 }
 
 // EventDraft is the draft of an event's own entry. It derives the salt if the event brings none.
@@ -48,6 +81,7 @@ func EventDraft(src Source, ev Event) Draft {
 		}
 		d.commit(ev.Data)
 	}
+	d.text = d.entry.leafText()
 	return d
 }
 
@@ -64,6 +98,9 @@ func (d *Draft) commit(data []byte) {
 		d.data = []byte{}
 	}
 	d.entry.DataHash = FormatHash(DataHash(d.salt, data))
+	o := beginObject(make([]byte, 0, len(data)+len(data)/8+128))
+	o.appendPayloadData(data)
+	d.record = o.dst
 }
 
 // OwnDraft is the draft of an entry that the log itself makes, without data (SPEC 5).
@@ -103,6 +140,7 @@ func (d Draft) Equivocation(original uint64) Draft {
 	e.Detail = &Equivocation{EntryID: e.EntryID, EventType: e.EventType, Original: original}
 	e.EventType = TypeEquivocation
 	e.EntryID = ownID(e)
+	d.text = leafText{}
 	return d
 }
 
@@ -125,12 +163,27 @@ func (d *Draft) Position() uint64 { return d.entry.Position }
 func (d *Draft) Seal(index uint64, previous string) (Entry, *Payload) {
 	e := d.entry
 	e.Index, e.PreviousHash = index, previous
-	e.Leaf = e.appendLeaf(make([]byte, 0, 768), false)
+	text := d.text
+	if text.bytes == nil {
+		text = e.leafText()
+	}
+	e.Leaf = text.seal(index, previous)
 	e.EntryHash = FormatHash(LeafHash(e.Leaf))
 	if d.data == nil {
 		return e, nil
 	}
 	return e, &Payload{Index: index, Salt: d.salt, Data: d.data}
+}
+
+// AppendRecord writes the record of the draft's payload (SPEC 7), whose data was written when the draft was made, or nothing if there is no data.
+func (d *Draft) AppendRecord(dst []byte, index uint64) []byte {
+	if d.data == nil {
+		return dst
+	}
+	o := object{dst: append(dst, d.record...), start: len(dst)}
+	o.num("index", index)
+	o.text("salt", FormatHash(d.salt))
+	return o.end()
 }
 
 // Claim is the (source, id) that an agent gave the event of this entry; for an equivocation, too.

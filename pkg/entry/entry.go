@@ -40,9 +40,23 @@ func (e Entry) IsOwn() bool { return strings.HasPrefix(e.EventType, OwnPrefix) }
 // IsEvent says whether an agent's event stands behind the entry; so it is for an equivocation, too.
 func (e Entry) IsEvent() bool { return !e.IsOwn() || e.EventType == TypeEquivocation }
 
-// appendLeaf writes the canonical leaf. bare leaves out what the log added, for Fingerprint (SPEC 5.8).
+// appendLeaf writes the canonical leaf. bare leaves out what the log added, for Fingerprint (SPEC 5.8). The members are in three runs, which
+// index and previous_hash part: all else of a leaf is known before its place is.
 func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	o := beginObject(dst)
+	e.beforeIndex(&o, bare)
+	if !bare {
+		o.num("index", e.Index)
+	}
+	e.beforePrevious(&o, bare)
+	if !bare {
+		o.str("previous_hash", e.PreviousHash)
+	}
+	e.afterPrevious(&o, bare)
+	return o.end()
+}
+
+func (e *Entry) beforeIndex(o *object, bare bool) {
 	o.str("action", e.Action)
 	o.str("agent_did", e.AgentDID)
 	o.str("agent_prev", e.AgentPrev)
@@ -58,8 +72,10 @@ func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	o.str("entry_id", e.EntryID)
 	o.str("event_type", e.EventType)
 	o.stringMap("extensions", e.Extensions)
+}
+
+func (e *Entry) beforePrevious(o *object, bare bool) {
 	if !bare {
-		o.num("index", e.Index)
 		o.num("input_epoch", e.InputEpoch)
 		o.num("input_seq", e.InputSeq)
 		o.str("log", e.Log)
@@ -69,7 +85,11 @@ func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	o.str("policy_decision", e.PolicyDecision)
 	if !bare {
 		o.num("position", e.Position)
-		o.str("previous_hash", e.PreviousHash)
+	}
+}
+
+func (e *Entry) afterPrevious(o *object, bare bool) {
+	if !bare {
 		o.str("publisher", e.Publisher)
 		o.str("received_at", e.ReceivedAt)
 		o.redactions(e.Redactions)
@@ -85,7 +105,6 @@ func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	if !bare {
 		o.num("v", e.V)
 	}
-	return o.end()
 }
 
 func (o *object) redactions(list []Redaction) {
