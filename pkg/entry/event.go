@@ -237,7 +237,7 @@ func (e *Event) Check() error {
 		}
 	}
 	for name := range e.Extensions {
-		if new(Event).text(name) != nil || mayNotBeEmpty(name) && name != "datacontenttype" && name != "dataschema" {
+		if name == "data" || mayNotBeEmpty(name) && name != "datacontenttype" && name != "dataschema" {
 			return fault(name, "is no extension")
 		}
 	}
