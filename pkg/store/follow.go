@@ -82,7 +82,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 	}
 	chain, last := proof.NewChain(f.Keys...), uint64(0)
 	if !whole {
-		at, err := FindBatch(ctx, f.Log, f.From-1)
+		at, err := f.before(ctx)
 		if errors.Is(err, ErrNotFound) {
 			return again
 		} else if err != nil {
@@ -121,6 +121,20 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 		}
 	}
 	return f.lost(chain, end, gone)
+}
+
+// before finds the batch before the one that holds From, or, if that is not sealed yet, the one that ends with From−1.
+func (f Follower) before(ctx context.Context) (At, error) {
+	at, err := FindBatch(ctx, f.Log, f.From)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return FindBatch(ctx, f.Log, f.From-1)
+	case err != nil:
+		return At{}, err
+	case at.Batch.First == 0:
+		return At{}, ErrNotFound
+	}
+	return FindBatch(ctx, f.Log, at.Batch.First-1)
 }
 
 // lost is the error of messages that the stream counts at its end and no longer has.
