@@ -131,9 +131,7 @@ func (s *story) end() {
 		got = append(got, kind)
 		s.c.Leaves = append(s.c.Leaves, e.Leaf)
 	}
-	for _, r := range sealed.records {
-		s.c.Payloads = append(s.c.Payloads, r)
-	}
+	s.c.Payloads = append(s.c.Payloads, sealed.records...)
 	if g, w := strings.Join(got, "\n"), strings.Join(s.want, "\n"); g != w {
 		s.t.Errorf("%s:\ngot\n%s\nwant\n%s", s.c.Name, g, w)
 		for _, e := range sealed.entries {

@@ -81,15 +81,6 @@ func firstDifference(a, b []byte) string {
 // blob is bytes as the README's conventions write them.
 type blob []byte
 
-// long are bytes that a file writes by repetition.
-type long struct {
-	head, unit string
-	times      int
-	tail       string
-}
-
-func (l long) bytes() blob { return blob(l.head + strings.Repeat(l.unit, l.times) + l.tail) }
-
 func (b blob) MarshalJSON() ([]byte, error) {
 	if unit, at, n := longestRun(b); n >= 512 {
 		parts := []any{b[:at], map[string]any{"repeat": unit, "times": n}, b[at+n*len(unit):]}

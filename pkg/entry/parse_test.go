@@ -191,22 +191,6 @@ func TestDataIsPartOfTheMessage(t *testing.T) {
 	}
 }
 
-// binaryOf is the event's binary form.
-func binaryOf(e *Event) (headers map[string]string, contentType string, body []byte) {
-	headers = map[string]string{"specversion": "1.0"}
-	for name, value := range e.Attributes() {
-		if name == "datacontenttype" {
-			contentType = value
-		} else {
-			headers[name] = PercentEncode(value)
-		}
-	}
-	if e.Salt != nil {
-		headers["datasalt"] = FormatHash(*e.Salt)
-	}
-	return headers, contentType, e.Data
-}
-
 func TestParseBinary(t *testing.T) {
 	good := map[string]string{"specversion": "1.0", "id": "1", "source": "did:mesh:alice", "type": "x.y"}
 	with := func(more ...string) map[string]string {
