@@ -96,10 +96,8 @@ func (a *accounting) gap(e *entry.Entry, d *entry.Gap) error {
 	return nil
 }
 
+// newEpoch begins an epoch. The message before it may have been lost while it was sealed: what it lacks is lost with it.
 func (a *accounting) newEpoch(e *entry.Entry, d *entry.Epoch, root entry.Hash) error {
-	if err := a.end(); err != nil {
-		return err
-	}
 	after := entry.After{InputEpoch: a.epoch, InputSeq: a.seq, Size: e.Index, Root: entry.FormatHash(root)}
 	if a.partial {
 		after.InputSeq = d.After.InputSeq
