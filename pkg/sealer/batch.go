@@ -14,9 +14,12 @@ type batch struct {
 	proof.Batch
 	leafBytes   int
 	payloads    []byte
-	hash        string        // entry hash of the last entry
+	hashes      []entry.Hash  // of the leaves
+	config      *entry.Config // the newest, at index Config
+	created     string        // of the EVENTS sealed from
 	last        entry.Message // the EVENTS message that Input names
 	payloadSent store.Pending // nil without payloads
+	settled     chan struct{} // not a batch: closed when all batches before it are committed
 }
 
 // limits are how much goes into one batch. Where batches end changes no leaf and no root.
@@ -28,7 +31,7 @@ type sequencer struct {
 	frontier proof.Frontier
 	limits   limits
 	signer   *proof.Signer
-	skip     []string // entry hashes of the entries of the next message that are in the log already
+	skip     []entry.Entry // the entries of the next message that are in the log already
 	current  *batch
 	emit     func(*batch) error // hands a full batch on; blocks while four are in flight
 }
@@ -58,11 +61,14 @@ func (q *sequencer) message(p prepared) error {
 // entry adds one entry, which is the place-th of its message.
 func (q *sequencer) entry(e entry.Entry, payload *entry.Payload, p prepared, place int) error {
 	if len(q.skip) > 0 {
-		if q.skip[0] != e.EntryHash {
+		if q.skip[0].EntryHash != e.EntryHash {
 			return fmt.Errorf("%w: sealing EVENTS sequence %d again makes another entry at index %d", ErrRefused, p.msg.Seq, e.Index)
 		}
 		q.skip = q.skip[1:]
 		return nil
+	}
+	if len(e.Leaf) > entry.MaxLeafBytes {
+		return fmt.Errorf("%w: EVENTS sequence %d makes a leaf of %d bytes", ErrRefused, p.msg.Seq, len(e.Leaf))
 	}
 	var record []byte
 	if payload != nil {
@@ -81,14 +87,14 @@ func (q *sequencer) entry(e entry.Entry, payload *entry.Payload, p prepared, pla
 	b.Leaves = append(b.Leaves, e.Leaf)
 	b.leafBytes += len(e.Leaf) + 1
 	b.payloads = append(b.payloads, record...)
-	b.hash = e.EntryHash
 	b.last = p.msg
 	b.Input = proof.Position{Epoch: e.InputEpoch, Seq: p.msg.Seq, Place: place, Time: p.msg.Time}
-	b.Config = q.state.configIndex
+	b.Config, b.config, b.created = q.state.configIndex, q.state.config, q.state.created
 	h, err := entry.ParseHash(e.EntryHash)
 	if err != nil {
 		return err
 	}
+	b.hashes = append(b.hashes, h)
 	q.frontier.Append(h)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
 )
 
 // reopen goes on after EVENTS was lost, if an administrator has opened a new input epoch by a control message on the new
@@ -32,37 +33,47 @@ func (s *Sealer) reopen(ctx context.Context, st *state, at proof.Position, why e
 	if err != nil {
 		return 0, fmt.Errorf("events stream: %w", err)
 	}
-	st.epoch, st.next = d.Epoch, 0
+	st.epoch, st.next, st.created = d.Epoch, 0, d.EventsCreated
 	st.opening = s.epochDraft(d, entry.FormatReceived(m.Time))
-	s.tail.eventsCreated = d.EventsCreated
 	return info.First, nil
 }
 
 // nextEpoch is the epoch that would go on from the log as it stands.
 func (s *Sealer) nextEpoch(ctx context.Context, st *state, at proof.Position, reason string) (entry.Epoch, error) {
+	seq := at.Seq
+	if at.Place != proof.PlaceEnd { // the newest entry may be the gap or epoch entry before that message's own
+		entries, err := s.tail.partial(at.Place)
+		if err != nil {
+			return entry.Epoch{}, err
+		}
+		seq = entries[len(entries)-1].InputSeq
+	}
 	info, err := s.cfg.Log.Events.Info(ctx)
 	if err != nil {
 		return entry.Epoch{}, fmt.Errorf("events stream: %w", err)
 	}
 	return entry.Epoch{
 		Epoch: at.Epoch + 1, EventsCreated: entry.FormatReceived(info.Created), Reason: reason,
-		After: entry.After{InputEpoch: at.Epoch, InputSeq: at.Seq, Size: st.size, Root: entry.FormatHash(s.tail.chain.Frontier().Root())},
+		After: entry.After{InputEpoch: at.Epoch, InputSeq: seq, Size: st.size, Root: entry.FormatHash(s.tail.chain.Frontier().Root())},
 	}, nil
 }
 
 // findEpoch looks through EVENTS for the control message that opens just this epoch. It reads all of EVENTS, which is done
 // only when EVENTS is known to be lost.
 func (s *Sealer) findEpoch(ctx context.Context, want entry.Epoch) (entry.Message, *entry.Epoch, error) {
-	info, err := s.cfg.Log.Events.Info(ctx)
-	if err != nil || info.Last < info.First || info.Last == 0 {
-		return entry.Message{}, nil, err
+	end, _, err := store.End(ctx, s.cfg.Log.Events)
+	if err != nil {
+		return entry.Message{}, nil, fmt.Errorf("events stream: %w", err)
 	}
-	r, err := s.cfg.Log.Events.Read(ctx, info.First)
+	if end == 0 {
+		return entry.Message{}, nil, nil
+	}
+	r, err := s.cfg.Log.Events.Read(ctx, 1)
 	if err != nil {
 		return entry.Message{}, nil, fmt.Errorf("events stream: %w", err)
 	}
 	defer r.Close()
-	for seen := info.First - 1; seen < info.Last; {
+	for seen := uint64(0); seen < end; {
 		messages, err := r.Next(ctx, 64)
 		if err != nil {
 			return entry.Message{}, nil, fmt.Errorf("events stream: %w", err)
@@ -95,10 +106,13 @@ func OpenEpoch(ctx context.Context, cfg Config, reason string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := s.open(ctx); err == nil {
-		return false, nil
-	} else if !errors.Is(err, ErrInputLost) {
-		return false, err
+	for range 2 { // one answer of a broker that was just deposed is not enough
+		s.forget()
+		if _, err := s.open(ctx); err == nil {
+			return false, nil
+		} else if !errors.Is(err, ErrInputLost) {
+			return false, err
+		}
 	}
 	if s.tail.chain.Size() == 0 {
 		return false, fmt.Errorf("%w: nothing is sealed yet; delete EVENTS and create the log again", ErrInputLost)
@@ -115,5 +129,3 @@ func OpenEpoch(ctx context.Context, cfg Config, reason string) (bool, error) {
 	}
 	return true, nil
 }
-
-func controlSubject(log string) string { return "audit." + log + ".control" }

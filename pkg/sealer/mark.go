@@ -7,18 +7,27 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// The mark is a file beside the keys that holds the newest checkpoint this host has seen committed. It trails the commits a
-// little, since it is written behind them; it is what tells a SEALED that was rolled back from one that is only short.
+// mark holds the newest checkpoint this host has seen committed. It trails the commits a little, since it is written behind them; it is
+// what tells a SEALED that was rolled back from one that is only short.
+type mark interface {
+	read() ([]byte, error) // fs.ErrNotExist: there is none yet
+	write(note []byte) error
+}
 
-// writeMark replaces the mark, durably: after a crash there is the old or the new one.
-func writeMark(path string, note []byte) error {
+// markFile is the mark as a file beside the keys.
+type markFile string
+
+func (path markFile) read() ([]byte, error) { return os.ReadFile(string(path)) }
+
+// write replaces the mark, durably: after a crash there is the old or the new one.
+func (file markFile) write(note []byte) error {
+	path := string(file)
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("mark: %w", err)
+		return err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(note)
@@ -34,10 +43,7 @@ func writeMark(path string, note []byte) error {
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
-	if err != nil {
-		return fmt.Errorf("mark: %w", err)
-	}
-	return nil
+	return err
 }
 
 func syncDir(dir string) error {
@@ -49,27 +55,38 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// checkMark refuses a log that ends before the mark, or that has another root where the mark has its own.
-func (s *Sealer) checkMark(t *tail) error {
-	if s.cfg.Mark == "" {
+// putMark writes the mark, unless it holds a newer checkpoint already: another sealer of this host may be ahead.
+func (s *Sealer) putMark(note []byte) error {
+	c, err := proof.OpenCheckpoint(note, s.keys...)
+	if err != nil {
+		return err
+	}
+	if old, err := s.mark.read(); err == nil {
+		if o, err := proof.OpenCheckpoint(old, s.keys...); err == nil && o.Size >= c.Size {
+			return nil
+		}
+	}
+	if err := s.mark.write(note); err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	return nil
+}
+
+// readMark makes what the mark holds a checkpoint that the log must pass through.
+func (s *Sealer) readMark(t *tail) error {
+	if s.mark == nil {
 		return nil
 	}
-	note, err := os.ReadFile(s.cfg.Mark)
+	note, err := s.mark.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
-	mark, err := proof.OpenCheckpoint(note, s.keys...)
+	c, err := proof.OpenCheckpoint(note, s.keys...)
 	if err != nil {
-		return fmt.Errorf("%w: mark file %s: %w", ErrRefused, s.cfg.Mark, err)
+		return fmt.Errorf("%w: mark: %w", ErrRefused, err)
 	}
-	if mark.Size > t.chain.Size() {
-		return fmt.Errorf("%w: size %d, but %s holds a checkpoint of size %d", ErrRolledBack, t.chain.Size(), s.cfg.Mark, mark.Size)
-	}
-	if mark.Size == t.chain.Size() && mark.Size > 0 && mark.Root != t.chain.Frontier().Root() {
-		return fmt.Errorf("%w: another root of size %d: %s, and %s in %s", ErrRolledBack, mark.Size,
-			entry.FormatHash(t.chain.Frontier().Root()), entry.FormatHash(mark.Root), s.cfg.Mark)
-	}
+	t.saw(c)
 	return nil
 }

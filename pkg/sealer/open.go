@@ -19,17 +19,17 @@ type start struct {
 // open makes the sealer's state from the end of SEALED. It is the ordinary start, and the whole of recovery: nothing
 // else that a crash leaves behind is looked at.
 func (s *Sealer) open(ctx context.Context) (start, error) {
-	if t := s.tail; t.window != nil && !(t.chain.Size() <= t.window.next && t.window.truncate(t.chain.Size())) {
+	if t := s.tail; t.window != nil && !t.window.truncate(t.chain.Size()) {
 		s.forget() // what ran ahead of the commits cannot be taken back in place
 	}
 	t := s.tail
+	if err := s.readMark(t); err != nil {
+		return start{}, err
+	}
 	if err := t.advance(ctx); err != nil {
 		return start{}, err
 	}
 	s.reportVoid(t)
-	if err := s.checkMark(t); err != nil {
-		return start{}, err
-	}
 	st := &state{identity: s.identity, keys: s.keys, size: t.chain.Size(), prev: entry.ZeroHash, window: t.window}
 	q := &sequencer{state: st, frontier: t.chain.Frontier().Clone(), limits: s.limits, signer: s.cfg.Signer}
 	if st.size == 0 {
@@ -46,16 +46,19 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 	}
 	st.config, st.configIndex, st.prev = t.config, t.configIndex, entry.FormatHash(t.chain.LastHash())
 	at := t.chain.Input()
-	st.epoch = at.Epoch
-	if err := s.checkInput(ctx, t, at); err != nil {
-		from, reopened := s.reopen(ctx, st, at, err)
-		return start{q, from}, reopened
+	if err := t.loadCreated(ctx, at.Epoch); err != nil {
+		return start{}, err
+	}
+	st.epoch, st.created = at.Epoch, t.created
+	if err := s.checkInput(ctx, t, at); err != nil && !s.cfg.hooks.blind(err) {
+		from, err := s.reopen(ctx, st, at, err)
+		return start{q, from}, err
 	}
 	if at.Place == proof.PlaceEnd {
 		st.next = at.Seq + 1
 		return start{q, st.next}, nil
 	}
-	return start{q, at.Seq}, s.resume(ctx, t, q, at)
+	return start{q, at.Seq}, s.resume(t, q, at)
 }
 
 func (s *Sealer) openEmpty(ctx context.Context, q *sequencer) (start, error) {
@@ -66,13 +69,14 @@ func (s *Sealer) openEmpty(ctx context.Context, q *sequencer) (start, error) {
 	if info.Last > 0 && info.First > 1 {
 		return start{}, fmt.Errorf("%w: nothing is sealed, but EVENTS begins at sequence %d", ErrInputLost, info.First)
 	}
+	q.state.created = entry.FormatReceived(info.Created)
 	return start{q, 1}, nil
 }
 
 // resume puts the state back to before a message of which only the first entries are committed. Sealing it again makes
 // the same entries; the sequencer compares and skips those that stand.
-func (s *Sealer) resume(ctx context.Context, t *tail, q *sequencer, at proof.Position) error {
-	entries, err := t.newest(ctx, at.Place)
+func (s *Sealer) resume(t *tail, q *sequencer, at proof.Position) error {
+	entries, err := t.partial(at.Place)
 	if err != nil {
 		return err
 	}
@@ -90,9 +94,7 @@ func (s *Sealer) resume(ctx context.Context, t *tail, q *sequencer, at proof.Pos
 			st.opening = s.epochDraft(d, first.ReceivedAt)
 		}
 	}
-	for _, e := range entries {
-		q.skip = append(q.skip, e.EntryHash)
-	}
+	q.skip = entries
 	return nil
 }
 
@@ -114,8 +116,8 @@ func (s *Sealer) checkInput(ctx context.Context, t *tail, at proof.Position) err
 	if err != nil {
 		return fmt.Errorf("events stream: %w", err)
 	}
-	if created := entry.FormatReceived(info.Created); t.eventsCreated != "" && created != t.eventsCreated {
-		return fmt.Errorf("%w: it was created %s, the log seals one created %s", ErrInputLost, created, t.eventsCreated)
+	if created := entry.FormatReceived(info.Created); t.created != "" && created != t.created {
+		return fmt.Errorf("%w: it was created %s, the log seals one created %s", ErrInputLost, created, t.created)
 	}
 	m, err := s.cfg.Log.Events.Get(ctx, at.Seq)
 	if errors.Is(err, store.ErrNotFound) {

@@ -18,6 +18,7 @@ const inFlight = 4
 type job struct {
 	messages []entry.Message
 	prepared []prepared
+	bytes    int // of the budget
 	ready    chan struct{}
 }
 
@@ -26,6 +27,7 @@ type job struct {
 func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	s.budget = newBudget(maxRead)
 	jobs := make(chan *job, 4)
 	batches := make(chan *batch, inFlight-1)
 	var group sync.WaitGroup
@@ -44,6 +46,14 @@ func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 	return context.Cause(ctx)
 }
 
+// reopened is how often a reader had to begin again (store.Reopener).
+func reopened(r store.Reader) int {
+	if r, ok := r.(store.Reopener); ok {
+		return r.Reopened()
+	}
+	return 0
+}
+
 // fetch reads EVENTS from a sequence on, without end.
 func (s *Sealer) fetch(ctx context.Context, from, epoch uint64, jobs chan<- *job) error {
 	r, err := s.cfg.Log.Events.Read(ctx, from)
@@ -60,12 +70,18 @@ func (s *Sealer) fetch(ctx context.Context, from, epoch uint64, jobs chan<- *job
 			}
 		}()
 	}
-	for {
+	for opened := reopened(r); ; {
 		messages, err := r.Next(ctx, 256)
 		if err != nil {
 			return fmt.Errorf("events stream: %w", err)
 		}
+		if reopened(r) != opened {
+			return fmt.Errorf("%w: the broker of EVENTS was away, and may have lost what was read", errLost)
+		}
 		j := &job{messages: messages, prepared: make([]prepared, len(messages)), ready: make(chan struct{})}
+		if j.bytes, err = s.budget.take(ctx, messages); err != nil {
+			return err
+		}
 		s.prepare(j, epoch, work)
 		select {
 		case jobs <- j:
@@ -119,7 +135,7 @@ func (s *Sealer) sequence(ctx context.Context, q *sequencer, jobs <-chan *job, b
 		}
 		<-j.ready
 		for i, p := range j.prepared {
-			if err := s.gap(ctx, q.state, p.msg.Seq); err != nil {
+			if err := s.gap(ctx, q, p.msg.Seq, batches); err != nil {
 				return err
 			}
 			if err := q.message(p); err != nil {
@@ -127,39 +143,88 @@ func (s *Sealer) sequence(ctx context.Context, q *sequencer, jobs <-chan *job, b
 			}
 			j.prepared[i] = prepared{} // lets the memory go with the batch
 		}
+		s.budget.give(j.bytes)
 	}
 }
 
-// gap makes sure that EVENTS messages are really gone before a gap is sealed: nobody else may have sealed meanwhile, and
-// the leader must have answered twice that they are not there.
-func (s *Sealer) gap(ctx context.Context, st *state, seq uint64) error {
-	if st.next == 0 || seq <= st.next {
-		if seq < st.next && st.size > 0 {
-			return fmt.Errorf("events stream: sequence %d after %d", seq, st.next-1)
-		}
+// gap makes sure that EVENTS messages are really gone before a gap is sealed: nobody else may have sealed them meanwhile (and trimmed
+// EVENTS behind that), and the leader must have answered twice more that they are not there.
+func (s *Sealer) gap(ctx context.Context, q *sequencer, seq uint64, batches chan<- *batch) error {
+	next := q.state.next
+	if next == 0 || seq == next {
 		return nil
 	}
+	if seq < next {
+		return fmt.Errorf("events stream: sequence %d after %d", seq, next-1)
+	}
+	if err := s.settle(ctx, q, batches); err != nil {
+		return err
+	}
+	sealed, err := s.cfg.Log.Sealed.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("sealed stream: %w", err)
+	}
+	if sealed.Last != s.tail.last {
+		return fmt.Errorf("%w: it ends at sequence %d, not %d", errLost, sealed.Last, s.tail.last)
+	}
 	for range 2 {
-		r, err := s.cfg.Log.Events.Read(ctx, st.next)
-		if err != nil {
-			return fmt.Errorf("events stream: %w", err)
+		if s.cfg.hooks.hasty() {
+			break
 		}
-		messages, err := r.Next(ctx, 1)
-		r.Close()
-		if err != nil {
-			return fmt.Errorf("events stream: %w", err)
-		}
-		if messages[0].Seq != seq {
-			return fmt.Errorf("%w: EVENTS sequence %d was left out in reading", errLost, messages[0].Seq)
+		if first, err := s.firstFrom(ctx, next, seq); err != nil {
+			return err
+		} else if first != seq {
+			return fmt.Errorf("%w: EVENTS sequence %d was left out in reading", errLost, first)
 		}
 	}
-	s.log.WarnContext(ctx, "EVENTS messages are gone; a gap is sealed", "log", s.identity.log, "from", st.next, "to", seq-1)
+	s.log.WarnContext(ctx, "EVENTS messages are gone; a gap is sealed", "log", s.identity.log, "from", next, "to", seq-1)
 	return nil
+}
+
+// settle waits until all that is sequenced is committed.
+func (s *Sealer) settle(ctx context.Context, q *sequencer, batches chan<- *batch) error {
+	if err := q.flush(); err != nil {
+		return err
+	}
+	b := &batch{settled: make(chan struct{})}
+	select {
+	case batches <- b:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-b.settled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// firstFrom asks for the first EVENTS message that there is from one sequence on; one that was read before stands at another.
+func (s *Sealer) firstFrom(ctx context.Context, from, read uint64) (uint64, error) {
+	info, err := s.cfg.Log.Events.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("events stream: %w", err)
+	}
+	if info.Last < read { // Next would wait
+		return 0, fmt.Errorf("%w: EVENTS ends at sequence %d, after %d was read", errLost, info.Last, read)
+	}
+	r, err := s.cfg.Log.Events.Read(ctx, from)
+	if err != nil {
+		return 0, fmt.Errorf("events stream: %w", err)
+	}
+	defer r.Close()
+	messages, err := r.Next(ctx, 1)
+	if err != nil {
+		return 0, fmt.Errorf("events stream: %w", err)
+	}
+	return messages[0].Seq, nil
 }
 
 // sendPayloads puts a batch's payloads on their way and hands it to the committer. A crash here leaves an orphan on
 // PAYLOADS, which no batch names, and which the sweeper finds between two that are named.
 func (s *Sealer) sendPayloads(ctx context.Context, b *batch, batches chan<- *batch) error {
+	s.cfg.hooks.make(b)
 	if len(b.payloads) > 0 {
 		pending, err := s.cfg.Log.Payloads.AppendAsync(ctx, entry.Message{Subject: payloadsSubject(s.identity.log), Data: b.payloads}, nil)
 		if err != nil {
@@ -180,6 +245,10 @@ func (s *Sealer) sendPayloads(ctx context.Context, b *batch, batches chan<- *bat
 func (s *Sealer) commit(ctx context.Context, batches <-chan *batch) error {
 	named := s.named()
 	for b := range batches {
+		if b.settled != nil {
+			close(b.settled)
+			continue
+		}
 		if b.payloadSent != nil {
 			seq, err := b.payloadSent(ctx)
 			if err != nil {
@@ -210,6 +279,7 @@ func (s *Sealer) named() uint64 {
 func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 	b.Input.Digest = b.last.Digest()
 	b.last.Data = nil
+	s.cfg.hooks.commit(b)
 	header, body := b.Batch.Format()
 	expect := s.tail.last
 	seq, err := s.cfg.Log.Sealed.Append(ctx, entry.Message{Subject: sealedSubject(s.identity.log), Header: header, Data: body}, &expect)
@@ -219,13 +289,13 @@ func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 		}
 		return fmt.Errorf("commit of indexes %d to %d: %w", b.First, b.Size-1, err)
 	}
+	if seq != expect+1 {
+		return fmt.Errorf("%w: SEALED gave sequence %d after %d", errLost, seq, expect)
+	}
 	if err := s.tail.commit(b, seq); err != nil {
 		return err
 	}
 	s.update(func(st *Status) { s.fill(st); st.Batches++; st.Committed = time.Now() })
-	s.derived.notify(b.Batch, seq)
+	s.derived.notify(committed{batch: s.tail.chain.Batch(), sealed: seq})
 	return nil
 }
-
-func payloadsSubject(log string) string { return "audit." + log + ".payloads" }
-func sealedSubject(log string) string   { return "audit." + log + ".sealed" }

@@ -39,7 +39,9 @@ type Config struct {
 	TrimEvery       time.Duration // between purges of EVENTS; 0: 1 s, which is also the least
 	Logger          *slog.Logger  // nil: silent
 
-	window uint64 // smaller in tests; 0: entry.WindowSize
+	window, slack uint64 // smaller in tests; 0: entry.WindowSize and windowSlack
+	mark          mark   // instead of the file, in tests
+	hooks         *hooks // planted bugs, in tests
 }
 
 // Sealer seals one log. Make it with New, start it with Run.
@@ -49,9 +51,11 @@ type Sealer struct {
 	keys     []string
 	limits   limits
 	log      *slog.Logger
+	mark     mark // nil: none
 
 	tail    *tail // owned by Run
 	derived *derived
+	budget  *budget
 	status  atomic.Pointer[Status]
 }
 
@@ -79,7 +83,7 @@ func New(cfg Config) (*Sealer, error) {
 		return nil, fmt.Errorf("sealer: limits of a batch out of range")
 	}
 	if cfg.window == 0 {
-		cfg.window = entry.WindowSize
+		cfg.window, cfg.slack = entry.WindowSize, windowSlack
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -87,6 +91,10 @@ func New(cfg Config) (*Sealer, error) {
 	s := &Sealer{
 		cfg: cfg, limits: l, log: cfg.Logger, keys: []string{cfg.Signer.VerifierKey()},
 		identity: identity{log: cfg.Log.Name, origin: cfg.Signer.Origin(), secret: cfg.Secret},
+		mark:     cfg.mark,
+	}
+	if cfg.Mark != "" {
+		s.mark = markFile(cfg.Mark)
 	}
 	s.derived = newDerived(s)
 	s.forget()
@@ -101,9 +109,19 @@ func orDefault(n, def int) int {
 	return n
 }
 
-// forget drops what is known of the log's end; the next open reads it anew.
+// forget drops what is known of the log's end, but not what it was seen to be; the next open reads it anew.
 func (s *Sealer) forget() {
-	s.tail = &tail{log: s.cfg.Log, keys: s.keys, limit: s.cfg.window}
+	t := &tail{
+		log: s.cfg.Log, keys: s.keys, limit: s.cfg.window, slack: s.cfg.slack, behind: s.derived.took, hooks: s.cfg.hooks,
+		fits: (&state{identity: s.identity, keys: s.keys}).accepts,
+	}
+	if old := s.tail; old != nil {
+		if old.valid > 0 {
+			old.seen()
+		}
+		t.known = old.known
+	}
+	s.tail = t
 }
 
 // Status returns the present status; it never blocks.
@@ -116,20 +134,28 @@ func (s *Sealer) Run(ctx context.Context) error {
 	defer cancel()
 	done := s.derived.run(ctx)
 	defer func() { cancel(); <-done }()
+	doubted := false
 	for wait := time.Duration(0); ; {
-		committed, err := s.session(ctx)
+		progress, err := s.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if fatal(err) {
+		if fatal(err) && (doubted || !oneAnswer(err)) {
 			return err
 		}
-		if committed {
+		if progress {
 			wait = 0
 		}
 		s.log.WarnContext(ctx, "sealer opens the log again", "log", s.identity.log, "cause", err)
 		s.update(func(st *Status) { st.Recovered++ })
 		wait = min(max(2*wait, time.Millisecond), time.Second)
+		if doubted = fatal(err); doubted {
+			s.forget()
+			wait = time.Second
+		}
+		if errors.Is(err, store.ErrFull) { // every attempt leaves an orphan on PAYLOADS
+			wait = fullWait
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -138,8 +164,17 @@ func (s *Sealer) Run(ctx context.Context) error {
 	}
 }
 
-func fatal(err error) bool {
-	for _, f := range []error{ErrNotCreated, ErrRefused, ErrInputLost, ErrRolledBack, ErrLogBad} {
+// fullWait is how long a sealer waits when a stream is full.
+const fullWait = 10 * time.Second
+
+func fatal(err error) bool { return oneOf(err, ErrNotCreated, ErrRefused) || oneAnswer(err) }
+
+// oneAnswer says whether an error may come from a single wrong answer, of a broker that was just deposed: it stops a sealer when it is
+// found a second time.
+func oneAnswer(err error) bool { return oneOf(err, ErrInputLost, ErrRolledBack, ErrLogBad) }
+
+func oneOf(err error, list ...error) bool {
+	for _, f := range list {
 		if errors.Is(err, f) {
 			return true
 		}
@@ -148,13 +183,16 @@ func fatal(err error) bool {
 }
 
 // session opens the log and seals until something goes wrong.
-func (s *Sealer) session(ctx context.Context) (committed bool, err error) {
+func (s *Sealer) session(ctx context.Context) (progress bool, err error) {
 	begin, err := s.open(ctx)
 	if err != nil {
 		return false, err
 	}
+	s.cfg.hooks.open(&begin)
 	s.update(func(st *Status) { s.fill(st) })
-	s.derived.notify(s.tail.chain.Batch(), s.tail.valid)
+	if b := s.tail.chain.Batch(); b.Size > 0 {
+		s.derived.notify(committed{batch: b, sealed: s.tail.valid})
+	}
 	before := s.Status().Batches
 	err = s.pipeline(ctx, begin)
 	return s.Status().Batches > before, err

@@ -10,12 +10,13 @@ import (
 // It runs ahead of the commits; what is not committed is taken back by opening the log again.
 type state struct {
 	identity
-	keys   []string // this sealer's own keys, the signing key first: what index 0 must name
-	size   uint64   // index about to be given
-	prev   string   // entry hash before it
-	epoch  uint64   // input epoch; 0 before index 0
-	next   uint64   // input sequence expected; 0: any, at the begin of an epoch
-	window *window
+	keys    []string // this sealer's own keys, the signing key first: what index 0 must name
+	size    uint64   // index about to be given
+	prev    string   // entry hash before it
+	epoch   uint64   // input epoch; 0 before index 0
+	created string   // when its EVENTS was created, nine digits; "" if that is not known
+	next    uint64   // input sequence expected; 0: any, at the begin of an epoch
+	window  *window
 
 	config      *entry.Config
 	configIndex uint64
@@ -120,6 +121,9 @@ func (s *state) create(p prepared, seal func(entry.Draft, *item)) error {
 	}
 	if c.Epoch != 1 || c.Previous != nil {
 		return fmt.Errorf("%w: its config is not that of a new log", ErrRefused)
+	}
+	if c.EventsCreated != s.created {
+		return fmt.Errorf("%w: its config is of an EVENTS created %s, this one was created %s", ErrRefused, c.EventsCreated, s.created)
 	}
 	s.config, s.configIndex, s.epoch, s.next = c, 0, 1, p.msg.Seq+1
 	seal(entry.OwnDraft(p.source, entry.TypeConfig, c), nil)

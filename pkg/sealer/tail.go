@@ -15,90 +15,189 @@ import (
 type tail struct {
 	log    *store.Log
 	keys   []string
-	limit  uint64 // window
+	limit  uint64                    // window
+	slack  uint64                    // that the window keeps behind it
+	known  *proof.Checkpoint         // the newest checkpoint seen anywhere before: the log must pass through it; nil: none
+	fits   func(*entry.Config) error // whether this sealer may seal under the log's first config
+	behind func(committed)           // told of every batch, in order, once it is known to be the log's
+	hooks  *hooks                    // nil but in tests
+
 	chain  *proof.Chain
 	window *window
 	last   uint64 // SEALED sequence read so far, void messages included
 	valid  uint64 // SEALED sequence of the newest batch that is not void
 	void   []uint64
+	whole  bool     // the walk began at the log's first message; else behind a batch trusted for its signature alone
+	part   [][]byte // newest leaves, as many as are sealed of a message that is not sealed to its end
 
-	config        *entry.Config
-	configIndex   uint64
-	eventsCreated string // of the newest epoch seen; "" if its entry lies before the window
+	config       *entry.Config
+	configIndex  uint64
+	created      string // of EVENTS in createdEpoch
+	createdEpoch uint64 // 0: not known
 }
 
-// advance reads and verifies SEALED up to its present end. Recovery, start and standby are this one walk.
+// committed is a batch that is in the log for good.
+type committed struct {
+	batch  proof.Batch // without leaves
+	sealed uint64      // its SEALED sequence
+	before uint64      // PAYLOADS sequence that the batch before it names
+	hashes []entry.Hash
+}
+
+// errTrusted: a walk that began behind a batch trusted for its signature cannot go on from it.
+var errTrusted = errors.New("the batch that the walk began with is not known to be the log's")
+
+// advance reads and verifies SEALED up to its present end. Recovery, start and standby are this one walk. Which of two messages is void only
+// the whole chain tells; so a walk that began in the middle and meets a void one begins again at the log's first message.
 func (t *tail) advance(ctx context.Context) error {
-	info, err := t.log.Sealed.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("sealed stream: %w", err)
+	if err := t.compare(ctx); err != nil {
+		return err
 	}
-	if info.Last < t.last {
-		return fmt.Errorf("%w: it ends at sequence %d, after %d was read", ErrRolledBack, info.Last, t.last)
+	err := t.walk(ctx)
+	if errors.Is(err, errTrusted) {
+		t.reset()
+		t.whole = true
+		err = t.walk(ctx)
+	}
+	return err
+}
+
+// reset forgets all but what was seen before: the log must still pass through it.
+func (t *tail) reset() {
+	*t = tail{log: t.log, keys: t.keys, limit: t.limit, slack: t.slack, known: t.known, fits: t.fits, behind: t.behind, hooks: t.hooks}
+}
+
+// saw keeps the newest checkpoint that the log was ever seen to have.
+func (t *tail) saw(c proof.Checkpoint) {
+	if t.known == nil || c.Size > t.known.Size {
+		t.known = &c
+	}
+}
+
+// seen keeps the checkpoint that the walk stands on.
+func (t *tail) seen() {
+	b := t.chain.Batch()
+	t.saw(proof.Checkpoint{Size: b.Size, Root: b.Root})
+}
+
+// compare looks whether the batch that the walk stands on is still where it was read. If SEALED was put back to an older state and
+// grew again, the walk begins anew, and must pass through what was seen.
+func (t *tail) compare(ctx context.Context) error {
+	if t.valid == 0 {
+		return nil
+	}
+	t.seen()
+	b := t.chain.Batch()
+	m, err := t.log.Sealed.Get(ctx, t.valid)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("SEALED sequence %d: %w", t.valid, err)
+	}
+	if err == nil {
+		if now, err := proof.ParseBatch(m); err == nil && now.First == b.First && now.Size == b.Size && now.Root == b.Root {
+			return nil
+		}
+	}
+	t.reset()
+	return nil
+}
+
+func (t *tail) walk(ctx context.Context) error {
+	end, gone, err := store.End(ctx, t.log.Sealed)
+	switch {
+	case err != nil:
+		return fmt.Errorf("sealed stream: %w", err)
+	case gone > 0:
+		return fmt.Errorf("%w: SEALED sequences %d to %d are unreadable", ErrLogBad, end+1, end+gone)
+	case end < t.last:
+		return fmt.Errorf("%w: it ends at sequence %d, after %d was read", ErrRolledBack, end, t.last)
 	}
 	if t.chain == nil {
-		if err := t.begin(ctx, info); err != nil {
+		if err := t.begin(ctx, end); err != nil {
 			return err
 		}
 	}
-	if t.last >= info.Last {
-		return nil
+	if t.last < end {
+		if err := t.read(ctx, end); err != nil {
+			return err
+		}
 	}
-	r, err := t.log.Sealed.Read(ctx, t.last+1)
-	if err != nil {
-		return fmt.Errorf("sealed stream: %w", err)
+	if !t.window.covers(t.chain.Size()) {
+		return errTrusted // an unreadable newest message had named a larger size
 	}
-	defer r.Close()
-	for t.last < info.Last {
-		messages, err := r.Next(ctx, 16)
+	return t.passes()
+}
+
+func (t *tail) read(ctx context.Context, end uint64) error {
+	for p, err := range store.Ahead(ctx, t.log.Sealed, t.last+1, end, proof.Parse) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
-		for _, m := range messages {
-			if err := t.message(m); err != nil {
-				return err
-			}
+		if err := t.message(p); err != nil {
+			return err
 		}
+	}
+	if t.last < end {
+		return fmt.Errorf("%w: SEALED sequences %d to %d are missing", ErrLogBad, t.last+1, end)
 	}
 	return nil
 }
 
 // begin places the walk a whole window before the end: at the log's first message, or behind a batch that is trusted for
-// its signature alone, since everything after it is chained to it.
-func (t *tail) begin(ctx context.Context, info store.Info) error {
-	size, err := t.size(ctx, info)
-	if err != nil {
-		return err
-	}
-	var from uint64
-	if reach := t.limit + windowSlack; size > reach {
-		from = size - reach
-	}
-	if from == 0 {
-		if info.First > 1 && info.Last > 0 {
-			return fmt.Errorf("%w: SEALED begins at sequence %d, after the window's begin", ErrLogBad, info.First)
+// its signature alone, since everything after it is chained to it. It begins before the newest checkpoint seen, so that the walk
+// passes through it.
+func (t *tail) begin(ctx context.Context, end uint64) error {
+	from := uint64(0)
+	if !t.whole {
+		size, err := t.size(ctx, end)
+		if err != nil {
+			return err
 		}
-		t.chain, t.window = proof.NewChain(t.keys...), newWindow(t.limit, 0)
-		return nil
+		if reach := t.limit + t.slack; size > reach {
+			from = size - reach
+		}
+		if k := t.known; k != nil {
+			from = min(from, max(k.Size, entry.MaxMessageEvents+1)-entry.MaxMessageEvents-1)
+		}
 	}
-	at, err := store.FindBatch(ctx, t.log, from)
+	if from > 0 {
+		err := t.beginBehind(ctx, from)
+		if err == nil || !errors.Is(err, errTrusted) {
+			return err
+		}
+	}
+	info, err := t.log.Sealed.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("index %d: %w", from, err)
+		return fmt.Errorf("sealed stream: %w", err)
 	}
-	if t.chain, err = proof.ResumeChain(at.Batch, at.Batch.Leaves[len(at.Batch.Leaves)-1], t.keys...); err != nil {
-		return fmt.Errorf("%w: SEALED sequence %d: %w", ErrLogBad, at.Seq, err)
+	if info.First > 1 && info.Last > 0 {
+		return fmt.Errorf("%w: SEALED begins at sequence %d, after the window's begin", ErrLogBad, info.First)
 	}
-	t.window = newWindow(t.limit, at.Batch.Size)
+	t.chain, t.window, t.whole = proof.NewChain(t.keys...), newWindow(t.limit, t.slack, 0), true
+	return nil
+}
+
+func (t *tail) beginBehind(ctx context.Context, index uint64) error {
+	at, err := store.FindBatch(ctx, t.log, index)
+	if errors.Is(err, store.ErrNotFound) {
+		return errTrusted
+	} else if err != nil {
+		return fmt.Errorf("index %d: %w", index, err)
+	}
+	chain, err := proof.ResumeChain(at.Batch, at.Batch.Leaves[len(at.Batch.Leaves)-1], t.keys...)
+	if err != nil {
+		return errTrusted
+	}
+	t.chain, t.window = chain, newWindow(t.limit, t.slack, at.Batch.Size)
 	t.last, t.valid = at.Seq, at.Seq
 	return nil
 }
 
 // size is the size that the newest readable batch names; it is a hint only.
-func (t *tail) size(ctx context.Context, info store.Info) (uint64, error) {
-	for seq := info.Last; seq >= info.First && seq > 0; seq-- {
+func (t *tail) size(ctx context.Context, end uint64) (uint64, error) {
+	for seq := end; seq > 0; seq-- {
 		m, err := t.log.Sealed.Get(ctx, seq)
 		if errors.Is(err, store.ErrNotFound) {
-			continue
+			return 0, nil // all before is gone, or what is missing shows in the walk
 		} else if err != nil {
 			return 0, fmt.Errorf("SEALED sequence %d: %w", seq, err)
 		}
@@ -110,24 +209,81 @@ func (t *tail) size(ctx context.Context, info store.Info) (uint64, error) {
 }
 
 // message takes one SEALED message into chain and window.
-func (t *tail) message(m entry.Message) error {
-	if m.Seq != t.last+1 {
-		return fmt.Errorf("%w: SEALED sequences %d to %d are missing", ErrLogBad, t.last+1, m.Seq-1)
+func (t *tail) message(p proof.Parsed) error {
+	if p.Seq != t.last+1 {
+		return fmt.Errorf("%w: SEALED sequences %d to %d are missing", ErrLogBad, t.last+1, p.Seq-1)
 	}
-	t.last = m.Seq
-	entries, err := t.chain.Next(m)
-	if errors.Is(err, proof.ErrVoid) {
-		t.void = append(t.void, m.Seq)
+	t.last = p.Seq
+	before, named := t.chain.Frontier().Clone(), t.chain.Batch().Payloads
+	entries, err := t.chain.Take(p)
+	switch {
+	case errors.Is(err, proof.ErrVoid) && !t.whole && !t.hooks.trustsBegin():
+		return errTrusted
+	case errors.Is(err, proof.ErrVoid):
+		t.void = append(t.void, p.Seq)
 		return nil
+	case err != nil:
+		return t.bad(p, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: SEALED sequence %d: %w", ErrLogBad, m.Seq, err)
-	}
-	t.valid = m.Seq
+	c := committed{batch: t.chain.Batch(), sealed: p.Seq, before: named, hashes: make([]entry.Hash, len(entries))}
+	leaves := make([][]byte, len(entries))
 	for i := range entries {
 		t.entry(&entries[i])
+		leaves[i] = entries[i].Leaf
+		if c.hashes[i], err = entry.ParseHash(entries[i].EntryHash); err != nil {
+			return err
+		}
+	}
+	if err := t.through(before, c.hashes); err != nil {
+		return err
+	}
+	t.took(c, leaves)
+	return nil
+}
+
+// bad says why a message that continues the log does not verify: if it is the first one, because the log is another's.
+func (t *tail) bad(p proof.Parsed, err error) error {
+	if p.Batch.First == 0 && len(p.Entries) > 0 {
+		if c, ok := p.Entries[0].Detail.(*entry.Config); ok && t.fits(c) != nil {
+			return t.fits(c)
+		}
+	}
+	return fmt.Errorf("%w: SEALED sequence %d: %w", ErrLogBad, p.Seq, err)
+}
+
+// through compares the checkpoint seen before with the tree at its size, if the batch just taken reaches it.
+func (t *tail) through(before proof.Frontier, hashes []entry.Hash) error {
+	k := t.known
+	if k == nil || k.Size <= before.Size() || k.Size > before.Size()+uint64(len(hashes)) {
+		return nil
+	}
+	for _, h := range hashes[:k.Size-before.Size()] {
+		before.Append(h)
+	}
+	if root := before.Root(); root != k.Root {
+		return fmt.Errorf("%w: another root of size %d: %s, and %s was seen", ErrRolledBack, k.Size, entry.FormatHash(root), entry.FormatHash(k.Root))
 	}
 	return nil
+}
+
+// passes says whether the log still reaches the newest checkpoint seen before.
+func (t *tail) passes() error {
+	if k := t.known; k != nil && t.chain.Size() < k.Size {
+		return fmt.Errorf("%w: size %d, but a checkpoint of size %d was seen", ErrRolledBack, t.chain.Size(), k.Size)
+	}
+	return nil
+}
+
+// took notes what is to be known of a batch that has become the log's newest.
+func (t *tail) took(c committed, leaves [][]byte) {
+	t.valid = c.sealed
+	if n := c.batch.Input.Place; n == proof.PlaceEnd {
+		t.part = nil
+	} else {
+		t.part = append(t.part, leaves...)
+		t.part = append([][]byte(nil), t.part[max(0, len(t.part)-n):]...)
+	}
+	t.behind(c)
 }
 
 func (t *tail) entry(e *entry.Entry) {
@@ -139,71 +295,23 @@ func (t *tail) entry(e *entry.Entry) {
 	switch d := e.Detail.(type) {
 	case *entry.Config:
 		t.config, t.configIndex = d, e.Index
-		if t.eventsCreated == "" && d.Epoch == e.InputEpoch {
-			t.eventsCreated = d.EventsCreated
-		}
 	case *entry.Epoch:
 		if e.EventType == entry.TypeEpoch {
-			t.eventsCreated = d.EventsCreated
+			t.created, t.createdEpoch = d.EventsCreated, d.Epoch
 		}
 	}
 }
 
 // commit moves the tail behind a batch of our own that SEALED has acknowledged. The window has its entries already.
 func (t *tail) commit(b *batch, seq uint64) error {
+	named := t.chain.Batch().Payloads
 	chain, err := proof.ResumeChain(b.Batch, b.Leaves[len(b.Leaves)-1], t.keys...)
 	if err != nil {
 		return fmt.Errorf("own batch at SEALED sequence %d: %w", seq, err)
 	}
-	t.chain, t.last, t.valid = chain, seq, seq
-	if b.Config != t.configIndex {
-		t.config = nil // loadConfig fetches the one that this batch brought
-	}
+	t.chain, t.last = chain, seq
+	t.config, t.configIndex = b.config, b.Config
+	t.created, t.createdEpoch = b.created, b.Input.Epoch
+	t.took(committed{batch: chain.Batch(), sealed: seq, before: named, hashes: b.hashes}, b.Leaves)
 	return nil
-}
-
-// loadConfig fetches the newest config if it lies before the window.
-func (t *tail) loadConfig(ctx context.Context) error {
-	if t.config != nil || t.chain.Size() == 0 {
-		return nil
-	}
-	e, err := t.indexed(ctx, t.chain.Batch().Config)
-	if err != nil {
-		return err
-	}
-	c, ok := e.Detail.(*entry.Config)
-	if !ok {
-		return fmt.Errorf("%w: index %d is no config", ErrLogBad, e.Index)
-	}
-	t.config, t.configIndex = c, e.Index
-	return nil
-}
-
-// indexed reads one entry from SEALED.
-func (t *tail) indexed(ctx context.Context, index uint64) (entry.Entry, error) {
-	at, err := store.FindBatch(ctx, t.log, index)
-	if err != nil {
-		return entry.Entry{}, fmt.Errorf("index %d: %w", index, err)
-	}
-	return entry.ParseEntry(at.Batch.Leaves[index-at.Batch.First])
-}
-
-// newest reads the last n entries of the log, oldest first.
-func (t *tail) newest(ctx context.Context, n int) ([]entry.Entry, error) {
-	size := t.chain.Size()
-	list := make([]entry.Entry, 0, n)
-	for i := size - uint64(n); i < size; {
-		at, err := store.FindBatch(ctx, t.log, i)
-		if err != nil {
-			return nil, fmt.Errorf("index %d: %w", i, err)
-		}
-		for ; i < at.Batch.Size && i < size; i++ {
-			e, err := entry.ParseEntry(at.Batch.Leaves[i-at.Batch.First])
-			if err != nil {
-				return nil, fmt.Errorf("index %d: %w", i, err)
-			}
-			list = append(list, e)
-		}
-	}
-	return list, nil
 }

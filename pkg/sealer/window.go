@@ -14,9 +14,11 @@ type half [16]byte
 // (SPEC 5.8). It is a ring by index, and two hash tables into it whose chains run from newer to older, so that nothing is
 // ever unlinked: a chain simply ends at the first index that has left the window. 48 bytes an entry and 16 of tables.
 type window struct {
-	limit uint64 // indexes that count; the ring holds windowSlack more, so that truncate loses none
+	limit uint64 // indexes that count
+	slack uint64 // indexes that the ring holds beyond them, so that truncate can bring them back
 	low   uint64 // no index below was added: where the ring begins
 	next  uint64 // the index that is added next
+	peak  uint64 // the highest that next ever was: what the ring has overwritten follows from it
 	ring  []record
 	keys  []uint64 // newest index + 1 by key, 0 none
 	exact []uint64 // newest index + 1 by key and fingerprint
@@ -29,13 +31,13 @@ type record struct {
 	event               bool
 }
 
-// windowSlack is how many indexes can be taken back: more than the batches in flight and one message hold.
+// windowSlack is how many indexes can be taken back: more than the batches in flight and two messages hold.
 const windowSlack = 4096
 
-func (w *window) most() uint64 { return w.limit + windowSlack }
+func (w *window) most() uint64 { return w.limit + w.slack }
 
-func newWindow(limit, from uint64) *window {
-	w := &window{limit: limit, low: from, next: from, seed: rand.Uint64() | 1}
+func newWindow(limit, slack, from uint64) *window {
+	w := &window{limit: limit, slack: slack, low: from, next: from, peak: from, seed: rand.Uint64() | 1}
 	w.resize(min(w.most(), 1024))
 	return w
 }
@@ -47,6 +49,7 @@ func (w *window) add(event bool, key, print windowKey) {
 	}
 	w.link(w.next, record{key: half(key[:16]), print: half(print[:16]), event: event})
 	w.next++
+	w.peak = max(w.peak, w.next)
 }
 
 func (w *window) link(index uint64, r record) {
@@ -118,10 +121,15 @@ func (w *window) holds(i uint64) bool {
 
 func (w *window) at(i uint64) *record { return &w.ring[(i-1)%uint64(len(w.ring))] }
 
+// covers says whether the window of an index is known in full.
+func (w *window) covers(size uint64) bool {
+	return size >= w.low && (w.low == 0 || size-w.low >= w.limit)
+}
+
 // truncate takes back the indexes from size on, newest first. It says false, and does nothing, if the ring has already
 // lost indexes that would come back into the window.
 func (w *window) truncate(size uint64) bool {
-	if size < w.low || w.next-size > windowSlack {
+	if size > w.next || !w.covers(size) || w.peak-size > w.slack {
 		return false
 	}
 	for w.next > size {

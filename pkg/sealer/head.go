@@ -1,0 +1,32 @@
+package sealer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// putHead writes the newest checkpoint to the HEAD cache. It is signed, so a lost or an old one deceives nobody; still the newest wins: another
+// sealer may be ahead, and what it wrote, or a witness added to, stays.
+func (s *Sealer) putHead(ctx context.Context, c committed) error {
+	head, key := s.cfg.Log.Head, s.identity.log
+	for {
+		old, revision, err := head.Get(ctx, key)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			err = head.Create(ctx, key, c.batch.Checkpoint)
+		case err != nil:
+			return err
+		default:
+			if o, err := proof.OpenCheckpoint(old, s.keys...); err == nil && o.Size >= c.batch.Size {
+				return nil
+			}
+			err = head.Update(ctx, key, c.batch.Checkpoint, revision)
+		}
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+}
