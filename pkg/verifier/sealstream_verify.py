@@ -304,7 +304,7 @@ def verify_export(args, result):
         check([manifest["origin"], manifest["log"]] == [origin, *origin.split("/")[-2:-1]], "origin or log of the manifest")
         check(whole or [manifest["size"], manifest["root"]] == [size, root.hex()], "size or root of the manifest")
         export, roots = Export(whole, head, keys, result), {0: sha256()}
-        for line in itertools.chain([line] if line else [], lines):
+        for line in itertools.chain([] if line is None else [line], lines):
             export.take(line)
             roots.update({other[2]: fold(export.roots) for other in others if other[2] == export.found[0]})
     said = export.finish(manifest)

@@ -92,6 +92,8 @@ class WholeExports(Case):
             ("not JSON", raw(3, b"{", b"["), 2, ""),
             ("a member of the line twice", raw(3, b"{", b'{"leaf":"",'), 2, "twice"),
             ("an empty line", lambda lines: lines.insert(3, b""), 2, ""),
+            ("an empty line in front", lambda lines: lines.insert(1, b""), 0, ""),
+            ("an empty line behind", lambda lines: lines.append(b""), 16, "more entries"),
             ("a leaf left out", lambda lines: lines.pop(4), 3, "index 4"),
             ("a leaf doubled", lambda lines: lines.insert(4, lines[3]), 3, "index 2"),
             ("leaves swapped", lambda lines: lines.insert(3, lines.pop(4)), 2, "index 3"),
