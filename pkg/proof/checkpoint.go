@@ -121,6 +121,9 @@ func openCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error)
 		return Checkpoint{}, err
 	}
 	for _, sig := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil { // note.Open overlooks the bits left over
+			return Checkpoint{}, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
+		}
 		if sig.Name == c.Origin {
 			c.Note = signed
 			return c, nil
