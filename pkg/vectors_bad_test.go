@@ -162,6 +162,9 @@ func (v *batchVectors) badAccounts(t *testing.T) {
 	bad(4, "an event behind the duplicate entry", 3, end, func(s *chainStory) { s.own(3, 2, entry.TypeDuplicate, dup(at(1, 1))).event(3, 2, "4") })
 	bad(3, "another epoch without an epoch entry", 3, 2, func(s *chainStory) { s.epoch = 2; s.event(3, 1, "3") })
 	bad(3, "the input position names a message that the entries do not reach", 4, end, func(s *chainStory) { s.rest() })
+	bad(3, "the input position counts an entry too many", 3, 3, func(s *chainStory) { s.event(3, 1, "3") })
+	bad(3, "the input position counts an entry too few", 3, 2, func(s *chainStory) { s.rest() })
+	bad(3, "the input position is the last message of a gap", 5, 1, func(s *chainStory) { s.rest().own(5, 0, entry.TypeGap, &entry.Gap{From: 4, To: 5}) })
 	epoch := func(s *chainStory, number uint64, change func(*entry.After)) {
 		after := entry.After{InputEpoch: 1, InputSeq: 3, Size: s.frontier.Size(), Root: entry.FormatHash(s.frontier.Root())}
 		change(&after)

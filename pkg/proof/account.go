@@ -16,7 +16,8 @@ type accounting struct {
 	next       uint64 // position expected next in this message
 	holes      []uint64
 	closed     bool // nothing more may come of this message
-	made       int  // entries made of the message, those before it included
+	made       int  // entries made of the message itself
+	before     int  // gap and epoch entries in front of it; or, while made is 0, of the message to come
 }
 
 // entry takes the next entry of the log; root is that of the tree before it.
@@ -67,8 +68,12 @@ func (a *accounting) message(e *entry.Entry) error {
 	if a.started && !a.any && e.InputSeq != a.seq+1 {
 		return fmt.Errorf("EVENTS sequence %d after %d, without a gap entry", e.InputSeq, a.seq)
 	}
+	before := a.before
+	if a.made > 0 {
+		before = 0 // they were those of the message that ends here
+	}
 	a.begin(e.InputEpoch, e.InputSeq)
-	a.made++
+	a.made, a.before = 1, before
 	return nil
 }
 
@@ -92,7 +97,7 @@ func (a *accounting) gap(e *entry.Entry, d *entry.Gap) error {
 		return fmt.Errorf("gap from %d to %d after EVENTS sequence %d", d.From, d.To, a.seq)
 	}
 	a.begin(e.InputEpoch, d.To)
-	a.closed = true
+	a.closed, a.before = true, 1
 	return nil
 }
 
@@ -106,7 +111,7 @@ func (a *accounting) newEpoch(e *entry.Entry, d *entry.Epoch, root entry.Hash) e
 		return fmt.Errorf("epoch %d does not continue epoch %d at EVENTS sequence %d", d.Epoch, a.epoch, a.seq)
 	}
 	a.begin(d.Epoch, 0)
-	a.any, a.closed = true, true
+	a.any, a.closed, a.before = true, true, 1
 	return nil
 }
 
@@ -136,14 +141,14 @@ func (a *accounting) duplicate(e *entry.Entry, d *entry.Duplicate) error {
 // resume begins behind a batch.
 func (a *accounting) resume(p Position) {
 	a.begin(p.Epoch, p.Seq)
-	a.made = 1
+	a.made = max(p.Place, 1)
 	a.closed = p.Place == PlaceEnd
 	a.partial = !a.closed
 }
 
 // reaches says whether a batch's input position fits the entries up to its end.
 func (a *accounting) reaches(p Position, last *entry.Entry) error {
-	own := a.seq == p.Seq && !a.any
+	own := a.seq == p.Seq && !a.any && a.made > 0
 	switch {
 	case p.Epoch != a.epoch:
 		return fmt.Errorf("input position names epoch %d, the entries are of %d", p.Epoch, a.epoch)
@@ -151,6 +156,8 @@ func (a *accounting) reaches(p Position, last *entry.Entry) error {
 		return fmt.Errorf("input position names a message of %s, the entries one of %s", entry.FormatReceived(p.Time), last.ReceivedAt)
 	case !own && (p.Place == PlaceEnd || !a.any && p.Seq != a.seq+1):
 		return fmt.Errorf("input position names EVENTS sequence %d, the entries reach %d", p.Seq, a.seq)
+	case p.Place != PlaceEnd && p.Place != a.before+a.made:
+		return fmt.Errorf("input position counts %d entries of EVENTS sequence %d, there are %d", p.Place, p.Seq, a.before+a.made)
 	}
 	if own && p.Place == PlaceEnd {
 		if err := a.end(); err != nil {

@@ -201,6 +201,7 @@ class Sealed:
         self.keys, self.result = [sv.read_key(vkey) for vkey in vkeys], new_result()
         self.log = sv.Export(True, (self.keys[0][0], 2**53, None), self.keys, self.result)
         self.input, self.payloads = (1, 0, 0), 0
+        self.message, self.made = (0, 0), 0  # the message that the entries reach, and how many there are of it
 
     def read(self, message):
         """(verdict, first bad index); a message that is not good leaves nothing behind that the next one sees."""
@@ -255,6 +256,7 @@ class Sealed:
         else:
             sv.check((seq, head["Input-Time"]) == (last["input_seq"], last["received_at"]), "not the message of the last entry")
             sv.check(place != 1000 or not self.log.holes, "the message has ended, and a position is in no entry")
+        sv.check(place in (1000, self.count(leaves)), "the place is not the number of entries")
         with_data = any("data_hash" in json.loads(leaf) for leaf in leaves)
         payloads = int(head["Payloads"])
         sv.check(payloads > self.payloads if with_data else payloads == self.payloads, "the number of the PAYLOADS message")
@@ -264,6 +266,17 @@ class Sealed:
         sv.check((origin, size, root) == (self.log.head[0], int(head["Size"]), sv.fold(self.log.roots)), "the checkpoint")
         sv.check(head["Root"] == root.hex(), "the root")
         self.input, self.payloads = self.place(head), payloads
+
+    def count(self, leaves):
+        for leaf in map(json.loads, leaves):
+            message = leaf["input_epoch"], leaf["input_seq"]
+            if leaf["event_type"] in ("sealstream.gap", "sealstream.epoch"):
+                self.message, self.made = None, 1
+            elif message == self.message:
+                self.made += 1
+            else:
+                self.message, self.made = message, 1 + (self.made if self.message is None else 0)
+        return self.made
 
     def chain(self, leaves, root):
         """Takes the leaves in. Where a link is broken, the first of the two is bad if the root knows the hash that the other names."""
