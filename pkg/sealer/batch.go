@@ -33,6 +33,7 @@ type sequencer struct {
 	signer   *proof.Signer
 	skip     []entry.Entry // the entries of the next message that are in the log already
 	current  *batch
+	record   []byte             // a payload record under way
 	emit     func(*batch) error // hands a full batch on; blocks while four are in flight
 }
 
@@ -40,10 +41,10 @@ type sequencer struct {
 func (q *sequencer) message(p prepared) error {
 	var failed error
 	place := 0
-	err := q.state.step(p, func(e entry.Entry, payload *entry.Payload) {
+	err := q.state.step(p, func(e entry.Entry, d *entry.Draft) {
 		place++
 		if failed == nil {
-			failed = q.entry(e, payload, p, place)
+			failed = q.entry(e, d, p, place)
 		}
 	})
 	if err == nil {
@@ -59,7 +60,7 @@ func (q *sequencer) message(p prepared) error {
 }
 
 // entry adds one entry, which is the place-th of its message.
-func (q *sequencer) entry(e entry.Entry, payload *entry.Payload, p prepared, place int) error {
+func (q *sequencer) entry(e entry.Entry, d *entry.Draft, p prepared, place int) error {
 	if len(q.skip) > 0 {
 		if q.skip[0].EntryHash != e.EntryHash {
 			return fmt.Errorf("%w: sealing EVENTS sequence %d again makes another entry at index %d", ErrRefused, p.msg.Seq, e.Index)
@@ -70,9 +71,10 @@ func (q *sequencer) entry(e entry.Entry, payload *entry.Payload, p prepared, pla
 	if len(e.Leaf) > entry.MaxLeafBytes {
 		return fmt.Errorf("%w: EVENTS sequence %d makes a leaf of %d bytes", ErrRefused, p.msg.Seq, len(e.Leaf))
 	}
-	var record []byte
-	if payload != nil {
-		record = append(payload.AppendRecord(make([]byte, 0, len(payload.Data)+len(payload.Data)/8+128)), '\n')
+	record := d.AppendRecord(q.record[:0], e.Index)
+	if len(record) > 0 {
+		record = append(record, '\n')
+		q.record = record // its memory is used again
 	}
 	if b := q.current; b != nil && (len(b.Leaves) == q.limits.entries || b.leafBytes+len(e.Leaf)+1 > q.limits.leafBytes ||
 		len(b.payloads)+len(record) > q.limits.payloadBytes && len(b.payloads) > 0) {

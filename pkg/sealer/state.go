@@ -24,18 +24,18 @@ type state struct {
 	opening *entry.Draft // an epoch entry that goes before the next message's entries
 }
 
-// step turns one prepared message into entries, in the order of SPEC 5, and yields each with its payload. After an error
+// step turns one prepared message into entries, in the order of SPEC 5, and yields each with the draft it was made of, which has its data. After an error
 // the state is void; the only errors are those that must stop the sealer before it seals anything.
-func (s *state) step(p prepared, yield func(entry.Entry, *entry.Payload)) error {
+func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
 	seal := func(d entry.Draft, it *item) {
-		e, payload := d.Seal(s.size, s.prev)
+		e, _ := d.Seal(s.size, s.prev)
 		if it != nil && d.IsEvent() {
 			s.window.add(true, it.key, it.print)
 		} else {
 			s.window.add(false, windowKey{}, windowKey{})
 		}
 		s.size, s.prev = s.size+1, e.EntryHash
-		yield(e, payload)
+		yield(e, &d)
 	}
 	if s.size == 0 {
 		return s.create(p, seal)
