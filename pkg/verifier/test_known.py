@@ -96,6 +96,8 @@ class KnownAnswers(unittest.TestCase):
                               ("bad then good", note + line.replace("yaQM", "yaQI")),
                               ("signature", note.replace("Uw2QOkn8", "Uw2QOkn9")),
                               ("no signature", "This is an example message.\n\n"),
+                              ("a control character in a witness's name", note + witness.replace("witness", "wit\x01ness")),
+                              ("a witness's id alone", note + "\u2014 w MTIzNA==\n"),
                               ("no line feed", note[:-1]), ("a control character", note.replace("an", "a\rn")),
                               ("dash", note.replace("\u2014", "-")), ("two spaces", note.replace("foo Uw", "foo  Uw"))):
             with self.assertRaises(ValueError, msg=name):

@@ -211,6 +211,7 @@ class WholeExports(Case):
                 ("no detail", lambda log: log.own("gap", 8, None), "detail"),
                 ("detail", lambda log: log.own("gap", 8, {"from": 8}), "missing member 'to'"),
                 ("rejected digest", lambda log: log.rejected(8, b"x", digest="0" * 64), "fit"),
+                ("rejected digest at 4,096", lambda log: log.rejected(8, b"x" * 4096, digest="0" * 64), "fit"),
                 ("rejected size", lambda log: log.rejected(8, b"x", size=2), "first 4,096"),
                 ("rejected long size", lambda log: log.rejected(8, b"x" * 10, size=4097), "first 4,096"),
                 ("rejected field", lambda log: log.rejected(8, b"x", field=""), "field"),
