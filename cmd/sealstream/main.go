@@ -23,8 +23,8 @@ func main() {
 // commands is the command line: one field a verb, each in a file of its own.
 type commands struct {
 	JSON    bool             `help:"Print JSON."`
-	Server  string           `help:"Where the API is." default:"http://127.0.0.1:8420" env:"SEALSTREAM_SERVER" placeholder:"URL"`
-	Log     string           `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	Server  string           `help:"Where the API is (default http://127.0.0.1:8420)." default:"http://127.0.0.1:8420" env:"SEALSTREAM_SERVER" placeholder:"URL"`
+	Log     string           `help:"Name of the log (default: default)." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Up         upCmd         `cmd:"" help:"Run the whole log in this process, with an embedded NATS server."`
