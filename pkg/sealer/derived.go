@@ -150,7 +150,8 @@ const (
 )
 
 func (t *trimmer) trim(ctx context.Context, c committed) error {
-	keep := c.batch.Input.Seq
+	at := c.batch.Input
+	keep := at.Seq
 	if keep < t.done { // a new EVENTS counts from the begin
 		t.done = 0
 	}
@@ -160,6 +161,12 @@ func (t *trimmer) trim(ctx context.Context, c committed) error {
 	case keep < t.done+trimStep && time.Since(t.last) < trimRest:
 		return errLater
 	default:
+		m, err := t.s.cfg.Log.Events.Get(ctx, keep)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !holds(m, at) {
+			return nil // another sealer was here, or EVENTS has lost this message: then nothing before it is known to be sealed
+		} else if err != nil {
+			return err
+		}
 		if err := p.PurgeBelow(ctx, keep); err != nil {
 			return err
 		}

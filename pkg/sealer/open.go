@@ -10,10 +10,13 @@ import (
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
-// start is what the loop begins with: the sequencer, and the EVENTS sequence from which to read.
+// start is what the loop begins with.
 type start struct {
 	sequencer *sequencer
-	from      uint64
+	from      uint64          // EVENTS sequence from which to read
+	at        *proof.Position // committed, and found in EVENTS; nil: nothing of this EVENTS is sealed yet
+	created   string          // of EVENTS; "" if that is not known
+	least     uint64          // EVENTS reached this sequence
 }
 
 // open makes the sealer's state from the end of SEALED. It is the ordinary start, and the whole of recovery: nothing
@@ -52,13 +55,13 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 	st.epoch, st.created = at.Epoch, t.created
 	if err := s.checkInput(ctx, t, at); err != nil && !s.cfg.hooks.blind(err) {
 		from, err := s.reopen(ctx, st, at, err)
-		return start{q, from}, err
+		return start{sequencer: q, from: from, created: st.created, least: from}, err
 	}
 	if at.Place == proof.PlaceEnd {
 		st.next = at.Seq + 1
-		return start{q, st.next}, nil
+		return start{q, st.next, &at, st.created, at.Seq}, nil
 	}
-	return start{q, at.Seq}, s.resume(t, q, at)
+	return start{q, at.Seq, &at, st.created, at.Seq}, s.resume(t, q, at)
 }
 
 func (s *Sealer) openEmpty(ctx context.Context, q *sequencer) (start, error) {
@@ -70,7 +73,7 @@ func (s *Sealer) openEmpty(ctx context.Context, q *sequencer) (start, error) {
 		return start{}, fmt.Errorf("%w: nothing is sealed, but EVENTS begins at sequence %d", ErrInputLost, info.First)
 	}
 	q.state.created = entry.FormatReceived(info.Created)
-	return start{q, 1}, nil
+	return start{sequencer: q, from: 1, created: q.state.created}, nil
 }
 
 // resume puts the state back to before a message of which only the first entries are committed. Sealing it again makes
@@ -120,14 +123,30 @@ func (s *Sealer) checkInput(ctx context.Context, t *tail, at proof.Position) err
 		return fmt.Errorf("%w: it was created %s, the log seals one created %s", ErrInputLost, created, t.created)
 	}
 	m, err := s.cfg.Log.Events.Get(ctx, at.Seq)
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w: sequence %d, up to which was sealed, is gone", ErrInputLost, at.Seq)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s.inputGone(ctx, t, at)
+	case err != nil:
 		return fmt.Errorf("EVENTS sequence %d: %w", at.Seq, err)
-	}
-	if m.Digest() != at.Digest || !m.Time.Equal(at.Time) {
+	case !holds(m, at):
 		return fmt.Errorf("%w: sequence %d, up to which was sealed, holds another message", ErrInputLost, at.Seq)
 	}
 	return nil
+}
+
+// holds says whether a message is the one that an input position names.
+func holds(m entry.Message, at proof.Position) bool {
+	return m.Digest() == at.Digest && m.Time.Equal(at.Time)
+}
+
+// inputGone tells a message that was lost from one that another sealer has trimmed, behind a commit that this one has not read yet.
+func (s *Sealer) inputGone(ctx context.Context, t *tail, at proof.Position) error {
+	end, _, err := store.End(ctx, s.cfg.Log.Sealed)
+	switch {
+	case err != nil:
+		return fmt.Errorf("sealed stream: %w", err)
+	case end != t.last:
+		return fmt.Errorf("%w: it ends at sequence %d, not %d", errLost, end, t.last)
+	}
+	return fmt.Errorf("%w: sequence %d, up to which was sealed, is gone", ErrInputLost, at.Seq)
 }

@@ -40,8 +40,9 @@ func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 	}
 	epoch := max(begin.sequencer.state.epoch, 1)
 	stage(func() error { defer close(jobs); return s.fetch(ctx, begin.from, epoch, jobs) })
-	stage(func() error { defer close(batches); return s.sequence(ctx, begin.sequencer, jobs, batches) })
+	stage(func() error { defer close(batches); return s.sequence(ctx, begin, jobs, batches) })
 	stage(func() error { return s.commit(ctx, batches) })
+	stage(func() error { return s.watch(ctx, begin) })
 	group.Wait()
 	return context.Cause(ctx)
 }
@@ -109,7 +110,8 @@ func (s *Sealer) prepare(j *job, epoch uint64, work chan<- func()) {
 }
 
 // sequence seals prepared messages in order. A batch goes out when it is full, or when nothing more is waiting.
-func (s *Sealer) sequence(ctx context.Context, q *sequencer, jobs <-chan *job, batches chan<- *batch) error {
+func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, batches chan<- *batch) error {
+	q, from := begin.sequencer, begin.from
 	q.emit = func(b *batch) error { return s.sendPayloads(ctx, b, batches) }
 	for {
 		var j *job
@@ -135,7 +137,7 @@ func (s *Sealer) sequence(ctx context.Context, q *sequencer, jobs <-chan *job, b
 		}
 		<-j.ready
 		for i, p := range j.prepared {
-			if err := s.gap(ctx, q, p.msg.Seq, batches); err != nil {
+			if err := s.gap(ctx, q, from, p.msg.Seq, batches); err != nil {
 				return err
 			}
 			if err := q.message(p); err != nil {
@@ -149,9 +151,12 @@ func (s *Sealer) sequence(ctx context.Context, q *sequencer, jobs <-chan *job, b
 
 // gap makes sure that EVENTS messages are really gone before a gap is sealed: nobody else may have sealed them meanwhile (and trimmed
 // EVENTS behind that), and the leader must have answered twice more that they are not there.
-func (s *Sealer) gap(ctx context.Context, q *sequencer, seq uint64, batches chan<- *batch) error {
+func (s *Sealer) gap(ctx context.Context, q *sequencer, begin, seq uint64, batches chan<- *batch) error {
 	next := q.state.next
-	if next == 0 || seq == next {
+	if next == 0 { // index 0, or an epoch: it begins with the first message that there is
+		next = begin
+	}
+	if seq == next {
 		return nil
 	}
 	if seq < next {
@@ -177,7 +182,7 @@ func (s *Sealer) gap(ctx context.Context, q *sequencer, seq uint64, batches chan
 			return fmt.Errorf("%w: EVENTS sequence %d was left out in reading", errLost, first)
 		}
 	}
-	s.log.WarnContext(ctx, "EVENTS messages are gone; a gap is sealed", "log", s.identity.log, "from", next, "to", seq-1)
+	s.log.WarnContext(ctx, "EVENTS messages are gone", "log", s.identity.log, "from", next, "to", seq-1)
 	return nil
 }
 
@@ -295,6 +300,8 @@ func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 	if err := s.tail.commit(b, seq); err != nil {
 		return err
 	}
+	at := s.tail.chain.Input()
+	s.input.Store(&at)
 	s.update(func(st *Status) { s.fill(st); st.Batches++; st.Committed = time.Now() })
 	s.derived.notify(committed{batch: s.tail.chain.Batch(), sealed: seq})
 	return nil

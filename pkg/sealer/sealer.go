@@ -56,6 +56,7 @@ type Sealer struct {
 	tail    *tail // owned by Run
 	derived *derived
 	budget  *budget
+	input   atomic.Pointer[proof.Position] // the newest committed; nil: none, or it is of an EVENTS that is lost
 	status  atomic.Pointer[Status]
 }
 
@@ -134,13 +135,14 @@ func (s *Sealer) Run(ctx context.Context) error {
 	defer cancel()
 	done := s.derived.run(ctx)
 	defer func() { cancel(); <-done }()
-	doubted := false
+	var doubted error // what the answer before said
 	for wait := time.Duration(0); ; {
 		progress, err := s.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if fatal(err) && (doubted || !oneAnswer(err)) {
+		doubt := oneAnswer(err)
+		if errors.Is(err, ErrRefused) || doubt != nil && doubt == doubted {
 			return err
 		}
 		if progress {
@@ -149,7 +151,7 @@ func (s *Sealer) Run(ctx context.Context) error {
 		s.log.WarnContext(ctx, "sealer opens the log again", "log", s.identity.log, "cause", err)
 		s.update(func(st *Status) { st.Recovered++ })
 		wait = min(max(2*wait, time.Millisecond), time.Second)
-		if doubted = fatal(err); doubted {
+		if doubted = doubt; doubt != nil {
 			s.forget()
 			wait = time.Second
 		}
@@ -167,19 +169,15 @@ func (s *Sealer) Run(ctx context.Context) error {
 // fullWait is how long a sealer waits when a stream is full.
 const fullWait = 10 * time.Second
 
-func fatal(err error) bool { return oneOf(err, ErrNotCreated, ErrRefused) || oneAnswer(err) }
-
-// oneAnswer says whether an error may come from a single wrong answer, of a broker that was just deposed: it stops a sealer when it is
-// found a second time.
-func oneAnswer(err error) bool { return oneOf(err, ErrInputLost, ErrRolledBack, ErrLogBad) }
-
-func oneOf(err error, list ...error) bool {
-	for _, f := range list {
+// oneAnswer is what an error says that may come from a single wrong answer, of a broker that was just deposed: it stops a sealer when the next
+// answer says the same. Nil for other errors.
+func oneAnswer(err error) error {
+	for _, f := range []error{ErrNotCreated, ErrInputLost, ErrRolledBack, ErrLogBad} {
 		if errors.Is(err, f) {
-			return true
+			return f
 		}
 	}
-	return false
+	return nil
 }
 
 // session opens the log and seals until something goes wrong.
@@ -189,6 +187,7 @@ func (s *Sealer) session(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	s.cfg.hooks.open(&begin)
+	s.input.Store(begin.at)
 	s.update(func(st *Status) { s.fill(st) })
 	if b := s.tail.chain.Batch(); b.Size > 0 {
 		s.derived.notify(committed{batch: b, sealed: s.tail.valid})

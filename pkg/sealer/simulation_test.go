@@ -1,0 +1,85 @@
+package sealer
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	oneSeed  = flag.Uint64("seed", 0, "simulate this seed alone, and show what happens")
+	allSeeds = flag.Int("seeds", 0, "how many seeds TestSimulation simulates; 0: 5000, or 500 with -short")
+)
+
+// simulate runs one seed, and says what is wrong with it.
+func simulate(t *testing.T, p plan, trace bool) (w *world, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		w = newWorld(p, trace)
+		w.publish(1)
+		for n := range p.sealers {
+			w.host(n)
+		}
+		w.act(w.administrator)
+		if err = w.run(); err == nil {
+			err = w.failed()
+		}
+		if err == nil {
+			err = w.check()
+		}
+		w.locked(func() { w.stopping = true })
+		w.stop()
+		w.actors.Wait()
+	})
+	return w, err
+}
+
+// explain runs a failed seed again, to show its end.
+func explain(t *testing.T, p plan) string {
+	w, err := simulate(t, p, true)
+	lines := strings.Split(w.trace.String(), "\n")
+	return fmt.Sprintf("%v\n%s\n%+v", err, strings.Join(lines[max(0, len(lines)-150):], "\n"), p)
+}
+
+// TestSimulation: whatever goes wrong between sealers and store, the log is right in the end. A failed seed is run again by
+// `go test ./pkg/sealer -run Simulation -seed N`.
+func TestSimulation(t *testing.T) {
+	if *oneSeed > 0 {
+		w, err := simulate(t, newPlan(*oneSeed), true)
+		fmt.Println(w.trace)
+		if err != nil {
+			t.Fatalf("seed %d: %v", *oneSeed, err)
+		}
+		return
+	}
+	seeds := *allSeeds
+	if seeds == 0 {
+		seeds = 5000
+		if testing.Short() {
+			seeds = 500
+		}
+	}
+	begin := time.Now()
+	var next, steps, entries atomic.Uint64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed := next.Add(1); seed <= uint64(seeds) && !t.Failed(); seed = next.Add(1) {
+				w, err := simulate(t, newPlan(seed), false)
+				if err != nil {
+					t.Errorf("seed %d: %v\n\nAgain: %s", seed, err, explain(t, newPlan(seed)))
+				}
+				steps.Add(uint64(w.steps))
+				entries.Add(w.newest.Size)
+			}
+		})
+	}
+	workers.Wait()
+	took := time.Since(begin)
+	t.Logf("%d seeds, %d steps, %d entries in %v: %.0f seeds/s", seeds, steps.Load(), entries.Load(), took.Round(time.Millisecond), float64(seeds)/took.Seconds())
+}

@@ -1,0 +1,66 @@
+package sealer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// watchEvery is how often an idle sealer looks whether EVENTS is still what it has sealed.
+const watchEvery = 10 * time.Second
+
+// watch ends the pipeline when EVENTS has lost what was sealed. While messages come, the reader tells that its broker was away; but where nothing
+// comes behind the input position it would wait there, and what the broker takes in again before it would not be sealed.
+func (s *Sealer) watch(ctx context.Context, begin start) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for last := begin.at; ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		at := s.input.Load()
+		if at != last { // it is busy
+			last = at
+			continue
+		}
+		var err error
+		if at == nil {
+			err = s.watchBegin(ctx, begin)
+		} else {
+			err = s.watchInput(ctx, *at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Sealer) watchInput(ctx context.Context, at proof.Position) error {
+	m, err := s.cfg.Log.Events.Get(ctx, at.Seq)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && !holds(m, at):
+		return fmt.Errorf("%w: EVENTS sequence %d, up to which was sealed, is gone or another", errLost, at.Seq)
+	case err != nil:
+		return fmt.Errorf("EVENTS sequence %d: %w", at.Seq, err)
+	}
+	return nil
+}
+
+// watchBegin does the same where nothing of this EVENTS is sealed yet.
+func (s *Sealer) watchBegin(ctx context.Context, begin start) error {
+	info, err := s.cfg.Log.Events.Info(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("events stream: %w", err)
+	case entry.FormatReceived(info.Created) != begin.created || info.Last < begin.least:
+		return fmt.Errorf("%w: EVENTS is not what it was", errLost)
+	}
+	return nil
+}
