@@ -286,12 +286,22 @@ func checkFast(raw []byte, maxDepth int) bool {
 func (e *Event) readFast(raw []byte) bool {
 	f := newFastScanner(raw)
 	defer f.free()
+	if !e.scan(f) {
+		return false
+	}
+	f.space()
+	return f.i == len(f.s)
+}
+
+// scan is readFast for an event that stands in a longer text.
+func (e *Event) scan(f *fastScanner) bool {
+	outer := len(f.names)
 	if !f.byte('{') {
 		return false
 	}
 	version, begin, end := false, 0, 0
 	for {
-		if !f.name(0) || !f.byte(':') {
+		if !f.name(outer) || !f.byte(':') {
 			return false
 		}
 		switch name := f.names[len(f.names)-1]; string(name) {
@@ -312,22 +322,19 @@ func (e *Event) readFast(raw []byte) bool {
 			}
 			version = version || string(name) == "specversion"
 		}
-		if f.byte(',') {
-			continue
+		if !f.byte(',') {
+			break
 		}
-		break
 	}
-	if !f.byte('}') {
-		return false
-	}
-	if f.space(); f.i != len(f.s) || !version {
+	f.names = f.names[:outer]
+	if !f.byte('}') || !version {
 		return false
 	}
 	if end > 0 {
 		if !isJSON(e.Extensions["datacontenttype"]) {
 			return false
 		}
-		e.Data, e.HasData, e.rawJSON = raw[begin:end:end], true, true
+		e.Data, e.HasData, e.rawJSON = f.s[begin:end:end], true, true
 	}
 	return true
 }

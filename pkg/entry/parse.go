@@ -244,6 +244,13 @@ var ErrTooMany = fmt.Errorf("more than %d events", MaxMessageEvents)
 
 // SplitBatch splits a JSON array into the raw text of its elements, parts of body. An empty array is an error.
 func SplitBatch(body []byte) ([][]byte, error) {
+	if events, ok := splitFast(body); ok {
+		return events, nil
+	}
+	return splitGeneral(body)
+}
+
+func splitGeneral(body []byte) ([][]byte, error) {
 	var events [][]byte
 	err := walkArray(body, func(v []byte) error {
 		if len(events) == MaxMessageEvents {

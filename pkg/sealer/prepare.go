@@ -119,20 +119,19 @@ func (p *prepared) whole(ev entry.Event, err error, token string) {
 
 // records reads ingest's own message.
 func (p *prepared) records() {
-	parts, err := entry.SplitBatch(p.msg.Data)
+	list, err := entry.ParseRecords(p.msg.Data)
 	if err != nil {
 		p.refuse(err)
 		return
 	}
-	p.items = make([]item, 0, len(parts)+1)
-	for _, raw := range parts {
-		r, err := entry.ParseRecord(raw)
-		if err != nil {
-			p.add(entry.Event{}, err, "", raw, "")
-			continue
+	p.items = make([]item, 0, len(list)+1)
+	for i := range list {
+		r := &list[i]
+		whole := r.Record.Event
+		if whole == nil {
+			whole = r.Raw
 		}
-		ev, err := entry.ParseEvent(r.Event)
-		p.add(ev, err, "", r.Event, r.Publisher)
+		p.add(r.Event, r.Err, "", whole, r.Record.Publisher)
 	}
 }
 
