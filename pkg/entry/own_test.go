@@ -267,6 +267,16 @@ func TestCheckOfEventsMadeInGo(t *testing.T) {
 			t.Errorf("%s: field %q, %v; want %q", name, got, err, c.field)
 		}
 	}
+	for name, c := range map[string]struct {
+		e    Event
+		want bool
+	}{"none": {Event{}, false}, "said, of no bytes": {Event{HasData: true}, true}, "bytes, not said": {Event{Data: []byte("x")}, true}, "no bytes, not said": {Event{Data: []byte{}}, true}} {
+		e := c.e
+		e.ID, e.Source, e.Type = "1", "s", "x"
+		if err := e.Check(); err != nil || e.HasData != c.want {
+			t.Errorf("data %s: %v, %v", name, e.HasData, err)
+		}
+	}
 	e := Event{ID: "1", Source: "s", Type: "x"}
 	if err := e.SetJSON([]byte(" {\"a\": 1} ")); err != nil || string(e.Data) != `{"a": 1}` || !e.HasData {
 		t.Errorf("%q, %v", e.Data, err)
