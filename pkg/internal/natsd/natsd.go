@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,15 @@ const (
 	internal  = "sealstream"
 )
 
+// The two accounts. Streams and buckets live in one; whoever shows no credentials is in the other, and reaches of the first what it exports.
+// One account and permissions would not do: JetStream acknowledges a message to whatever reply subject its publisher names, so that anyone who
+// may publish an event could have acknowledgements written to SEALED, to HEAD, or into the API. A reply subject that comes through an
+// import stands for a subject of the importing account alone.
+const (
+	accountLog    = "LOG"
+	accountAgents = "AGENTS"
+)
+
 // InboxPrefix begins the inboxes of this process. Anonymous clients cannot subscribe to it, and so cannot read its answers.
 const InboxPrefix = "_SEALSTREAM"
 
@@ -84,7 +94,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	log := &logger{log: cfg.Logger, fatal: make(chan string, 1)}
 	s.server.SetLoggerV2(log, false, false, false)
-	go s.server.Start()
+	started := make(chan struct{})
+	go func() { s.server.Start(); close(started) }()
 	ready := make(chan bool, 1)
 	go func() { ready <- s.server.ReadyForConnections(startTimeout) }()
 	select {
@@ -98,8 +109,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	<-started // or it would go on making files
 	s.Shutdown()
-	return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	return nil, fmt.Errorf("%w on %s: %w", ErrStart, cfg.StoreDir, err)
 }
 
 func (s *Server) options() (*server.Options, error) {
@@ -113,9 +125,8 @@ func (s *Server) options() (*server.Options, error) {
 	if !s.cfg.Relaxed {
 		opts.SyncInterval = time.Minute // of what is not messages: meta data
 	}
-	opts.Users = []*server.User{
-		{Username: internal, Password: s.password},
-		{Username: anonymous, Password: rand.Text(), Permissions: public(s.cfg.Log)},
+	if err := s.accounts(opts); err != nil {
+		return nil, err
 	}
 	if s.cfg.InProcess {
 		opts.Host, opts.Port = "127.0.0.1", -1
@@ -138,12 +149,32 @@ func (s *Server) options() (*server.Options, error) {
 	return opts, nil
 }
 
-// public is what a client may do that shows no credentials: say events, and read alerts, replays and its own answers.
-func public(log string) *server.Permissions {
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{"audit." + log + ".events.*"}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"audit." + log + ".alerts.>", "audit." + log + ".replay.>", "_INBOX.>"}},
+// accounts declares the accounts, as an administrator of a cluster would, and who is in which.
+func (s *Server) accounts(opts *server.Options) error {
+	if s.cfg.Log == "" || strings.Trim(s.cfg.Log, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("log %q: its name does not go into a subject", s.cfg.Log)
 	}
+	events := "audit." + s.cfg.Log + ".events.*"
+	public := []string{"audit." + s.cfg.Log + ".alerts.>", "audit." + s.cfg.Log + ".replay.>"}
+	err := opts.ProcessConfigString(fmt.Sprintf(`accounts {
+		%[1]s { jetstream: enabled, exports: [{service: %[3]q}, {stream: %[4]q}, {stream: %[5]q}] }
+		%[2]s { imports: [{service: {account: %[1]s, subject: %[3]q}}, {stream: {account: %[1]s, subject: %[4]q}}, {stream: {account: %[1]s, subject: %[5]q}}] }
+	}`, accountLog, accountAgents, events, public[0], public[1]))
+	if err != nil {
+		return fmt.Errorf("accounts of log %q: %w", s.cfg.Log, err)
+	}
+	for _, a := range opts.Accounts {
+		switch a.Name {
+		case accountLog:
+			opts.Users = append(opts.Users, &server.User{Username: internal, Password: s.password, Account: a})
+		case accountAgents:
+			opts.Users = append(opts.Users, &server.User{Username: anonymous, Password: rand.Text(), Account: a, Permissions: &server.Permissions{
+				Publish:   &server.SubjectPermission{Allow: []string{events}},
+				Subscribe: &server.SubjectPermission{Allow: append(public, "_INBOX.>")},
+			}})
+		}
+	}
+	return nil
 }
 
 // ClientURL is where clients connect.
