@@ -38,7 +38,7 @@ func newDerived(s *Sealer) *derived {
 	}
 	add("head", 0, s.putHead)
 	if s.mark != nil {
-		put := func(c committed) error { return s.putMark(c.batch.Checkpoint) }
+		put := func(c committed) error { return s.putMark(c.batch.Checkpoint, c.batch.Size) }
 		add("mark", 0, func(_ context.Context, c committed) error { return put(c) }).last = put
 	}
 	if !s.cfg.KeepEvents {

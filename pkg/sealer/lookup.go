@@ -11,23 +11,23 @@ import (
 
 // What the sealer needs to know of the log and what may lie before the window: read back, entry by entry.
 
-// loadConfig fetches the newest config, if the walk has not passed it.
+// loadConfig fetches the newest config, if the walk has not passed it. What is found there is a hint, since it is not walked to: if it is not a
+// config, a void message stands in the way.
 func (t *tail) loadConfig(ctx context.Context) error {
 	if t.config != nil || t.chain.Size() == 0 {
 		return nil
 	}
 	index := t.chain.Batch().Config
 	at, err := store.FindBatch(ctx, t.log, index)
-	if err != nil {
+	if errors.Is(err, store.ErrNotFound) {
+		return errTrusted
+	} else if err != nil {
 		return fmt.Errorf("config at index %d: %w", index, err)
 	}
 	e, err := entry.ParseEntry(at.Batch.Leaves[index-at.Batch.First])
-	if err != nil {
-		return fmt.Errorf("%w: config at index %d: %w", ErrLogBad, index, err)
-	}
 	c, ok := e.Detail.(*entry.Config)
-	if !ok || e.Index != index || e.Log != t.log.Name {
-		return fmt.Errorf("%w: index %d is no config", ErrLogBad, index)
+	if err != nil || !ok || e.Index != index || e.Log != t.log.Name {
+		return errTrusted
 	}
 	t.config, t.configIndex = c, index
 	return nil

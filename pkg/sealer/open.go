@@ -38,9 +38,6 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 	if st.size == 0 {
 		return s.openEmpty(ctx, q)
 	}
-	if err := t.loadConfig(ctx); err != nil {
-		return start{}, err
-	}
 	if err := st.accepts(t.config); err != nil {
 		return start{}, err
 	}

@@ -39,7 +39,7 @@ func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 		})
 	}
 	epoch := max(begin.sequencer.state.epoch, 1)
-	stage(func() error { defer close(jobs); return s.fetch(ctx, begin.from, epoch, jobs) })
+	stage(func() error { defer close(jobs); return s.fetch(ctx, begin, epoch, jobs) })
 	stage(func() error { defer close(batches); return s.sequence(ctx, begin, jobs, batches) })
 	stage(func() error { return s.commit(ctx, batches) })
 	stage(func() error { return s.watch(ctx, begin) })
@@ -56,12 +56,15 @@ func reopened(r store.Reader) int {
 }
 
 // fetch reads EVENTS from a sequence on, without end.
-func (s *Sealer) fetch(ctx context.Context, from, epoch uint64, jobs chan<- *job) error {
-	r, err := s.cfg.Log.Events.Read(ctx, from)
+func (s *Sealer) fetch(ctx context.Context, begin start, epoch uint64, jobs chan<- *job) error {
+	r, err := s.cfg.Log.Events.Read(ctx, begin.from)
 	if err != nil {
 		return fmt.Errorf("events stream: %w", err)
 	}
 	defer r.Close()
+	if err := s.still(ctx, begin.at, begin); err != nil { // it may have been lost since open looked, and before the reader began
+		return err
+	}
 	work := make(chan func(), workers())
 	defer close(work)
 	for range workers() {

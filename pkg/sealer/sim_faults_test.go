@@ -232,7 +232,10 @@ func (w *world) inject() bool {
 	if err != nil {
 		panic(err)
 	}
-	kind := "a copy"
+	kind, copies := "a copy", 1
+	if w.rng.IntN(4) == 0 { // of the newest batch, where a search for its index may well find them first
+		m, copies = w.sealed[len(w.sealed)-1], 1+w.rng.IntN(30)
+	}
 	h := entry.Header{}
 	for name, values := range m.Header {
 		h[name] = values
@@ -253,12 +256,14 @@ func (w *world) inject() bool {
 		return false
 	}
 	m.Header = h
-	seq, err := w.log.Sealed.Append(background, m, nil)
-	if err != nil {
-		panic(err)
+	for range copies {
+		seq, err := w.log.Sealed.Append(background, m, nil)
+		if err != nil {
+			panic(err)
+		}
+		w.void[seq] = true
+		w.note("SEALED sequence %d is void: %s", seq, kind)
 	}
-	w.void[seq] = true
-	w.note("SEALED sequence %d is void: %s", seq, kind)
 	return true
 }
 

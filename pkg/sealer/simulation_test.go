@@ -14,6 +14,7 @@ import (
 
 var (
 	oneSeed  = flag.Uint64("seed", 0, "simulate this seed alone, and show what happens")
+	from     = flag.Uint64("from", 1, "first seed that TestSimulation simulates")
 	allSeeds = flag.Int("seeds", 0, "how many seeds TestSimulation simulates; 0: 5000, or 500 with -short")
 )
 
@@ -66,10 +67,11 @@ func TestSimulation(t *testing.T) {
 	}
 	begin := time.Now()
 	var next, steps, entries atomic.Uint64
+	next.Store(*from - 1)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for seed := next.Add(1); seed <= uint64(seeds) && !t.Failed(); seed = next.Add(1) {
+			for seed := next.Add(1); seed < *from+uint64(seeds) && !t.Failed(); seed = next.Add(1) {
 				w, err := simulate(t, newPlan(seed), false)
 				if err != nil {
 					t.Errorf("seed %d: %v\n\nAgain: %s", seed, err, explain(t, newPlan(seed)))

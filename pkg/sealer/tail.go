@@ -121,10 +121,13 @@ func (t *tail) walk(ctx context.Context) error {
 			return err
 		}
 	}
-	if !t.window.covers(t.chain.Size()) {
+	if !t.window.covers(t.chain.Size()) && !t.hooks.trustsBegin() {
 		return errTrusted // an unreadable newest message had named a larger size
 	}
-	return t.passes()
+	if err := t.passes(); err != nil {
+		return err
+	}
+	return t.loadConfig(ctx)
 }
 
 func (t *tail) read(ctx context.Context, end uint64) error {

@@ -30,16 +30,22 @@ func (s *Sealer) watch(ctx context.Context, begin start) error {
 			last = at
 			continue
 		}
-		var err error
-		if at == nil {
-			err = s.watchBegin(ctx, begin)
-		} else {
-			err = s.watchInput(ctx, *at)
-		}
-		if err != nil {
+		if err := s.still(ctx, at, begin); err != nil {
 			return err
 		}
 	}
+}
+
+// still says whether EVENTS is what it was: with the message at the input position, or, where nothing of it is sealed yet, as it was when the log
+// was opened.
+func (s *Sealer) still(ctx context.Context, at *proof.Position, begin start) error {
+	if s.cfg.hooks.blind(ErrInputLost) {
+		return nil
+	}
+	if at == nil {
+		return s.watchBegin(ctx, begin)
+	}
+	return s.watchInput(ctx, *at)
 }
 
 func (s *Sealer) watchInput(ctx context.Context, at proof.Position) error {
@@ -53,7 +59,6 @@ func (s *Sealer) watchInput(ctx context.Context, at proof.Position) error {
 	return nil
 }
 
-// watchBegin does the same where nothing of this EVENTS is sealed yet.
 func (s *Sealer) watchBegin(ctx context.Context, begin start) error {
 	info, err := s.cfg.Log.Events.Info(ctx)
 	switch {
