@@ -214,9 +214,11 @@ func (r *memoryReader) take(limit int) ([]entry.Message, <-chan struct{}) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	var list []entry.Message
-	for r.next = max(r.next, r.s.first); r.next <= r.s.last() && len(list) < limit; r.next++ {
+	size := 0
+	for r.next = max(r.next, r.s.first); r.next <= r.s.last() && len(list) < limit && size < NextBytes; r.next++ {
 		if m := r.s.stored[r.next-r.s.first]; m.Seq != 0 {
 			list = append(list, m)
+			size += len(m.Data)
 		}
 	}
 	return list, r.s.grown

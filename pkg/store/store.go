@@ -75,9 +75,14 @@ type Info struct {
 	Bytes       uint64 // stored; 0 if the store does not tell
 }
 
+// NextBytes is about what the messages of one Next have together at most, so that who reads a long backlog needs no more memory than for a
+// short one.
+const NextBytes = 8 << 20
+
 // Reader reads a stream in order, and waits at its end. One goroutine may use it.
 type Reader interface {
-	// Next returns the next messages, at least one and at most limit; it waits for the first of them until ctx is done.
+	// Next returns the next messages, at least one and at most limit, and no more than a few MiB of them (NextBytes) at a time; it waits
+	// for the first of them until ctx is done.
 	// Sequences rise; one that is left out does not exist any more.
 	Next(ctx context.Context, limit int) ([]entry.Message, error)
 	Close()
