@@ -30,6 +30,7 @@ type plan struct {
 	stale   float64 // or outdatedly
 	leave   float64 // a message is left out in reading
 	crash   float64 // at an operation of a sealer
+	crashAt int     // at this one, counted from 1; negative: right after it
 	happen  float64 // something happens before a step, of these kinds:
 	losses  int     // EVENTS loses its newest messages, or is made anew, as often as this
 	vanish  bool    // a message of EVENTS cannot be read any more

@@ -37,6 +37,7 @@ type world struct {
 	clients []*client
 	wire    []delayed // writes on their way
 	steps   int
+	asked   int  // operations of sealers
 	calm    bool // no more faults
 	trace   *strings.Builder
 	failure error
@@ -241,8 +242,15 @@ func (w *world) step(ready []*operation) {
 		return
 	}
 	o := ready[n]
+	if o.c.sealer {
+		w.asked++
+	}
 	crash := !w.calm && o.c.sealer && w.hits(w.plan.crash)
-	if crash && w.rng.IntN(2) == 0 {
+	before := crash && w.rng.IntN(2) == 0
+	if o.c.sealer && w.asked == max(w.plan.crashAt, -w.plan.crashAt) {
+		crash, before = true, w.plan.crashAt > 0
+	}
+	if before {
 		w.crash(o.c, "before "+o.name)
 		return
 	}

@@ -85,3 +85,27 @@ func TestSimulation(t *testing.T) {
 	took := time.Since(begin)
 	t.Logf("%d seeds, %d steps, %d entries in %v: %.0f seeds/s", seeds, steps.Load(), entries.Load(), took.Round(time.Millisecond), float64(seeds)/took.Seconds())
 }
+
+// TestCrashAtEveryStep: wherever a sealer crashes, before or after any operation, the next one goes on.
+func TestCrashAtEveryStep(t *testing.T) {
+	p := plan{
+		seed: 4, publishers: 2, messages: 6, hostile: 0.2, marks: 1, window: 20, slack: 40,
+		sealers: []limits{{2, 512 << 10, 768 << 10}},
+	}
+	w, err := simulate(t, p, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := w.asked
+	if last < 100 {
+		t.Fatalf("the sealer asked for %d operations", last)
+	}
+	for n := 1; n <= last; n++ {
+		for _, p.crashAt = range []int{n, -n} {
+			if _, err := simulate(t, p, false); err != nil {
+				t.Fatalf("crash at operation %d: %v\n%s", p.crashAt, err, explain(t, p))
+			}
+		}
+	}
+	t.Logf("%d operations, each with a crash before and one after it", last)
+}
