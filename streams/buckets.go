@@ -1,6 +1,10 @@
 package streams
 
-import "github.com/nats-io/nats.go/jetstream"
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // The buckets, which all logs of an account share: keys begin with the log's name. What stands in them is derived from SEALED and never
 // the truth.
@@ -12,6 +16,16 @@ const (
 
 func (c Config) bucket(name, description string) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{Bucket: name, Description: description, History: 1, Storage: jetstream.FileStorage, Replicas: c.replicas(), Placement: c.Placement}
+}
+
+// streamOf is the stream that the client library makes of a bucket; Check compares with it. A bucket answers from any replica: what stands in one is
+// a hint, or is verified.
+func streamOf(b jetstream.KeyValueConfig) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: "KV_" + b.Bucket, Subjects: []string{"$KV." + b.Bucket + ".>"}, Replicas: b.Replicas, Storage: b.Storage, Retention: jetstream.LimitsPolicy,
+		Discard: jetstream.DiscardNew, MaxConsumers: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxMsgsPerSubject: int64(b.History), Duplicates: 2 * time.Minute,
+		DenyDelete: true, AllowRollup: true, AllowDirect: true,
+	}
 }
 
 // head is a cache: the newest put wins, and the signature inside is what is believed.

@@ -89,26 +89,24 @@ func (e *DriftError) Error() string {
 	return "streams have drifted from their declaration: " + strings.Join(e.Fields, "; ")
 }
 
-// Check compares the streams with their declaration. Sizes and placement are the installation's business and are not compared; what
-// would lose, rewrite or reorder messages is.
+// Check compares the streams and buckets with their declaration, and says with a DriftError what would lose, rewrite, reorder or hide messages.
+// Sizes, placement and descriptions are the installation's business and are not compared; the number of replicas is only if cfg has one.
 func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	list, buckets := cfg.all()
+	for _, b := range buckets {
+		list = append(list, streamOf(b))
+	}
+	fields := compared
+	if cfg.Replicas > 0 {
+		fields = append(slices.Clone(compared), "Replicas")
+	}
 	var drift []string
 	for _, want := range list {
 		s, err := js.Stream(ctx, want.Name)
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", want.Name, err)
 		}
-		drift = append(drift, compare(want.Name, want, s.CachedInfo().Config)...)
-	}
-	for _, want := range buckets {
-		s, err := js.Stream(ctx, "KV_"+want.Bucket)
-		if err != nil {
-			return fmt.Errorf("bucket %s: %w", want.Bucket, err)
-		}
-		if have := s.CachedInfo().Config; have.MaxMsgsPerSubject != int64(max(want.History, 1)) || have.Storage != want.Storage || have.MaxAge != 0 {
-			drift = append(drift, fmt.Sprintf("history, storage or age of bucket %s", want.Bucket))
-		}
+		drift = append(drift, compare(want, s.CachedInfo().Config, fields)...)
 	}
 	if drift != nil {
 		return &DriftError{drift}
@@ -116,26 +114,31 @@ func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	return nil
 }
 
-// compared are the fields that Check looks at.
+// compared are the fields of a jetstream.StreamConfig that Check looks at.
 var compared = []string{"Subjects", "Retention", "Discard", "DiscardNewPerSubject", "MaxMsgs", "MaxAge", "MaxMsgsPerSubject", "MaxMsgSize",
-	"Storage", "NoAck", "Mirror", "Sources", "Sealed", "DenyDelete", "DenyPurge", "AllowRollup", "Compression", "SubjectTransform", "RePublish",
-	"AllowDirect", "AllowMsgTTL", "AllowMsgCounter", "AllowAtomicPublish", "AllowMsgSchedules", "PersistMode", "AllowBatchPublish"}
+	"MaxConsumers", "Storage", "NoAck", "Duplicates", "Mirror", "Sources", "Sealed", "DenyDelete", "DenyPurge", "AllowRollup", "Compression",
+	"SubjectTransform", "RePublish", "AllowDirect", "AllowMsgTTL", "SubjectDeleteMarkerTTL", "AllowMsgCounter", "AllowAtomicPublish", "AllowMsgSchedules", "PersistMode",
+	"AllowBatchPublish"}
 
-func compare(name string, want, have jetstream.StreamConfig) []string {
-	slices.Sort(want.Subjects)
-	slices.Sort(have.Subjects)
+func compare(want, have jetstream.StreamConfig, fields []string) []string {
+	want.Subjects, have.Subjects = slices.Sorted(slices.Values(want.Subjects)), slices.Sorted(slices.Values(have.Subjects))
 	var drift []string
 	w, h := reflect.ValueOf(want), reflect.ValueOf(have)
-	for _, field := range compared {
+	for _, field := range fields {
 		a, b := w.FieldByName(field), h.FieldByName(field)
 		if !reflect.DeepEqual(a.Interface(), b.Interface()) && !(isEmpty(a) && isEmpty(b)) {
-			drift = append(drift, fmt.Sprintf("%s of %s is %v, not %v", field, name, b.Interface(), a.Interface()))
+			drift = append(drift, fmt.Sprintf("%s of %s is %s, not %s", field, want.Name, show(b), show(a)))
 		}
 	}
 	return drift
 }
 
 // isEmpty: an absent list and an empty one are the same.
-func isEmpty(v reflect.Value) bool {
-	return v.Kind() == reflect.Slice && v.Len() == 0
+func isEmpty(v reflect.Value) bool { return v.Kind() == reflect.Slice && v.Len() == 0 }
+
+func show(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	return fmt.Sprintf("%+v", v.Interface())
 }
