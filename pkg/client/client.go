@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -268,13 +269,20 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 }
 
-// backoff are the pauses between tries: short at first, since most trouble is a restart, and never longer than five seconds.
-type backoff struct{ next time.Duration }
+// backoff are the pauses between tries, each twice the one before: from a few milliseconds, since most trouble is a restart or an index that
+// is catching up, to a few seconds.
+type backoff struct{ next, most time.Duration }
 
 func (b *backoff) wait(ctx context.Context, atLeast time.Duration) error {
-	b.next = min(max(2*b.next, 20*time.Millisecond), 5*time.Second)
-	return sleep(ctx, max(b.next, atLeast))
+	b.next = min(max(2*b.next, 2*time.Millisecond), b.most)
+	return sleep(ctx, max(b.next/2+rand.N(b.next/2+1), atLeast))
 }
+
+// How long pauses become at most: where a server is in trouble, and where an entry is waited for.
+const (
+	trouble = 5 * time.Second
+	soon    = 100 * time.Millisecond
+)
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

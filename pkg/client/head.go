@@ -19,10 +19,6 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// rollBackAfter is how long a server may know less than this client has seen, as after its restart, before that counts as a rolled
-// back log.
-const rollBackAfter = 10 * time.Second
-
 // head is what the client knows of the log: its keys, and the newest checkpoint that it has verified. Every other
 // checkpoint must be consistent with that one, so a server cannot show this client two logs.
 type head struct {
@@ -30,6 +26,10 @@ type head struct {
 	base   string
 	path   string
 	pinned bool
+
+	// rollBackAfter is how long a server may know less than this client has seen, as after its restart, before that counts as a
+	// rolled back log.
+	rollBackAfter time.Duration
 
 	mu     sync.Mutex // held while the server is asked: checkpoints are compared one after the other
 	vkeys  []string
@@ -44,7 +44,7 @@ type state struct {
 }
 
 func openHead(cfg Config, a *api) (*head, error) {
-	h := &head{api: a, base: strings.TrimRight(cfg.Server, "/"), path: cfg.State, seen: map[uint64]entry.Hash{}}
+	h := &head{api: a, base: strings.TrimRight(cfg.Server, "/"), path: cfg.State, seen: map[uint64]entry.Hash{}, rollBackAfter: 10 * time.Second}
 	if key := strings.TrimSpace(cfg.Key); key != "" {
 		h.vkeys, h.pinned = []string{key}, true
 		if _, err := proof.OpenCheckpoint([]byte("\n\n"), key); errors.Is(err, proof.ErrCheckpoint) && strings.Contains(err.Error(), "verifier key") {
@@ -131,8 +131,8 @@ func (h *head) consistent(ctx context.Context, from, to proof.Checkpoint) error 
 		return fork(proof.CheckConsistency(from.Size, to.Size, from.Root, to.Root, nil))
 	}
 	query := url.Values{"from": {strconv.FormatUint(from.Size, 10)}, "to": {strconv.FormatUint(to.Size, 10)}}
-	deadline := time.Now().Add(rollBackAfter)
-	for pause := (backoff{}); ; {
+	deadline := time.Now().Add(h.rollBackAfter)
+	for pause := (backoff{most: soon}); ; {
 		raw, err := h.api.persist(ctx, http.MethodGet, h.base, "/v1/consistency", query, "", nil)
 		if err == nil {
 			return fork(checkConsistency(raw, from, to))

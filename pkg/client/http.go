@@ -115,7 +115,7 @@ func asStatus(resp *http.Response, answer []byte) error {
 
 // persist makes a request again and again until it is answered with 2xx, refused, or ctx is done.
 func (a *api) persist(ctx context.Context, method, base, path string, query url.Values, contentType string, body []byte) ([]byte, error) {
-	for pause := (backoff{}); ; {
+	for pause := (backoff{most: trouble}); ; {
 		answer, err := a.try(ctx, method, base, path, query, contentType, body)
 		if err == nil {
 			return answer, nil
@@ -185,6 +185,9 @@ func batchBody(events []outgoing) []byte {
 
 // accept checks that a receipt is of the event, and takes out what only this client may say.
 func accept(r *Receipt, of outgoing) error {
+	if r.Status == Rejected && r.EntryID == "" { // it could not be read
+		r.EntryID, r.AgentDID = of.event.ID, of.event.Source
+	}
 	if r.EntryID != of.event.ID || r.AgentDID != of.event.Source {
 		return fmt.Errorf("it is of event %.80q of %.80q", r.EntryID, r.AgentDID)
 	}

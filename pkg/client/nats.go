@@ -61,7 +61,7 @@ func (s *natsSender) publish(ctx context.Context, events []outgoing) (uint64, er
 	if len(events) > 1 {
 		body = batchBody(events)
 	}
-	for pause := (backoff{}); ; {
+	for pause := (backoff{most: trouble}); ; {
 		try, cancel := context.WithTimeout(ctx, natsTimeout)
 		ack, err := s.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: body}, jetstream.WithRetryAttempts(0))
 		cancel()

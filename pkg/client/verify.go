@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +27,9 @@ func (c *Client) verify(ctx context.Context, out outgoing, r *Receipt) error {
 	var p proof.EntryProof
 	var err error
 	if r.Status == Stored {
-		e, p, err = c.find(ctx, out)
+		e, p, err = c.find(ctx, out.event)
 	} else if e, p, err = c.Prove(ctx, r.Index); err == nil {
-		err = c.isOurs(ctx, e, p, out.event)
+		err = c.isOurs(ctx, e, out.event)
 	}
 	if err != nil {
 		return fmt.Errorf("event %.80q: %w", out.event.ID, err)
@@ -53,7 +52,7 @@ func (c *Client) verify(ctx context.Context, out outgoing, r *Receipt) error {
 func (c *Client) Prove(ctx context.Context, index uint64) (entry.Entry, proof.EntryProof, error) {
 	path := "/v1/entries/" + strconv.FormatUint(index, 10) + "/proof"
 	deadline := time.Now().Add(catchUp)
-	for pause := (backoff{}); ; {
+	for pause := (backoff{most: soon}); ; {
 		raw, err := c.api.persist(ctx, http.MethodGet, c.server(), path, nil, "", nil)
 		if err == nil {
 			return c.open(ctx, raw, index)
@@ -99,68 +98,13 @@ func (c *Client) open(ctx context.Context, raw []byte, index uint64) (entry.Entr
 	return e, p, c.head.see(ctx, cp)
 }
 
-// find waits for the entry of a stored event to be sealed, by its agent and id. Where several entries have these, it is the one that is
-// our event.
-func (c *Client) find(ctx context.Context, out outgoing) (entry.Entry, proof.EntryProof, error) {
-	ev := out.event
-	path := "/v1/entries/id/" + url.PathEscape(ev.ID) + "/proof"
-	for pause := (backoff{}); ; {
-		raw, err := c.api.persist(ctx, http.MethodGet, c.server(), path, url.Values{"agent": {ev.Source}}, "", nil)
-		if err == nil {
-			return c.openOwn(ctx, raw, ev)
-		}
-		if status, ok := errors.AsType[*statusError](err); ok && status.status == http.StatusConflict {
-			if e, p, err := c.choose(ctx, status.candidates, ev); !errors.Is(err, errNone) {
-				return e, p, err
-			}
-		} else if !isStatus(err, http.StatusNotFound) {
-			return entry.Entry{}, proof.EntryProof{}, err
-		}
-		pause.next = min(pause.next, 50*time.Millisecond) // somebody waits: look often
-		if err := pause.wait(ctx, 0); err != nil {
-			return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%s: not sealed yet: %w", path, err)
-		}
-	}
-}
-
-var errNone = errors.New("none of the candidates is the event")
-
-// choose finds the event among entries with its id: the newest one that says the same.
-func (c *Client) choose(ctx context.Context, candidates []candidate, ev entry.Event) (entry.Entry, proof.EntryProof, error) {
-	for _, one := range slices.Backward(candidates) {
-		if one.AgentDID != ev.Source {
-			continue
-		}
-		e, p, err := c.Prove(ctx, one.Index)
-		if err != nil {
-			return e, p, err
-		}
-		if err = c.isOurs(ctx, e, p, ev); !errors.Is(err, ErrProof) {
-			return e, p, err
-		}
-	}
-	return entry.Entry{}, proof.EntryProof{}, errNone
-}
-
-func (c *Client) openOwn(ctx context.Context, raw []byte, ev entry.Event) (entry.Entry, proof.EntryProof, error) {
-	var at struct {
-		Index uint64 `json:"leaf_index"`
-	}
-	if err := json.Unmarshal(raw, &at); err != nil {
-		return entry.Entry{}, proof.EntryProof{}, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	e, p, err := c.open(ctx, raw, at.Index)
-	if err == nil {
-		err = c.isOurs(ctx, e, p, ev)
-	}
-	return e, p, err
-}
+var errOther = errors.New("it is another event than was sent")
 
 // isOurs checks that an entry says what the event said, all of it, and commits to its data. The fingerprint of SPEC 5.8 is just that:
 // everything the caller said, and nothing that the log added.
-func (c *Client) isOurs(ctx context.Context, e entry.Entry, p proof.EntryProof, ev entry.Event) error {
+func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event) error {
 	if !e.IsEvent() {
-		return fmt.Errorf("%w: index %d is one of the log's own entries", ErrProof, e.Index)
+		return fmt.Errorf("%w: %w: index %d is one of the log's own entries", ErrProof, errOther, e.Index)
 	}
 	if ev.HasData && ev.Salt == nil {
 		salt, err := c.salt(ctx, e.Index)
@@ -172,7 +116,7 @@ func (c *Client) isOurs(ctx context.Context, e entry.Entry, p proof.EntryProof, 
 	want := entry.EventDraft(entry.Source{ReceivedAt: e.ReceivedAt}, ev)
 	if want.Fingerprint() != entry.Fingerprint(&e) {
 		source, id := e.Claim()
-		return fmt.Errorf("%w: index %d is another event than was sent: id %.80q of %.80q", ErrProof, e.Index, id, source)
+		return fmt.Errorf("%w: %w: index %d, id %.80q of %.80q", ErrProof, errOther, e.Index, id, source)
 	}
 	return nil
 }

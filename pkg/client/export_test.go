@@ -1,0 +1,6 @@
+package client
+
+import "time"
+
+// SetRollBackAfter shortens the time for which a server may know less than before.
+func SetRollBackAfter(c *Client, d time.Duration) { c.head.rollBackAfter = d }
