@@ -35,6 +35,8 @@ func TestModes(t *testing.T) {
 		"batch": w.post(t, "/v1/events?wait=sealed&log=default", batched, `[ {`+attrs+`,"data":{"n": 12345678901234567890}} ]`),
 		"binary": w.post(t, "/v1/events?wait=sealed", "", "\n {\"n\": 12345678901234567890} ", "ce-specversion", "1.0", "ce-id", "m-1", "ce-source", "did:web:a.example",
 			"ce-type", "ai.agentmesh.tool.invoked", "ce-subject", "a%20b%22%25%C3%A9", "ce-action", "allow"),
+		"quoted": w.post(t, "/v1/events?wait=sealed", "", "{\"n\": 12345678901234567890}", "ce-specversion", "1.0", "ce-id", `"m-1"`, "ce-source", "did:web:a.example",
+			"ce-type", "ai.agentmesh.tool.invoked", "ce-subject", `"a b\"%25%C3%A9"`, "ce-action", `"al\low"`),
 		"base64": w.post(t, "/v1/events?wait=sealed", structured,
 			`{`+attrs+`,"data_base64":"`+base64.StdEncoding.EncodeToString([]byte(`{"n": 12345678901234567890}`))+`"}`),
 	}

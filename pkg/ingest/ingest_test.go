@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -102,12 +103,23 @@ func waitFor(t testing.TB, ok func() bool) {
 // onNATS makes a log on an embedded server of its own, durable.
 func onNATS(t testing.TB) *store.Log {
 	t.Helper()
+	return open(t, server(t))
+}
+
+func server(t testing.TB) *natsd.Server {
+	t.Helper()
 	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Log: "default"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Shutdown)
-	nc, err := s.Connect()
+	return s
+}
+
+// open opens the log on a connection of its own.
+func open(t testing.TB, s *natsd.Server, opts ...nats.Option) *store.Log {
+	t.Helper()
+	nc, err := s.Connect(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

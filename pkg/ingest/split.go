@@ -43,12 +43,33 @@ func attributes(h http.Header) func(func(name, value string) bool) {
 		for name, values := range h {
 			rest, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
 			for _, v := range values {
-				if ok && !yield(rest, v) {
+				if ok && !yield(rest, unquote(v)) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// unquote undoes the double quotes that the HTTP binding lets a sender put around a value (RFC 9110 section 5.6.4). Percent-encoding comes
+// after it; a quote that belongs to the value is encoded, so that a value which only looks quoted is none of a careful sender.
+func unquote(v string) string {
+	if len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
+		return v
+	}
+	b := make([]byte, 0, len(v))
+	for inner := v[1 : len(v)-1]; inner != ""; inner = inner[1:] {
+		switch {
+		case inner[0] == '"':
+			return v
+		case inner[0] == '\\' && len(inner) == 1:
+			return v
+		case inner[0] == '\\':
+			inner = inner[1:]
+		}
+		b = append(b, inner[0])
+	}
+	return string(b)
 }
 
 // maxEvents bounds the events of one request, and with them the receipts of its answer.

@@ -10,9 +10,6 @@ import (
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
-// tryTimeout bounds one append, so that a broker that hangs is asked again before everybody's patience is at an end.
-const tryTimeout = 3 * time.Second
-
 // store writes one group and returns its sequence. An append without an answer may have been written: it is looked for, and
 // only sent again where it is not. Should it turn up after that, both are in EVENTS, and the sealer takes the later one for the repeat
 // that it is.
@@ -21,7 +18,7 @@ func (in *Ingest) store(ctx context.Context, body []byte) (uint64, error) {
 	defer cancel()
 	m := entry.Message{Subject: in.subject, Data: body}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		try, done := context.WithTimeout(ctx, tryTimeout)
+		try, done := context.WithTimeout(ctx, in.cfg.Patience/3) // so that there is time left to look for it, and to send it again
 		seq, err := in.cfg.Log.Events.Append(try, m, nil)
 		done()
 		switch {
