@@ -26,7 +26,10 @@ func TestManyProducers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, log(t), ingest.Config{})
-			const producers, each = 4096, 3
+			producers, each := 4096, 3
+			if testing.Short() {
+				producers = 512
+			}
 			var mu sync.Mutex
 			receipts := map[string]ingest.Receipt{}
 			parallel(producers, func(p int) {
@@ -177,7 +180,11 @@ func (f *faulty) Last(ctx context.Context, subject string) (entry.Message, error
 
 // TestAmbiguous: whatever an append without an answer came to, each event is an entry once, and its receipt is true.
 func TestAmbiguous(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		log := store.NewMemory("default")
 		w := startSealer(t, log)
 		mine := *log
