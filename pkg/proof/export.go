@@ -159,9 +159,9 @@ type exportAudit struct {
 	manifest *Manifest
 	cp       Checkpoint // opened, of a filtered export; a whole one's is opened at its end
 	root     entry.Hash // that the manifest names
-	count    uint64 // lines taken
-	first    uint64 // index of the first of them
-	last     uint64 // and of the last
+	count    uint64     // lines taken
+	first    uint64     // index of the first of them
+	last     uint64     // and of the last
 }
 
 func (x *exportAudit) begin(line []byte) error {
