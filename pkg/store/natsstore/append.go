@@ -3,64 +3,17 @@ package natsstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
 )
-
-// replies waits for the answers to published messages: one subscription for all of them. The client library's own publisher
-// would send a message again by itself, and give up on a full window.
-type replies struct {
-	prefix string
-
-	mu      sync.Mutex
-	waiting map[string]chan *nats.Msg // by the reply subject's last token
-	next    uint64
-}
-
-func newReplies(nc *nats.Conn) (*replies, error) {
-	r := &replies{prefix: nc.NewInbox() + ".", waiting: map[string]chan *nats.Msg{}}
-	sub, err := nc.Subscribe(r.prefix+"*", r.answer)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to answers: %w", err)
-	}
-	return r, sub.SetPendingLimits(-1, -1)
-}
-
-// expect makes a reply subject, and the channel on which its answer comes.
-func (r *replies) expect() (subject string, answer chan *nats.Msg) {
-	answer = make(chan *nats.Msg, 1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.next++
-	token := strconv.FormatUint(r.next, 36)
-	r.waiting[token] = answer
-	return r.prefix + token, answer
-}
-
-func (r *replies) answer(m *nats.Msg) {
-	token := strings.TrimPrefix(m.Subject, r.prefix)
-	r.mu.Lock()
-	answer := r.waiting[token]
-	delete(r.waiting, token)
-	r.mu.Unlock()
-	if answer != nil {
-		answer <- m
-	}
-}
-
-func (r *replies) forget(subject string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.waiting, strings.TrimPrefix(subject, r.prefix))
-}
 
 // Append implements store.Stream.
 func (s *stream) Append(ctx context.Context, m entry.Message, expectLast *uint64) (uint64, error) {
@@ -87,18 +40,20 @@ func (s *stream) AppendAsync(ctx context.Context, m entry.Message, expectLast *u
 		out.Header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(*expectLast, 10)}
 	}
 	reply, answer := s.replies.expect()
-	out.Reply = reply
-	if err := s.nc.PublishMsg(out); err != nil {
+	if err := s.send(out, reply); err != nil {
 		s.replies.forget(reply)
-		return nil, fmt.Errorf("append to stream %s: %w", s.name, err) // nothing was sent
+		return nil, fmt.Errorf("append to stream %s: %w", s.name, err)
 	}
 	return func(ctx context.Context) (uint64, error) {
 		defer s.replies.forget(reply)
 		ctx, cancel := bounded(ctx)
 		defer cancel()
 		select {
-		case m := <-answer:
-			seq, err := acknowledged(m)
+		case a := <-answer:
+			if a.err != nil {
+				return 0, fmt.Errorf("append to stream %s: %w: %w", s.name, store.ErrAmbiguous, a.err)
+			}
+			seq, err := acknowledged(a.msg.Header, a.msg.Data)
 			if err != nil {
 				return 0, fmt.Errorf("append to stream %s: %w", s.name, err)
 			}
@@ -109,24 +64,43 @@ func (s *stream) AppendAsync(ctx context.Context, m entry.Message, expectLast *u
 	}, nil
 }
 
+// unsent are the errors with which the client library refuses a message before any byte of it is on its way.
+var unsent = []error{nats.ErrInvalidConnection, nats.ErrBadSubject, nats.ErrHeadersNotSupported, nats.ErrConnectionClosed, nats.ErrConnectionDraining,
+	nats.ErrMaxPayload, nats.ErrReconnectBufExceeded, nats.ErrInvalidMsg}
+
+func isUnsent(err error) bool {
+	return slices.ContainsFunc(unsent, func(u error) bool { return errors.Is(err, u) })
+}
+
+// send puts a message on the wire. While there is no connection it refuses: the library would keep the message, and write it whenever
+// the broker comes back, long after its sender has given up.
+func (s *stream) send(m *nats.Msg, reply string) error {
+	if !s.nc.IsConnected() {
+		return errNotConnected
+	}
+	m.Reply = reply
+	err := s.nc.PublishMsg(m)
+	if err == nil || isUnsent(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrAmbiguous, err)
+}
+
 // acknowledged reads JetStream's answer to a message.
-func acknowledged(m *nats.Msg) (uint64, error) {
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+func acknowledged(h nats.Header, data []byte) (uint64, error) {
+	if len(data) == 0 && h.Get("Status") == "503" {
 		return 0, fmt.Errorf("nobody takes messages on this subject: %w", nats.ErrNoResponders)
 	}
 	var ack struct {
 		Seq       uint64 `json:"seq"`
 		Duplicate bool   `json:"duplicate"`
-		Error     *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
+		Error     *apiFailure
 	}
-	switch err := json.Unmarshal(m.Data, &ack); {
+	switch err := json.Unmarshal(data, &ack); {
 	case err != nil:
 		return 0, fmt.Errorf("%w: an answer that is none: %w", store.ErrAmbiguous, err)
 	case ack.Error != nil:
-		return 0, apiError(ack.Error.Code, ack.Error.Description)
+		return 0, ack.Error
 	case ack.Duplicate:
 		return 0, errDuplicate
 	case ack.Seq == 0:

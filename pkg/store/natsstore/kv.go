@@ -20,7 +20,10 @@ func (b bucket) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	e, err := b.kv.Get(ctx, key)
-	if err != nil {
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, 0, b.wrap("read", key, store.ErrNotFound)
+	case err != nil:
 		return nil, 0, b.wrap("read", key, err)
 	}
 	return e.Value(), e.Revision(), nil
@@ -28,42 +31,57 @@ func (b bucket) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 
 // Put implements store.KV.
 func (b bucket) Put(ctx context.Context, key string, value []byte) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	_, err := b.kv.Put(ctx, key, value)
-	return b.wrap("write", key, err)
+	return b.write(ctx, "write", key, func(ctx context.Context) error {
+		_, err := b.kv.Put(ctx, key, value)
+		return err
+	})
 }
 
 // Create implements store.KV.
 func (b bucket) Create(ctx context.Context, key string, value []byte) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	_, err := b.kv.Create(ctx, key, value)
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		err = store.ErrExists
-	}
-	return b.wrap("create", key, err)
+	return b.write(ctx, "create", key, func(ctx context.Context) error {
+		_, err := b.kv.Create(ctx, key, value)
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			return store.ErrExists
+		}
+		return err
+	})
 }
 
 // Update implements store.KV.
 func (b bucket) Update(ctx context.Context, key string, value []byte, revision uint64) error {
+	return b.write(ctx, "update", key, func(ctx context.Context) error {
+		_, err := b.kv.Update(ctx, key, value, revision)
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return store.ErrConflict
+		}
+		return err
+	})
+}
+
+// write does one write. An error that is neither an answer of JetStream nor a refusal to send leaves open whether it was done.
+func (b bucket) write(ctx context.Context, verb, key string, do func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return b.wrap(verb, key, err)
+	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	_, err := b.kv.Update(ctx, key, value, revision)
-	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) {
-		err = store.ErrConflict
+	err := do(ctx)
+	if err == nil {
+		return nil
 	}
-	return b.wrap("update", key, err)
+	api, answered := errors.AsType[*jetstream.APIError](err)
+	switch {
+	case errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict):
+	case answered:
+		err = &apiFailure{api.Code, int(api.ErrorCode), api.Description}
+	case errors.Is(err, jetstream.ErrInvalidKey) || errors.Is(err, jetstream.ErrNoStreamResponse) || isUnsent(err):
+	default:
+		err = fmt.Errorf("%w: %w", store.ErrAmbiguous, err)
+	}
+	return b.wrap(verb, key, err)
 }
 
 func (b bucket) wrap(verb, key string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		err = store.ErrNotFound
-	case errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("%w: %w", store.ErrAmbiguous, err)
-	}
 	return fmt.Errorf("%s key %s of bucket %s: %w", verb, key, b.kv.Bucket(), err)
 }

@@ -237,36 +237,3 @@ func TestHeaderThatWouldNotArrive(t *testing.T) {
 		t.Fatalf("%+v, %v", info, err)
 	}
 }
-
-func BenchmarkRead(b *testing.B) {
-	l := open(b, start(b, b.TempDir(), "127.0.0.1:0"), streams.Config{Log: "default"})
-	const n = 20000
-	var pending []store.Pending
-	for range n {
-		p, err := l.Events.AppendAsync(b.Context(), entry.Message{Subject: "audit.default.control", Data: make([]byte, 256)}, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		pending = append(pending, p)
-	}
-	for _, p := range pending {
-		if _, err := p(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for b.Loop() {
-		r, err := l.Events.Read(b.Context(), 1)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for seen := uint64(0); seen < n; {
-			list, err := r.Next(b.Context(), 256)
-			if err != nil {
-				b.Fatal(err)
-			}
-			seen = list[len(list)-1].Seq
-		}
-		r.Close()
-	}
-	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
-}

@@ -2,7 +2,7 @@ package natsstore
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,13 +25,24 @@ const (
 	pullSilence   = 3 * pullHeartbeat // after which the consumer counts as gone
 	pullsInFlight = 2
 	consumerIdle  = 2 * time.Minute // after which the server removes a consumer that nobody pulls from
+
+	reopenWait    = 20 * time.Millisecond // between attempts to make a consumer anew, at first
+	reopenMaxWait = time.Second
+	reopenBehind  = 4 // attempts after which a stream that ends too early counts as one that has lost messages
 )
+
+// pullRequest is the body of each pull.
+var pullRequest = fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`, pullMessages, pullBytes, pullExpires, pullHeartbeat)
+
+// errBehind: what was read is no longer there.
+var errBehind = errors.New("the stream ends before what was read from it")
 
 // reader is a raw pull loop. The library's own consumers take an event with an empty body and a Status header for a control message and stop
 // for good; here only the reply subject tells the two apart: the server gives every stored message one, and no control message.
 type reader struct {
 	s    *stream
 	next uint64 // stream sequence to go on from
+	read uint64 // of the newest message returned or about to be; 0: none yet
 
 	consumer string
 	seen     uint64 // consumer sequence of the newest message
@@ -89,6 +100,56 @@ func (r *reader) open(ctx context.Context) error {
 	return nil
 }
 
+// reopen opens again, and waits for a server that is not back yet: a reader survives its restart. It gives up when the stream is gone, or has
+// gone back behind what was read, which a caller must not take for silence.
+func (r *reader) reopen(ctx context.Context) error {
+	for attempt, wait := 0, reopenWait; ; attempt, wait = attempt+1, min(2*wait, reopenMaxWait) {
+		err := r.open(ctx)
+		if err == nil && r.read > 0 {
+			var info store.Info
+			if info, err = r.s.Info(ctx); err == nil && info.Last < r.read {
+				r.lost = true // a new leader may be a moment behind
+				if err = fmt.Errorf("%w: it ends at %d, after %d", errBehind, info.Last, r.read); attempt >= reopenBehind {
+					return fmt.Errorf("read stream %s: %w", r.s.name, err)
+				}
+			}
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.lost = true; !errors.Is(err, errBehind) && !r.s.temporary(err) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// temporary tells trouble that passes, while the connection is made again or the server finds its streams, from answers.
+func (s *stream) temporary(err error) bool {
+	if s.nc.IsClosed() {
+		return false
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.Code == 503
+	}
+	if api, ok := errors.AsType[*apiFailure](err); ok {
+		return api.Status == 503
+	}
+	for _, t := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded} {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *reader) drop() {
 	if r.sub != nil {
 		r.sub.Unsubscribe()
@@ -108,15 +169,18 @@ func (r *reader) Close() {
 func (r *reader) Next(ctx context.Context, limit int) ([]entry.Message, error) {
 	var list []entry.Message
 	for {
-		if r.lost {
-			if err := r.open(ctx); err != nil {
+		if r.lost && len(list) == 0 {
+			if err := r.reopen(ctx); err != nil {
 				return nil, err
 			}
 		}
-		for len(list) < limit && !r.lost && len(r.in) > 0 {
-			list = r.take(list, <-r.in)
+		for size := 0; len(list) < limit && size < store.NextBytes && !r.lost && len(r.in) > 0; {
+			n := len(list)
+			if list = r.take(list, <-r.in); len(list) > n {
+				size += len(list[n].Data)
+			}
 		}
-		if err := r.pull(); err != nil {
+		if err := r.pull(); err != nil && len(list) == 0 {
 			return nil, err
 		}
 		if len(list) > 0 {
@@ -157,16 +221,20 @@ func (r *reader) take(list []entry.Message, m *nats.Msg) []entry.Message {
 		return list
 	}
 	at, err := parseAck(m.Reply)
-	if err != nil || at.consumer != r.seen+1 || at.stream < r.next {
+	if err != nil || at.consumer != r.seen+1 {
 		r.lost = true
 		return list
 	}
-	r.seen, r.next = at.consumer, at.stream+1
+	r.seen = at.consumer
 	if len(r.pulls) > 0 {
 		if r.pulls[0].remaining--; r.pulls[0].remaining == 0 {
 			r.pulls = r.pulls[1:]
 		}
 	}
+	if at.stream < r.next {
+		return list // a consumer that begins behind the end of the stream gets what comes there first
+	}
+	r.next, r.read = at.stream+1, at.stream
 	header := entry.Header(m.Header)
 	if len(header) == 0 {
 		header = nil
@@ -197,14 +265,8 @@ func (r *reader) control(m *nats.Msg) {
 func (r *reader) pull() error {
 	for !r.lost && len(r.pulls) < pullsInFlight {
 		r.pullID++
-		request, err := json.Marshal(map[string]any{
-			"batch": pullMessages, "max_bytes": pullBytes, "expires": pullExpires.Nanoseconds(), "idle_heartbeat": pullHeartbeat.Nanoseconds(),
-		})
-		if err != nil {
-			return err
-		}
 		subject := "$JS.API.CONSUMER.MSG.NEXT." + r.s.name + "." + r.consumer
-		if err := r.s.nc.PublishRequest(subject, r.inbox+"."+strconv.Itoa(r.pullID), request); err != nil {
+		if err := r.s.nc.PublishRequest(subject, r.inbox+"."+strconv.Itoa(r.pullID), pullRequest); err != nil {
 			return fmt.Errorf("read stream %s: %w", r.s.name, err)
 		}
 		r.pulls = append(r.pulls, pull{r.pullID, pullMessages})
@@ -221,19 +283,24 @@ type position struct {
 // parseAck reads $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or its longer form, which has
 // domain and account before the stream, and may have one token more at the end.
 func parseAck(reply string) (position, error) {
-	t := strings.Split(reply, ".")
-	if len(t) < 9 || t[0] != "$JS" || t[1] != "ACK" {
+	var t [12]string
+	n := 0
+	for rest, more := reply, true; more && n < len(t); n++ {
+		t[n], rest, more = strings.Cut(rest, ".")
+	}
+	if n < 9 || t[0] != "$JS" || t[1] != "ACK" {
 		return position{}, fmt.Errorf("reply subject %.80q", reply)
 	}
-	if len(t) >= 11 {
-		t = t[2:]
+	at := t[5:8]
+	if n >= 11 {
+		at = t[7:10]
 	}
-	var n [3]uint64
-	for i := range n {
+	var v [3]uint64
+	for i := range v {
 		var err error
-		if n[i], err = strconv.ParseUint(t[5+i], 10, 63); err != nil {
+		if v[i], err = strconv.ParseUint(at[i], 10, 63); err != nil {
 			return position{}, fmt.Errorf("reply subject %.80q: %w", reply, err)
 		}
 	}
-	return position{stream: n[0], consumer: n[1], time: time.Unix(0, int64(n[2])).UTC()}, nil
+	return position{stream: v[0], consumer: v[1], time: time.Unix(0, int64(v[2])).UTC()}, nil
 }

@@ -19,7 +19,6 @@ import (
 type stream struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	handle  jetstream.Stream
 	name    string
 	replies *replies
 }
@@ -77,16 +76,13 @@ func (s *stream) ask(ctx context.Context, verb string, question, answer any) err
 		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
 	}
 	var failure struct {
-		Error *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
+		Error *apiFailure
 	}
 	if err := json.Unmarshal(m.Data, &failure); err != nil {
 		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
 	}
 	if failure.Error != nil {
-		return fmt.Errorf("%s of stream %s: %w", verb, s.name, apiError(failure.Error.Code, failure.Error.Description))
+		return fmt.Errorf("%s of stream %s: %w", verb, s.name, failure.Error)
 	}
 	if err := json.Unmarshal(m.Data, answer); err != nil {
 		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
@@ -168,31 +164,41 @@ func parseHeader(raw []byte) entry.Header {
 	return entry.Header(h)
 }
 
-// PurgeBelow implements store.Purger.
+// PurgeBelow implements store.Purger. A purge to behind the end would take sequences away from messages to come, so it ends there.
 func (s *stream) PurgeBelow(ctx context.Context, seq uint64) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	if seq <= 1 {
-		return nil // sequence 0 would mean all
+	info, err := s.Info(ctx)
+	if err != nil {
+		return err
 	}
-	if err := s.handle.Purge(ctx, jetstream.WithPurgeSequence(seq)); err != nil {
-		return fmt.Errorf("purge stream %s below %d: %w", s.name, seq, asContract(err))
+	if seq = min(seq, info.Last+1); seq <= info.First {
+		return nil // and sequence 0 would mean all
 	}
-	return nil
+	return s.do(ctx, "STREAM.PURGE", map[string]uint64{"seq": seq})
 }
 
 // SecureDelete implements store.Purger.
 func (s *stream) SecureDelete(ctx context.Context, seq uint64) error {
+	if seq == 0 {
+		return fmt.Errorf("sequence 0: %w", store.ErrNotFound)
+	}
+	return s.do(ctx, "STREAM.MSG.DELETE", map[string]uint64{"seq": seq}) // without no_erase it overwrites
+}
+
+// do puts a question whose answer is only whether it was done. Both that are asked here may be asked again.
+func (s *stream) do(ctx context.Context, verb string, question any) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if err := s.handle.SecureDeleteMsg(ctx, seq); err != nil {
-		return fmt.Errorf("delete sequence %d of stream %s: %w", seq, s.name, asContract(err))
+	var answer struct {
+		Success bool `json:"success"`
+	}
+	if err := s.ask(ctx, verb, question, &answer); err != nil {
+		return err
+	}
+	if !answer.Success {
+		return fmt.Errorf("%s of stream %s: it was not done", verb, s.name)
 	}
 	return nil
 }
-
-// isFull tells a limit from other failures to store, which share its code.
-func isFull(description string) bool { return strings.Contains(description, "maximum ") }
 
 // checkHeader refuses what would not arrive as it was sent.
 func checkHeader(h entry.Header) error {
@@ -208,5 +214,3 @@ func checkHeader(h entry.Header) error {
 	}
 	return nil
 }
-
-var errDuplicate = errors.New("JetStream took the message for a repeat and did not store it")
