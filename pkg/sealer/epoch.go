@@ -68,6 +68,8 @@ func (s *Sealer) findEpoch(ctx context.Context, want entry.Epoch) (entry.Message
 	if end == 0 {
 		return entry.Message{}, nil, nil
 	}
+	ctx, came, done := impatient(ctx)
+	defer done()
 	r, err := s.cfg.Log.Events.Read(ctx, 1)
 	if err != nil {
 		return entry.Message{}, nil, fmt.Errorf("events stream: %w", err)
@@ -78,6 +80,7 @@ func (s *Sealer) findEpoch(ctx context.Context, want entry.Epoch) (entry.Message
 		if err != nil {
 			return entry.Message{}, nil, fmt.Errorf("events stream: %w", err)
 		}
+		came()
 		for _, m := range messages {
 			seen = m.Seq
 			if m.Subject != controlSubject(s.identity.log) {

@@ -217,6 +217,8 @@ func (s *Sealer) firstFrom(ctx context.Context, from, read uint64) (uint64, erro
 	if info.Last < read { // Next would wait
 		return 0, fmt.Errorf("%w: EVENTS ends at sequence %d, after %d was read", errLost, info.Last, read)
 	}
+	ctx, _, done := impatient(ctx)
+	defer done()
 	r, err := s.cfg.Log.Events.Read(ctx, from)
 	if err != nil {
 		return 0, fmt.Errorf("events stream: %w", err)

@@ -131,10 +131,13 @@ func (t *tail) walk(ctx context.Context) error {
 }
 
 func (t *tail) read(ctx context.Context, end uint64) error {
+	ctx, came, done := impatient(ctx)
+	defer done()
 	for p, err := range store.Ahead(ctx, t.log.Sealed, t.last+1, end, proof.Parse) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
+		came()
 		if err := t.message(p); err != nil {
 			return err
 		}

@@ -69,3 +69,14 @@ func (s *Sealer) watchBegin(ctx context.Context, begin start) error {
 	}
 	return nil
 }
+
+// patience is how long a read up to an end that was seen may wait for the next message.
+const patience = 15 * time.Second
+
+// impatient is for such reads: what was counted may be gone before it is read, and a reader would wait for ever. Its context ends when
+// nothing comes for a while; came is to be called for whatever comes.
+func impatient(ctx context.Context) (_ context.Context, came func(), done context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(patience, func() { cancel(fmt.Errorf("%w: messages that were counted do not come", errLost)) })
+	return ctx, func() { timer.Reset(patience) }, func() { timer.Stop(); cancel(nil) }
+}
