@@ -113,16 +113,26 @@ func asStatus(resp *http.Response, answer []byte) error {
 	return e
 }
 
+// gaveUp is the error of who ran out of time, with the trouble that took it.
+func gaveUp(what string, end, last error) error {
+	if last == nil {
+		return fmt.Errorf("%s: %w", what, end)
+	}
+	return fmt.Errorf("%s: %w; last: %w", what, end, last)
+}
+
 // persist makes a request again and again until it is answered with 2xx, refused, or ctx is done.
 func (a *api) persist(ctx context.Context, method, base, path string, query url.Values, contentType string, body []byte) ([]byte, error) {
+	var last error // what a try before failed with: a caller whose time is up wants to know that
 	for pause := (backoff{most: trouble}); ; {
 		answer, err := a.try(ctx, method, base, path, query, contentType, body)
 		if err == nil {
 			return answer, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s %s: %w", method, path, context.Cause(ctx))
+			return nil, gaveUp(method+" "+path, context.Cause(ctx), last)
 		}
+		last = err
 		status, ok := errors.AsType[*statusError](err)
 		if ok && !status.passing() || errors.Is(err, ErrRefused) {
 			return nil, fmt.Errorf("%s %s: %w: %w", method, path, ErrRefused, err)
@@ -133,7 +143,7 @@ func (a *api) persist(ctx context.Context, method, base, path string, query url.
 		}
 		a.logger.WarnContext(ctx, "sealstream client tries again", "request", method+" "+path, "cause", err)
 		if end := pause.wait(ctx, atLeast); end != nil {
-			return nil, fmt.Errorf("%s %s: %w; last: %w", method, path, end, err)
+			return nil, gaveUp(method+" "+path, end, err)
 		}
 	}
 }

@@ -61,6 +61,7 @@ func (s *natsSender) publish(ctx context.Context, events []outgoing) (uint64, er
 	if len(events) > 1 {
 		body = batchBody(events)
 	}
+	var last error
 	for pause := (backoff{most: trouble}); ; {
 		try, cancel := context.WithTimeout(ctx, natsTimeout)
 		ack, err := s.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: body}, jetstream.WithRetryAttempts(0))
@@ -69,14 +70,15 @@ func (s *natsSender) publish(ctx context.Context, events []outgoing) (uint64, er
 			return ack.Sequence, nil
 		}
 		if ctx.Err() != nil {
-			return 0, fmt.Errorf("publish on %s: %w", subject, context.Cause(ctx))
+			return 0, gaveUp("publish on "+subject, context.Cause(ctx), last)
 		}
+		last = err
 		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrPermissionViolation) {
 			return 0, fmt.Errorf("publish on %s: %w: %w", subject, ErrRefused, err)
 		}
 		s.logger.WarnContext(ctx, "sealstream client publishes again", "subject", subject, "cause", err)
 		if end := pause.wait(ctx, 0); end != nil {
-			return 0, fmt.Errorf("publish on %s: %w; last: %w", subject, end, err)
+			return 0, gaveUp("publish on "+subject, end, err)
 		}
 	}
 }
