@@ -25,7 +25,7 @@ func (s slow) AppendAsync(ctx context.Context, m entry.Message, expectLast *uint
 // TestBacklogIsBounded: however much waits in EVENTS, and however slow the store is, only so much of it is in the sealer.
 func TestBacklogIsBounded(t *testing.T) {
 	onLog(t, func(t *testing.T, f *fixture) {
-		for i := range 400 {
+		for i := range 150 {
 			f.publish("batch.i", fmt.Sprintf(`[{"event":%s},{"event":%s},{"event":%s}]`, event(fmt.Sprint(i, "a"), `"`+strings.Repeat("x", 250_000)+`"`),
 				event(fmt.Sprint(i, "b"), `"`+strings.Repeat("y", 250_000)+`"`), event(fmt.Sprint(i, "c"), `"`+strings.Repeat("z", 250_000)+`"`)))
 		}
@@ -40,7 +40,7 @@ func TestBacklogIsBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
-		for s.Status().Size < 1201 {
+		for s.Status().Size < 451 {
 			time.Sleep(20 * time.Second)
 		}
 		cancel()
@@ -50,7 +50,7 @@ func TestBacklogIsBounded(t *testing.T) {
 		if s.budget.peak > maxRead {
 			t.Fatalf("%d bytes were read ahead", s.budget.peak)
 		}
-		t.Logf("at most %d bytes were read ahead, of %d", s.budget.peak, 400*751_000)
+		t.Logf("at most %d bytes were read ahead, of %d", s.budget.peak, 150*751_000)
 		f.audit()
 	})
 }

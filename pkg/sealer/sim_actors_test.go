@@ -1,7 +1,6 @@
 package sealer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -119,7 +118,7 @@ func (m *mind) nasty(subject, own string) *said {
 func (w *world) publisher(n int) {
 	name := fmt.Sprintf("p%d", n)
 	m := &mind{r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile}
-	c := w.client(name, false)
+	c := w.join(name, false)
 	w.publish(1)
 	w.act(func() {
 		defer w.publish(-1)
@@ -152,10 +151,9 @@ func (w *world) host(n int) {
 	r := rand.New(rand.NewPCG(w.plan.seed, uint64(200+n)))
 	limits := w.plan.sealers[n]
 	w.act(func() {
-		for life := 0; !w.stopping; life++ {
-			c := w.client(fmt.Sprintf("s%d.%d", n, life), true)
-			var ctx context.Context
-			ctx, c.leave = context.WithCancel(c.ctx)
+		for life := 0; !w.ends(); life++ {
+			c := w.join(fmt.Sprintf("s%d.%d", n, life), true)
+			ctx := c.run
 			cfg := w.config(c, limits)
 			switch w.plan.marks {
 			case 1:
@@ -184,10 +182,12 @@ func (w *world) config(c *client, l limits) Config {
 
 // ended looks at why a sealer stopped.
 func (w *world) ended(c *client, err error) {
+	w.state.Lock()
+	defer w.state.Unlock()
 	switch {
 	case err == nil || c.ctx.Err() != nil:
 	case errors.Is(err, ErrInputLost) && (w.losses > 0 || len(w.vanished) > 0):
-		w.help()
+		w.needHelp = true
 	case oneAnswer(err) != nil && c.stale >= 2: // it was told the same old thing twice
 	default:
 		w.fail("%s stopped: %w", c.name, err)
@@ -196,7 +196,7 @@ func (w *world) ended(c *client, err error) {
 
 // administrator creates the log, and opens an epoch when a sealer says that EVENTS is lost.
 func (w *world) administrator() {
-	c := w.client("admin", false)
+	c := w.join("admin", false)
 	cfg := w.config(c, limits{})
 	for c.ctx.Err() == nil && Create(c.ctx, cfg, true) != nil {
 		time.Sleep(time.Second)
@@ -205,11 +205,11 @@ func (w *world) administrator() {
 		w.publisher(n)
 	}
 	w.publish(-1)
-	for !w.stopping {
+	for !w.ends() {
 		if w.helped() {
 			for {
 				opened, err := OpenEpoch(c.ctx, cfg, "lost")
-				if w.stopping || err == nil {
+				if err == nil || w.ends() {
 					w.remark("admin: epoch opened: %v", opened)
 					break
 				}
@@ -239,12 +239,13 @@ func (w *world) impostor() bool {
 		if err != nil {
 			panic(err)
 		}
-		if err := s.Run(c.ctx); !errors.Is(err, ErrRefused) && c.ctx.Err() == nil && !(oneAnswer(err) != nil && c.stale >= 2) {
-			w.fail("%s was not refused: %v", c.name, err)
-		}
-		w.mu.Lock()
-		w.impostors--
-		w.mu.Unlock()
+		err = s.Run(c.ctx)
+		w.locked(func() {
+			w.impostors--
+			if !errors.Is(err, ErrRefused) && c.ctx.Err() == nil && !(oneAnswer(err) != nil && c.stale >= 2) {
+				w.fail("%s was not refused: %v", c.name, err)
+			}
+		})
 	})
 	return true
 }

@@ -53,14 +53,19 @@ func newHistory() *history {
 	}
 }
 
+// locked is how actors look at the world.
 func (w *world) locked(do func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.state.Lock()
+	defer w.state.Unlock()
 	do()
 }
 
+func (w *world) ends() (stopping bool) {
+	w.locked(func() { stopping = w.stopping })
+	return stopping
+}
+
 func (w *world) publish(n int)             { w.locked(func() { w.publishing += n }) }
-func (w *world) help()                     { w.locked(func() { w.needHelp = true }) }
 func (w *world) sent(s *said)              { w.locked(func() { s.begun = w.steps; w.saids = append(w.saids, s) }) }
 func (w *world) acknowledged(s *said)      { w.locked(func() { s.acked = w.steps }) }
 func (w *world) remark(f string, a ...any) { w.locked(func() { w.note(f, a...) }) }

@@ -123,7 +123,7 @@ func (w *world) endOne() bool {
 func (w *world) pause() bool {
 	d := time.Duration(1+w.rng.IntN(3000)) * time.Millisecond
 	w.note("time goes on by %v", d)
-	time.Sleep(d)
+	w.sleep(d)
 	return true
 }
 
@@ -132,7 +132,7 @@ func (w *world) loseEvents() bool {
 	if w.newest.Size == 0 || w.eventsEnd() == 0 {
 		return false
 	}
-	time.Sleep(time.Millisecond) // no two messages have one time
+	w.sleep(time.Millisecond) // no two messages have one time
 	info, err := w.log.Events.Info(background)
 	if err != nil {
 		panic(err)

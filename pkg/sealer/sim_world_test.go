@@ -28,7 +28,9 @@ type world struct {
 	ctx  context.Context
 	stop context.CancelFunc // ends all actors
 
-	mu      sync.Mutex
+	state sync.Mutex // held while the world changes, and by actors who look at it
+
+	mu      sync.Mutex // of the following
 	pending []*operation
 	arrived chan struct{}
 	actors  sync.WaitGroup
@@ -69,6 +71,7 @@ type client struct {
 	honest bool // of the log's own key, secret and rules
 	ctx    context.Context
 	kill   context.CancelFunc
+	run    context.Context    // of a sealer that is to be ended now and then
 	leave  context.CancelFunc // ends it in good order; nil: only with the world
 	stale  int                // outdated answers it was given
 	age    int                // how often EVENTS had lost something when it last asked
@@ -83,11 +86,20 @@ func newWorld(p plan, trace bool) *world {
 	return w
 }
 
+// join is client for actors.
+func (w *world) join(name string, sealer bool) (c *client) {
+	w.locked(func() {
+		c = w.client(name, sealer)
+		if sealer {
+			c.run, c.leave = context.WithCancel(c.ctx)
+		}
+	})
+	return c
+}
+
 func (w *world) client(name string, sealer bool) *client {
 	c := &client{w: w, name: name, sealer: sealer, honest: true, age: w.losses}
 	c.ctx, c.kill = context.WithCancel(w.ctx)
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.clients = append(w.clients, c)
 	return c
 }
@@ -166,28 +178,44 @@ func (c *client) over(ctx context.Context) error {
 func (w *world) run() error {
 	defer w.stop()
 	begin := time.Now()
-	for quiet := 0; ; w.steps++ {
+	for quiet := 0; ; {
 		synctest.Wait()
-		if err := w.failed(); err != nil {
+		w.state.Lock()
+		over, acted := w.turn(begin)
+		w.state.Unlock()
+		if err := w.failed(); err != nil || over {
 			return err
 		}
-		if w.over(begin) {
-			break
-		}
-		ready := w.ready()
-		if len(ready)+len(w.wire) > 0 {
+		if quiet++; acted {
 			quiet = 0
-			w.step(ready)
-		} else if quiet++; quiet > 600 {
-			return fmt.Errorf("stuck: %s", w.where())
 		} else {
 			w.idle(time.Second)
 		}
-		if w.steps > 100_000 {
+		if quiet > 600 || w.steps > 100_000 {
 			return fmt.Errorf("no end: %s", w.where())
 		}
 	}
-	return nil
+}
+
+// turn lets one thing happen, if there is one.
+func (w *world) turn(begin time.Time) (over, acted bool) {
+	w.steps++
+	if w.over(begin) {
+		return true, false
+	}
+	ready := w.ready()
+	if len(ready)+len(w.wire) == 0 {
+		return false, false
+	}
+	w.step(ready)
+	return false, true
+}
+
+// sleep lets fake time go on in the middle of a turn.
+func (w *world) sleep(d time.Duration) {
+	w.state.Unlock()
+	time.Sleep(d)
+	w.state.Lock()
 }
 
 // idle lets fake time go on until somebody asks for something.
@@ -275,7 +303,7 @@ func (w *world) hits(p float64) bool { return w.rng.Float64() < p }
 
 func (w *world) where() string {
 	b, gone := w.tail()
-	return fmt.Sprintf("the log has %d entries, its input position is %d, EVENTS ends at %d, %d actors, %d operations, %d void", b.Size, b.Input.Seq, w.eventsEnd(), w.alive, len(w.pending), gone)
+	return fmt.Sprintf("the log has %d entries, its input position is %d, EVENTS ends at %d, %d actors, %d operations, %d void", b.Size, b.Input.Seq, w.eventsEnd(), w.living(), len(w.pending), gone)
 }
 
 func (w *world) eventsEnd() uint64 {
@@ -327,16 +355,23 @@ func (w *world) finish() {
 			c.leave()
 		}
 	}
-	for w.alive > 0 {
+	for w.living() > 0 {
+		w.state.Unlock()
 		synctest.Wait()
+		w.state.Lock()
 		if ready := w.ready(); len(ready) > 0 {
 			w.step(ready)
 			w.steps++
-			continue
-		}
-		if w.alive > 0 {
+		} else if w.living() > 0 {
+			w.state.Unlock()
 			w.idle(time.Second)
+			w.state.Lock()
 		}
 	}
-	w.actors.Wait()
+}
+
+func (w *world) living() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.alive
 }

@@ -15,7 +15,7 @@ import (
 var (
 	oneSeed  = flag.Uint64("seed", 0, "simulate this seed alone, and show what happens")
 	from     = flag.Uint64("from", 1, "first seed that TestSimulation simulates")
-	allSeeds = flag.Int("seeds", 0, "how many seeds TestSimulation simulates; 0: 5000, or 500 with -short")
+	allSeeds = flag.Int("seeds", 0, "how many seeds TestSimulation simulates; 0: 5000, or 500 with -short, or 150 with -race")
 )
 
 // simulate runs one seed, and says what is wrong with it.
@@ -64,6 +64,9 @@ func TestSimulation(t *testing.T) {
 		if testing.Short() {
 			seeds = 500
 		}
+		if raceDetector {
+			seeds = 150
+		}
 	}
 	begin := time.Now()
 	var next, steps, entries atomic.Uint64
@@ -100,7 +103,11 @@ func TestCrashAtEveryStep(t *testing.T) {
 	if last < 100 {
 		t.Fatalf("the sealer asked for %d operations", last)
 	}
-	for n := 1; n <= last; n++ {
+	every := 1
+	if raceDetector {
+		every = 10
+	}
+	for n := 1; n <= last; n += every {
 		for _, p.crashAt = range []int{n, -n} {
 			if _, err := simulate(t, p, false); err != nil {
 				t.Fatalf("crash at operation %d: %v\n%s", p.crashAt, err, explain(t, p))
