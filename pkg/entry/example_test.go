@@ -45,7 +45,7 @@ func ExampleParseEvent() {
 	fmt.Println(err)
 	// Output:
 	// action: "permit" is none of allow, deny, audit, quarantine, warning
-	// id: invalid JSON at byte 30: duplicate object member name
+	// id: duplicate member name in JSON
 }
 
 func ExampleVerifyHash() {

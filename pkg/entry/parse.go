@@ -190,7 +190,7 @@ func (e *Event) dataBase64(value []byte) error {
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	if err != nil {
-		return fault("data_base64", "%v", err)
+		return fault("data_base64", "not base64 (RFC 4648 section 4, with padding)")
 	}
 	e.Data, e.HasData = b, true
 	return nil

@@ -201,6 +201,9 @@ func (x *exportAudit) line(line []byte) error {
 	}
 	l, e, err := ParseExportLine(line)
 	if err != nil {
+		if e.Leaf != nil { // the leaf could be read, what stands beside it not
+			next = e.Index
+		}
 		return mismatch(next, "leaf", "%v", err)
 	}
 	if e.Log != x.manifest.Log {

@@ -1,8 +1,10 @@
 package proof
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,12 +71,11 @@ func shows(raw json.RawMessage, e entry.Entry) error {
 	if h := string(members["entry_hash"]); h != `"`+e.EntryHash+`"` {
 		return fmt.Errorf("entry_hash is %.80s", h)
 	}
-	payload, err := exportPayload(members, e.Index)
-	if err != nil {
-		return err
+	if leaf, ok := members["leaf"]; ok && !sameText(leaf, string(e.Leaf)) {
+		return errors.New("the leaf in it is another")
 	}
-	if payload != nil && !payload.Opens(e) {
-		return fmt.Errorf("data and salt do not open data_hash")
+	if err := showsData(members, e); err != nil {
+		return err
 	}
 	for _, name := range []string{"entry_hash", "data", "data_raw", "data_base64", "salt", "leaf"} {
 		delete(members, name)
@@ -90,6 +91,38 @@ func shows(raw json.RawMessage, e entry.Entry) error {
 		return fmt.Errorf("its members are not those of the leaf")
 	}
 	return nil
+}
+
+// showsData says whether the data that is shown is what the leaf commits to. It can be known only where the bytes and the salt are there too.
+func showsData(members map[string]json.RawMessage, e entry.Entry) error {
+	payload, err := exportPayload(members, e.Index)
+	if err != nil {
+		return err
+	}
+	shown, ok := members["data"]
+	switch {
+	case payload == nil && ok:
+		return errors.New("data is shown without what proves it; ask for raw=1")
+	case payload == nil:
+		return nil
+	case !payload.Opens(e):
+		return errors.New("data and salt do not open data_hash")
+	case ok && !sameText(shown, string(payload.Data)) && !(entry.IsJSON(e.Extensions["datacontenttype"]) && sameJSON(shown, payload.Data)):
+		return errors.New("data is not what data_raw and the salt prove")
+	}
+	return nil
+}
+
+// sameText says whether raw is a JSON string of that text.
+func sameText(raw json.RawMessage, text string) bool {
+	var s string
+	return json.Unmarshal(raw, &s) == nil && s == text
+}
+
+// sameJSON compares JSON texts but for the white space between their tokens, which tools change.
+func sameJSON(a, b []byte) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // CheckLeaf proves that a leaf stands at index in the log that signed the checkpoint.
