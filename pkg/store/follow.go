@@ -83,7 +83,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 	chain, last := proof.NewChain(f.Keys...), uint64(0)
 	if !whole {
 		at, err := f.before(ctx)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || err == nil && at.Batch.Size > f.From { // void messages lead a search astray
 			return again
 		} else if err != nil {
 			return err
