@@ -19,8 +19,10 @@ type claim struct{ source, id, content string }
 type said struct {
 	message entry.Message
 	claims  []claim // by position; nil: the message is refused as one
-	begun   int     // step at which it was first sent
-	acked   int     // step at which it was acknowledged; 0: never
+	open    bool    // it comes on events.open
+	config  *entry.Config
+	begun   int // step at which it was first sent
+	acked   int // step at which it was acknowledged; 0: never
 }
 
 // mind makes up what a publisher says.
@@ -61,7 +63,7 @@ func (m *mind) next() *said {
 	c := m.claim()
 	switch m.r.IntN(6) {
 	case 0:
-		return &said{message: entry.Message{Subject: subject + "events.open", Data: []byte(m.event(c))}, claims: []claim{c}}
+		return &said{message: entry.Message{Subject: subject + "events.open", Data: []byte(m.event(c))}, claims: []claim{c}, open: true}
 	case 1: // binary
 		h := entry.Header{"ce-specversion": {"1.0"}, "ce-id": {c.id}, "ce-source": {c.source}, "ce-type": {"ai.agentmesh.tool.invoked"}, "ce-subject": {c.content}}
 		return &said{message: entry.Message{Subject: own, Header: h, Data: []byte(fmt.Sprintf(`{"content":%q}`, c.content))}, claims: []claim{c}}
@@ -134,7 +136,7 @@ func (w *world) publisher(n int) {
 func (w *world) say(c *client, r *rand.Rand, s *said) {
 	w.sent(s)
 	for range 20 {
-		_, err := c.write(c.ctx, "events.publish", func() (uint64, error) { return w.landSaid(c, s) })
+		_, err := c.write(c.ctx, "events.publish", func() (uint64, error) { return w.landSaid(s) })
 		if err == nil {
 			w.acknowledged(s)
 			return
@@ -251,7 +253,7 @@ func (w *world) impostor() bool {
 }
 
 // landSaid appends a publisher's message to the truth, and to its history.
-func (w *world) landSaid(c *client, s *said) (uint64, error) {
+func (w *world) landSaid(s *said) (uint64, error) {
 	seq, err := w.log.Events.Append(background, s.message, nil)
 	if err != nil {
 		return 0, err

@@ -38,6 +38,7 @@ type plan struct {
 	purge   bool    // EVENTS is purged behind the commit
 	impost  int     // sealers of another key or secret
 	pauses  bool    // time goes on while all wait
+	configs bool    // events.open is closed and opened
 	orphans bool    // messages on PAYLOADS that no batch names
 
 	bug string // planted: see sim_bugs_test.go
@@ -74,6 +75,7 @@ func newPlan(seed uint64) plan {
 			p.sealers[i].entries = min(p.sealers[i].entries, 7)
 		}
 	}
+	p.configs = yes(4)
 	return p
 }
 
@@ -89,7 +91,7 @@ func (w *world) happening() bool {
 	for _, k := range []struct {
 		on bool
 		do func() bool
-	}{{p.losses > w.losses, w.loseEvents}, {p.vanish, w.vanish}, {p.inject, w.inject}, {p.purge, w.purgeBehind}, {p.pauses, w.pause},
+	}{{p.losses > w.losses, w.loseEvents}, {p.vanish, w.vanish}, {p.inject, w.inject}, {p.purge, w.purgeBehind}, {p.pauses, w.pause}, {p.configs, w.configure},
 		{p.impost > w.impostorsMade, w.impostor}, {p.orphans, w.orphan}, {p.bug == "trim ahead", w.trimAhead}, {p.bug == "sweep above the tail", w.sweepAbove}} {
 		if k.on {
 			kinds = append(kinds, k.do)
@@ -186,6 +188,27 @@ func (w *world) purgeBehind() bool {
 	}
 	w.note("EVENTS is purged below %d", w.newest.Input.Seq)
 	if err := w.log.Events.(store.Purger).PurgeBelow(background, w.newest.Input.Seq); err != nil {
+		panic(err)
+	}
+	return true
+}
+
+// configure asks for a config that says something else of events.open. It names the newest that is committed; one that comes before it is refused.
+func (w *world) configure() bool {
+	if w.newest.Size == 0 {
+		return false
+	}
+	_, detail, err := entry.ParseControl(w.events[0].m.Data)
+	if err != nil {
+		panic(err)
+	}
+	c := *detail.(*entry.Config)
+	previous := w.newest.Config
+	c.Previous, c.EventsOpen = &previous, w.rng.IntN(2) == 0
+	body := entry.FormatControl("c", testSigner.Origin(), entry.TypeConfig, c.AppendJSON(nil))
+	s := &said{message: entry.Message{Subject: controlSubject(testLog), Data: body}, config: &c}
+	w.note("config after index %d: events.open is %v", previous, c.EventsOpen)
+	if _, err := w.landSaid(s); err != nil {
 		panic(err)
 	}
 	return true

@@ -11,6 +11,8 @@ import (
 // model is a log in the making.
 type model struct {
 	window uint64
+	open   bool    // events.open is accepted
+	config int     // index of the newest config
 	claims []claim // by index; empty where no event stands
 	lines  []string
 }
@@ -31,7 +33,12 @@ func (m *model) find(match func(claim) bool) int {
 }
 
 func (m *model) message(seq uint64, s *said) {
-	if s.claims == nil {
+	if c := s.config; c != nil && *c.Previous == uint64(m.config) {
+		m.open, m.config = c.EventsOpen, len(m.claims)
+		m.add(claim{}, "config %d/0", seq)
+		return
+	}
+	if s.claims == nil || s.open && !m.open {
 		m.add(claim{}, "rejected %d/0", seq)
 		return
 	}
@@ -57,7 +64,7 @@ func (w *world) checkModel(entries []entry.Entry) error {
 	if w.interrupted(entries) {
 		return nil
 	}
-	m := &model{window: w.plan.window}
+	m := &model{window: w.plan.window, open: true}
 	if m.window == 0 {
 		m.window = entry.WindowSize
 	}

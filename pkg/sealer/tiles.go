@@ -86,6 +86,9 @@ func (t *tiler) read(ctx context.Context, end uint64) error {
 		if err != nil {
 			return err
 		}
+		if b.Batch.First > t.size {
+			break
+		}
 		for _, e := range b.Entries[t.size-b.Batch.First:] {
 			h, err := entry.ParseHash(e.EntryHash)
 			if err != nil {
