@@ -24,8 +24,8 @@ type state struct {
 	opening *entry.Draft // an epoch entry that goes before the next message's entries
 }
 
-// step turns one prepared message into entries, in the order of SPEC 5, and yields each with the draft it was made of, which has its data. After an error
-// the state is void; the only errors are those that must stop the sealer before it seals anything.
+// step turns one prepared message into entries, in the order of SPEC 5, and yields each with the draft it was made of, which has
+// its data. After an error the state is void; the only errors are those that must stop the sealer before it seals anything.
 func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
 	seal := func(d entry.Draft, it *item) {
 		e, _ := d.Seal(s.size, s.prev)
