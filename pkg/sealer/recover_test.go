@@ -288,7 +288,7 @@ func TestConfigOfOtherEvents(t *testing.T) {
 	onLog(t, func(t *testing.T, f *fixture) {
 		m := stored(t, f.log.Events)[0]
 		f.log.Events = store.NewMemoryStreamOf(m.Time.Add(1e9), []entry.Message{m})
-		if err := f.seal(); !errors.Is(err, ErrRefused) {
+		if err := f.seal(); !errors.Is(err, ErrNotCreated) {
 			t.Fatalf("got %v", err)
 		}
 	})

@@ -120,10 +120,10 @@ func (s *state) create(p prepared, seal func(entry.Draft, *item)) error {
 		return err
 	}
 	if c.Epoch != 1 || c.Previous != nil {
-		return fmt.Errorf("%w: its config is not that of a new log", ErrRefused)
+		return fmt.Errorf("%w: the first config on EVENTS is not that of a new log", ErrNotCreated)
 	}
 	if c.EventsCreated != s.created {
-		return fmt.Errorf("%w: its config is of an EVENTS created %s, this one was created %s", ErrRefused, c.EventsCreated, s.created)
+		return fmt.Errorf("%w: the first config is of an EVENTS created %s, this one was created %s", ErrNotCreated, c.EventsCreated, s.created)
 	}
 	s.config, s.configIndex, s.epoch, s.next = c, 0, 1, p.msg.Seq+1
 	seal(entry.OwnDraft(p.source, entry.TypeConfig, c), nil)
