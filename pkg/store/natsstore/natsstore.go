@@ -38,7 +38,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg streams.Config) (_ *store.Log,
 		if _, err := js.Stream(ctx, s.name); err != nil {
 			return nil, fmt.Errorf("open stream %s: %w", s.name, err)
 		}
-		*s.field = &stream{nc: nc, js: js, name: s.name, replies: replies}
+		*s.field = &stream{nc: nc, name: s.name, replies: replies}
 	}
 	for _, b := range []struct {
 		name  string

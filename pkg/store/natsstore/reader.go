@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -28,7 +28,8 @@ const (
 
 	reopenWait    = 20 * time.Millisecond // between attempts to make a consumer anew, at first
 	reopenMaxWait = time.Second
-	reopenBehind  = 4 // attempts after which a stream that ends too early counts as one that has lost messages
+	reopenTimeout = 5 * time.Second // of one attempt
+	reopenBehind  = 4               // attempts after which a stream that ends too early has lost messages; a new leader may be a moment behind
 )
 
 // pullRequest is the body of each pull.
@@ -70,30 +71,46 @@ func (s *stream) Read(ctx context.Context, from uint64) (store.Reader, error) {
 	r := &reader{s: s, next: max(from, 1), status: s.nc.StatusChanged(nats.CONNECTED)}
 	if err := r.open(ctx); err != nil {
 		r.Close()
-		return nil, err
+		return nil, fmt.Errorf("read stream %s: %w", s.name, err)
 	}
 	return r, nil
+}
+
+// consumerRequest makes a consumer without acknowledgements, in the server's memory: what a reader has read is its caller's to know.
+type consumerRequest struct {
+	Stream string `json:"stream_name"`
+	Action string `json:"action"`
+	Config struct {
+		Name     string        `json:"name"`
+		Deliver  string        `json:"deliver_policy"`
+		Start    uint64        `json:"opt_start_seq"`
+		Ack      string        `json:"ack_policy"`
+		Replay   string        `json:"replay_policy"`
+		Inactive time.Duration `json:"inactive_threshold"`
+		MaxWaits int           `json:"max_waiting"`
+		Replicas int           `json:"num_replicas"`
+		InMemory bool          `json:"mem_storage"`
+	} `json:"config"`
 }
 
 // open makes a consumer that begins at r.next. One that was there before is forgotten, with all that is on its way.
 func (r *reader) open(ctx context.Context) error {
 	r.drop()
 	r.lost = true // until it is done
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	c, err := r.s.js.CreateConsumer(ctx, r.s.name, jetstream.ConsumerConfig{
-		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
-		ReplayPolicy: jetstream.ReplayInstantPolicy, InactiveThreshold: consumerIdle, MemoryStorage: true, Replicas: 1,
-	})
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", r.s.name, err)
+	r.consumer, r.seen = rand.Text(), 0
+	q := consumerRequest{Stream: r.s.name, Action: "create"}
+	q.Config.Name, q.Config.Deliver, q.Config.Start, q.Config.Ack = r.consumer, "by_start_sequence", r.next, "none"
+	q.Config.Replay, q.Config.Inactive, q.Config.Replicas, q.Config.InMemory = "instant", consumerIdle, 1, true
+	q.Config.MaxWaits = 4 * pullsInFlight
+	if err := r.s.ask(ctx, "CONSUMER.CREATE."+r.s.name+"."+r.consumer, q, &struct{}{}); err != nil {
+		return err
 	}
-	r.consumer, r.seen = c.CachedInfo().Name, 0
+	var err error
 	r.inbox = r.s.nc.NewInbox()
 	// Never full: it holds more than all messages and control messages of the pulls under way.
 	r.in = make(chan *nats.Msg, 4*pullsInFlight*pullMessages)
 	if r.sub, err = r.s.nc.ChanSubscribe(r.inbox+".*", r.in); err != nil {
-		return fmt.Errorf("read stream %s: %w", r.s.name, err)
+		return err
 	}
 	r.lost = false
 	r.opens++
@@ -104,24 +121,16 @@ func (r *reader) open(ctx context.Context) error {
 // gone back behind what was read, which a caller must not take for silence.
 func (r *reader) reopen(ctx context.Context) error {
 	for attempt, wait := 0, reopenWait; ; attempt, wait = attempt+1, min(2*wait, reopenMaxWait) {
-		err := r.open(ctx)
-		if err == nil && r.read > 0 {
-			var info store.Info
-			if info, err = r.s.Info(ctx); err == nil && info.Last < r.read {
-				r.lost = true // a new leader may be a moment behind
-				if err = fmt.Errorf("%w: it ends at %d, after %d", errBehind, info.Last, r.read); attempt >= reopenBehind {
-					return fmt.Errorf("read stream %s: %w", r.s.name, err)
-				}
-			}
-		}
+		err := r.tryOpen(ctx)
 		if err == nil {
 			return nil
 		}
+		r.lost = true
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if r.lost = true; !errors.Is(err, errBehind) && !r.s.temporary(err) {
-			return err
+		if behind := errors.Is(err, errBehind); behind && attempt >= reopenBehind || !behind && !r.s.temporary(err) {
+			return fmt.Errorf("read stream %s: %w", r.s.name, err)
 		}
 		select {
 		case <-time.After(wait):
@@ -131,23 +140,29 @@ func (r *reader) reopen(ctx context.Context) error {
 	}
 }
 
+// tryOpen opens once, and then looks whether what was read is still there.
+func (r *reader) tryOpen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reopenTimeout)
+	defer cancel()
+	if err := r.open(ctx); err != nil || r.read == 0 {
+		return err
+	}
+	info, err := r.s.Info(ctx)
+	if err == nil && info.Last < r.read {
+		err = fmt.Errorf("%w: it ends at %d, after %d", errBehind, info.Last, r.read)
+	}
+	return err
+}
+
 // temporary tells trouble that passes, while the connection is made again or the server finds its streams, from answers.
 func (s *stream) temporary(err error) bool {
 	if s.nc.IsClosed() {
 		return false
 	}
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.Code == 503
-	}
 	if api, ok := errors.AsType[*apiFailure](err); ok {
 		return api.Status == 503
 	}
-	for _, t := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded} {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, errNotConnected) || errors.Is(err, errDisconnected) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func (r *reader) drop() {

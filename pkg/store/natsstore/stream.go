@@ -3,13 +3,11 @@ package natsstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -18,7 +16,6 @@ import (
 // stream is a store.Stream on a JetStream stream.
 type stream struct {
 	nc      *nats.Conn
-	js      jetstream.JetStream
 	name    string
 	replies *replies
 }
@@ -41,8 +38,6 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Info implements store.Stream.
 func (s *stream) Info(ctx context.Context) (store.Info, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
 	var answer struct {
 		Created time.Time `json:"created"`
 		State   struct {
@@ -52,7 +47,7 @@ func (s *stream) Info(ctx context.Context) (store.Info, error) {
 			Bytes    uint64 `json:"bytes"`
 		} `json:"state"`
 	}
-	if err := s.ask(ctx, "STREAM.INFO", nil, &answer); err != nil {
+	if err := s.ask(ctx, "STREAM.INFO."+s.name, nil, &answer); err != nil {
 		return store.Info{}, err
 	}
 	st := answer.State
@@ -62,32 +57,54 @@ func (s *stream) Info(ctx context.Context) (store.Info, error) {
 	return store.Info{Created: answer.Created.UTC(), First: st.First, Last: st.Last, Bytes: st.Bytes}, nil
 }
 
-// ask puts a question to the API of this stream; the leader answers it.
-func (s *stream) ask(ctx context.Context, verb string, question, answer any) error {
+// ask puts a question to the JetStream API, which the leader answers; subject is what follows $JS.API. If the connection breaks, so does the
+// question: whether it was heard is unknown.
+func (s *stream) ask(ctx context.Context, subject string, question, answer any) error {
+	m, err := s.request(ctx, "$JS.API."+subject, question)
+	if err != nil {
+		return fmt.Errorf("%s: %w", subject, err)
+	}
+	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		return fmt.Errorf("%s: %w", subject, nats.ErrNoResponders)
+	}
+	var failure struct{ Error *apiFailure }
+	if err := json.Unmarshal(m.Data, &failure); err != nil {
+		return fmt.Errorf("%s: %w", subject, err)
+	}
+	if failure.Error != nil {
+		return fmt.Errorf("%s: %w", subject, failure.Error)
+	}
+	if err := json.Unmarshal(m.Data, answer); err != nil {
+		return fmt.Errorf("%s: %w", subject, err)
+	}
+	return nil
+}
+
+// request sends a question and waits for whatever is answered.
+func (s *stream) request(ctx context.Context, subject string, question any) (*nats.Msg, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	var body []byte
 	if question != nil {
 		var err error
 		if body, err = json.Marshal(question); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	m, err := s.nc.RequestWithContext(ctx, "$JS.API."+verb+"."+s.name, body)
-	if err != nil {
-		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
+	reply, answer := s.replies.expect()
+	defer s.replies.forget(reply)
+	if err := s.send(&nats.Msg{Subject: subject, Data: body}, reply); err != nil {
+		return nil, err
 	}
-	var failure struct {
-		Error *apiFailure
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	select {
+	case a := <-answer:
+		return a.msg, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	if err := json.Unmarshal(m.Data, &failure); err != nil {
-		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
-	}
-	if failure.Error != nil {
-		return fmt.Errorf("%s of stream %s: %w", verb, s.name, failure.Error)
-	}
-	if err := json.Unmarshal(m.Data, answer); err != nil {
-		return fmt.Errorf("%s of stream %s: %w", verb, s.name, err)
-	}
-	return nil
 }
 
 // messageRequest asks for one message, by sequence or by subject.
@@ -107,20 +124,11 @@ func (s *stream) Get(ctx context.Context, seq uint64) (entry.Message, error) {
 // Fetch implements store.Fetcher by a direct get: no base64, and any replica may answer. The headers that come with it are those that the
 // publisher sent and not to be believed; the body is checked against a hash by whoever asked. A stream without direct gets is asked as Get does.
 func (s *stream) Fetch(ctx context.Context, seq uint64) ([]byte, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	question, err := json.Marshal(messageRequest{Seq: seq})
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+s.name, question)
+	m, err := s.request(ctx, "$JS.API.DIRECT.GET."+s.name, messageRequest{Seq: seq})
 	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		got, err := s.Get(ctx, seq)
-		return got.Data, err
 	case err != nil:
 		return nil, fmt.Errorf("fetch sequence %d of stream %s: %w", seq, s.name, err)
-	case len(m.Data) == 0 && len(m.Header[nats.JSStream]) == 0: // a status: not there, or not here
+	case len(m.Data) == 0 && len(m.Header[nats.JSStream]) == 0: // a status: not there, or not here, or nobody answers direct gets
 		got, err := s.Get(ctx, seq)
 		return got.Data, err
 	}
@@ -133,8 +141,6 @@ func (s *stream) Last(ctx context.Context, subject string) (entry.Message, error
 }
 
 func (s *stream) message(ctx context.Context, r messageRequest) (entry.Message, error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
 	var answer struct {
 		Message struct {
 			Subject string    `json:"subject"`
@@ -144,7 +150,7 @@ func (s *stream) message(ctx context.Context, r messageRequest) (entry.Message, 
 			Time    time.Time `json:"time"`
 		} `json:"message"`
 	}
-	if err := s.ask(ctx, "STREAM.MSG.GET", r, &answer); err != nil {
+	if err := s.ask(ctx, "STREAM.MSG.GET."+s.name, r, &answer); err != nil {
 		return entry.Message{}, err
 	}
 	m := answer.Message
@@ -186,12 +192,10 @@ func (s *stream) SecureDelete(ctx context.Context, seq uint64) error {
 
 // do puts a question whose answer is only whether it was done. Both that are asked here may be asked again.
 func (s *stream) do(ctx context.Context, verb string, question any) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
 	var answer struct {
 		Success bool `json:"success"`
 	}
-	if err := s.ask(ctx, verb, question, &answer); err != nil {
+	if err := s.ask(ctx, verb+"."+s.name, question, &answer); err != nil {
 		return err
 	}
 	if !answer.Success {

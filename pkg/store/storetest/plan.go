@@ -1,5 +1,3 @@
-// Package storetest tests stores, and those who stand on them. Run is the contract of package store, sentence by sentence, for any store;
-// Faulty is a log that fails as told, for the tests of those who must survive it.
 package storetest
 
 import (

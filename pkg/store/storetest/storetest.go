@@ -1,4 +1,5 @@
-// Package storetest is the conformance suite of pkg/store: what its contract says, as tests that every store must pass.
+// Package storetest tests stores, and those who stand on them. Run is the conformance suite of pkg/store: what its contract says, as tests
+// that every store must pass. Faulty is a log that fails as told, for the tests of those who must survive it.
 package storetest
 
 import (
@@ -7,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +25,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Log) {
 		{"empty stream", testEmpty}, {"append and read", testAppend}, {"expected last sequence", testExpect}, {"racing writers", testRace},
 		{"asynchronous order", testAsync}, {"hostile headers", testHeaders}, {"large message", testLarge}, {"reader waits", testReaderWaits},
 		{"reader over gaps", testReaderGaps}, {"purge", testPurge}, {"secure delete", testSecureDelete}, {"last by subject", testLast},
-		{"message that changes after", testAlias}, {"cancel", testCancel}, {"key value", testKV}, {"end of a stream that lost its tail", testEnd},
+		{"message that changes after", testAlias}, {"cancel", testCancel}, {"end of a stream that lost its tail", testEnd},
+		{"reader from behind the end", testReaderAhead}, {"reader over a purge", testReaderPurged}, {"what one Next gives", testNextBytes}, {"two readers", testTwoReaders},
+		{"expected last sequence of an emptied stream", testExpectEmptied}, {"asynchronous expectations", testAsyncExpect}, {"streams apart", testApart},
+		{"key value", testKV}, {"keys apart", testKVKeys}, {"racing updates of a key", testKVRace}, {"cancelled key value", testKVCancel},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -199,6 +202,8 @@ func testHeaders(t *testing.T, l *store.Log) {
 		{"Status": {"408"}, "Description": {"Request Timeout"}}, {"Status": {"409"}, "Description": {"Consumer Deleted"}}, {"Status": {"100"}},
 		{"Status": {"404"}}, {"Status": {"503"}}, {"Nats-Subject": {"elsewhere"}, "Nats-Sequence": {"1"}, "Nats-Time-Stamp": {"2001-01-01T00:00:00Z"}},
 		{"Nats-Stream": {"X"}, "Nats-Last-Sequence": {"99"}}, {"ce-ID": {"1", "2"}, "CE-id": {"3"}, "X": {""}}, nil,
+		{"Status": {"400"}, "status": {"409"}, "Reply": {"x"}}, {"Nats-Rollup-": {"all"}, "KV-Operation": {"DEL"}, "Nats-Marker-Reason": {"Purge"}},
+		{"a": {"ümläut \x01\x00 tab\tin"}, "!#$%&'*+-.^_`|~": {"\xff"}}, {"Nats-Pending-Messages": {"9"}, "Nats-Pending-Bytes": {"9"}},
 	}
 	for _, h := range hostile {
 		if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject, Header: h}, nil); err != nil {
@@ -393,38 +398,6 @@ func testCancel(t *testing.T, l *store.Log) {
 	}
 }
 
-func testKV(t *testing.T, l *store.Log) {
-	ctx, kv, key := t.Context(), l.Tiles, "default/tile/0/x001/234"
-	if _, _, err := kv.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
-		t.Fatalf("Get: %v, want ErrNotFound", err)
-	}
-	if err := kv.Create(ctx, key, []byte("1")); err != nil {
-		t.Fatal(err)
-	}
-	if err := kv.Create(ctx, key, []byte("2")); !errors.Is(err, store.ErrExists) {
-		t.Fatalf("Create: %v, want ErrExists", err)
-	}
-	value, revision, err := kv.Get(ctx, key)
-	if err != nil || string(value) != "1" {
-		t.Fatalf("Get: %q, %v", value, err)
-	}
-	if err := kv.Update(ctx, key, []byte("3"), revision); err != nil {
-		t.Fatal(err)
-	}
-	if err := kv.Update(ctx, key, []byte("4"), revision); !errors.Is(err, store.ErrConflict) {
-		t.Fatalf("Update: %v, want ErrConflict", err)
-	}
-	if err := kv.Put(ctx, key, []byte(strings.Repeat("5", 8192))); err != nil {
-		t.Fatal(err)
-	}
-	if value, _, err = kv.Get(ctx, key); err != nil || len(value) != 8192 {
-		t.Fatalf("Get: %d bytes, %v", len(value), err)
-	}
-	if _, _, err := l.Head.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
-		t.Fatalf("another bucket has the key too: %v", err)
-	}
-}
-
 func testEnd(t *testing.T, l *store.Log) {
 	for i := range 5 {
 		add(t, l.Payloads, fmt.Sprint(i+1))
@@ -439,5 +412,77 @@ func testEnd(t *testing.T, l *store.Log) {
 	}
 	if last, gone, err := store.End(t.Context(), l.Payloads); err != nil || last != 3 || gone != 2 {
 		t.Fatalf("end %d, %d gone, %v; want 3, 2", last, gone, err)
+	}
+}
+
+// testExpectEmptied: the last sequence ever given stays the one to expect, whatever has been removed.
+func testExpectEmptied(t *testing.T, l *store.Log) {
+	p := l.Payloads.(store.Purger)
+	for i := range 5 {
+		add(t, l.Payloads, fmt.Sprint(i))
+	}
+	if err := p.SecureDelete(t.Context(), 5); err != nil {
+		t.Fatal(err)
+	}
+	for i, remove := range []func() error{
+		func() error { return nil }, // the newest is gone already
+		func() error { return p.PurgeBelow(t.Context(), 7) },
+		func() error { return p.PurgeBelow(t.Context(), 1<<62) }, // all; no sequence is used up by it
+	} {
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+		expect := uint64(5 + i)
+		for _, wrong := range []uint64{0, expect - 1, expect + 1} {
+			if _, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject}, &wrong); !errors.Is(err, store.ErrConflict) {
+				t.Fatalf("expecting %d of %d: %v, want ErrConflict", wrong, expect, err)
+			}
+		}
+		if seq, err := l.Payloads.Append(t.Context(), entry.Message{Subject: subject}, &expect); err != nil || seq != expect+1 {
+			t.Fatalf("expecting %d: %d, %v", expect, seq, err)
+		}
+	}
+}
+
+// testAsyncExpect: of messages under way, one that does not meet its expectation fails alone, and those behind it go by what is there.
+func testAsyncExpect(t *testing.T, l *store.Log) {
+	var pending []store.Pending
+	for _, expect := range []uint64{0, 1, 7, 2, 2, 3} {
+		p, err := l.Payloads.AppendAsync(t.Context(), entry.Message{Subject: subject, Data: fmt.Append(nil, expect)}, &expect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for i, want := range []uint64{1, 2, 0, 3, 0, 4} {
+		seq, err := pending[i](t.Context())
+		if seq != want || (want == 0) != errors.Is(err, store.ErrConflict) {
+			t.Fatalf("message %d: %d, %v; want %d", i, seq, err, want)
+		}
+	}
+	for _, m := range Collect(t, l.Payloads, 1, 4) {
+		if string(m.Data) != fmt.Sprint(m.Seq-1) {
+			t.Fatalf("sequence %d is %q", m.Seq, m.Data)
+		}
+	}
+}
+
+// testApart: the streams of a log have sequences of their own.
+func testApart(t *testing.T, l *store.Log) {
+	subjects := map[string]string{"events": "audit.default.events.open", "sealed": "audit.default.sealed", "payloads": subject}
+	list := map[string]store.Stream{"events": l.Events, "sealed": l.Sealed, "payloads": l.Payloads}
+	for name, s := range list {
+		for i := range uint64(3) {
+			if seq, err := s.Append(t.Context(), entry.Message{Subject: subjects[name], Data: []byte(name)}, &i); err != nil || seq != i+1 {
+				t.Fatalf("%s: %d, %v", name, seq, err)
+			}
+		}
+	}
+	for name, s := range list {
+		for _, m := range Collect(t, s, 1, 3) {
+			if string(m.Data) != name || m.Subject != subjects[name] {
+				t.Fatalf("%s holds %+v", name, m)
+			}
+		}
 	}
 }
