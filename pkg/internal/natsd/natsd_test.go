@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -313,5 +314,63 @@ func TestStartFails(t *testing.T) {
 		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || strings.Count(err.Error(), "\n") > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestDocumentedConfig: the configuration that streams/README.md gives to administrators is one, and keeps an agent to its subject.
+func TestDocumentedConfig(t *testing.T) {
+	text, err := os.ReadFile("../../../streams/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(text), "```")
+	if len(parts) != 3 {
+		t.Fatalf("%d code blocks, want 1", len(parts)/2)
+	}
+	for _, name := range []string{"SEALER", "INGEST", "QUERY", "BOOKING"} {
+		t.Setenv(name, "p-"+name)
+	}
+	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true}
+	if err := opts.ProcessConfigString(strings.Replace(parts[1], "/data", t.TempDir(), 1)); err != nil {
+		t.Fatal(err)
+	}
+	if !opts.SyncAlways || !opts.JetStream {
+		t.Error("the server would not sync always")
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	if !s.ReadyForConnections(30 * time.Second) {
+		t.Fatal("not ready")
+	}
+	sealer, err := nats.Connect(s.ClientURL(), nats.UserInfo("sealer", "p-SEALER"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sealer.Close()
+	js, err := jetstream.New(sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS_default", Subjects: []string{"audit.default.events.*"}}); err != nil {
+		t.Fatal(err)
+	}
+	violations := make(chan error, 10)
+	agent, err := nats.Connect(s.ClientURL(), nats.UserInfo("booking-7", "p-BOOKING"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agent.Close()
+	if m, err := agent.Request("audit.default.events.mfrggzdfmztwq2lknnwg23tpoa", nil, 5*time.Second); err != nil || !strings.Contains(string(m.Data), `"seq":1`) {
+		t.Errorf("its own subject: %+v, %v", m, err)
+	}
+	if err := agent.Publish("audit.default.events.open", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, violations, "another subject"); !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Error(err)
 	}
 }
