@@ -35,7 +35,9 @@ func (c *upCmd) Run(a *app) error {
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
 	})
-	if err != nil {
+	if a.ctx.Err() != nil && err != nil {
+		return nil // stopped while it started: whatever was made stays for the next start
+	} else if err != nil {
 		return err
 	}
 	defer n.Close()
