@@ -1,8 +1,12 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -110,5 +114,79 @@ func testTwoReaders(t *testing.T, l *store.Log) {
 				t.Fatalf("message %d: %+v, %v", i+1, list, err)
 			}
 		}
+	}
+}
+
+func testReaderWaits(t *testing.T, l *store.Log) {
+	r, err := l.Payloads.Read(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	type result struct {
+		list []entry.Message
+		err  error
+	}
+	got := make(chan result)
+	go func() {
+		for range 3 {
+			list, err := r.Next(t.Context(), 10)
+			got <- result{list, err}
+		}
+	}()
+	for i := range 3 {
+		select {
+		case early := <-got:
+			t.Fatalf("Next returned %+v, %v before there was a message", early.list, early.err)
+		default:
+		}
+		add(t, l.Payloads, fmt.Sprint(i))
+		if r := <-got; r.err != nil || len(r.list) != 1 || r.list[0].Seq != uint64(i+1) {
+			t.Fatalf("message %d: %+v, %v", i, r.list, r.err)
+		}
+	}
+}
+
+func testReaderGaps(t *testing.T, l *store.Log) {
+	for i := range 10 {
+		add(t, l.Payloads, fmt.Sprint(i+1))
+	}
+	for _, seq := range []uint64{3, 4, 8} {
+		if err := l.Payloads.(store.Purger).SecureDelete(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seqs []uint64
+	for _, m := range Collect(t, l.Payloads, 3, 5) {
+		seqs = append(seqs, m.Seq)
+	}
+	if want := []uint64{5, 6, 7, 9, 10}; !reflect.DeepEqual(seqs, want) {
+		t.Fatalf("read %v, want %v", seqs, want)
+	}
+}
+
+func testCancel(t *testing.T, l *store.Log) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := l.Payloads.Read(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	failed := make(chan error, 1)
+	go func() { _, err := r.Next(ctx, 1); failed <- err }()
+	cancel()
+	select {
+	case err := <-failed:
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("Next: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Next goes on waiting")
+	}
+	if _, err := l.Payloads.Info(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Info: %v", err)
+	}
+	if _, err := l.Payloads.Append(ctx, entry.Message{Subject: subject}, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Append: %v", err)
 	}
 }
