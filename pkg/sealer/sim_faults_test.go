@@ -54,7 +54,7 @@ func newPlan(seed uint64) plan {
 	}
 	yes := func(one int) bool { return r.IntN(one) == 0 }
 	p := plan{
-		seed: seed, publishers: 1 + r.IntN(4), messages: 2 + r.IntN(9), hostile: some(2, 0.3), marks: r.IntN(3), keep: yes(2),
+		seed: seed, publishers: 1 + r.IntN(4), messages: 2 + r.IntN(6), hostile: some(2, 0.3), marks: r.IntN(3), keep: yes(2),
 		writes: some(2, 0.15), broken: some(3, 0.05), stale: some(3, 0.08), leave: some(3, 0.1), crash: some(2, 0.03),
 		happen: 0.01 + 0.03*r.Float64(), vanish: yes(6), inject: yes(3), purge: yes(3), pauses: yes(2), orphans: yes(4),
 	}
@@ -70,7 +70,7 @@ func newPlan(seed uint64) plan {
 		p.impost = 1 + r.IntN(2)
 	}
 	if yes(4) { // a log that is longer than its window
-		p.window, p.slack, p.messages = uint64(10+r.IntN(40)), 120, 10+r.IntN(20)
+		p.window, p.slack, p.messages = uint64(10+r.IntN(40)), 120, 10+r.IntN(15)
 		for i := range p.sealers {
 			p.sealers[i].entries = min(p.sealers[i].entries, 7)
 		}
