@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -19,6 +21,9 @@ func (in *Ingest) Handler() http.Handler {
 	return http.HandlerFunc(in.events)
 }
 
+// readyTimeout is how long EVENTS may take to answer whoever asks whether events are accepted.
+const readyTimeout = 2 * time.Second
+
 // ServiceHandler serves Handler, /healthz and /readyz, for an ingest that stands alone.
 func (in *Ingest) ServiceHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -27,6 +32,12 @@ func (in *Ingest) ServiceHandler() http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "durability": in.Durability()})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if _, err := in.cfg.Log.Events.Info(ctx); err != nil {
+			asProblem(fmt.Errorf("%w: EVENTS does not answer", ErrUnavailable)).write(w)
+			return
+		}
 		if err := in.Ready(); err != nil {
 			asProblem(err).write(w)
 			return
@@ -159,7 +170,8 @@ func (in *Ingest) readBody(r *http.Request) (body []byte, size int64, err error)
 	if r.ContentLength > limit {
 		return nil, 0, tooLarge
 	}
-	room := min(max(r.ContentLength, 4096), limit) + 1 // and one, to see the end, or that there is more
+	const first = 64 << 10                                    // what a request says of its length is taken at its word no further: bytes that do not come must cost nothing
+	room := min(max(r.ContentLength, 4096), first, limit) + 1 // and one, to see the end, or that there is more
 	for body = nil; ; room = min(2*room, limit+1) {
 		if !in.budget.take(room - size) {
 			return nil, size, ErrBusy

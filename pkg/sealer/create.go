@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/google/uuid"
 
@@ -14,7 +15,8 @@ import (
 // Create makes the log, if it does not exist: it publishes the config that becomes index 0 as the first message of an
 // empty EVENTS, before any agent can publish. It is safe to call at every start; the sealer compares what is there.
 func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
-	if _, err := New(cfg); err != nil {
+	s, err := New(cfg)
+	if err != nil {
 		return err
 	}
 	sealed, err := cfg.Log.Sealed.Info(ctx)
@@ -28,6 +30,9 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 	if sealed.Last > 0 || events.Last > 0 {
 		return nil
 	}
+	if err := s.neverSealed(); err != nil {
+		return err
+	}
 	c := entry.Config{
 		Origin: cfg.Signer.Origin(), Keys: []string{cfg.Signer.VerifierKey()}, EventsCreated: entry.FormatReceived(events.Created),
 		EventsOpen: eventsOpen, Epoch: 1, Rules: entry.Rules, SecretFingerprint: entry.SecretFingerprint(cfg.Secret), Limits: entry.DefaultLimits(),
@@ -39,4 +44,20 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 		return fmt.Errorf("create log: %w", err)
 	}
 	return nil
+}
+
+// neverSealed refuses to make a log anew where this host has seen it before: its streams are lost, and an event that was acknowledged now would be
+// lost too when they are restored.
+func (s *Sealer) neverSealed() error {
+	if s.mark == nil {
+		return nil
+	}
+	_, err := s.mark.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("mark: %w", err)
+	}
+	return fmt.Errorf("%w: the streams are empty, but a checkpoint of this log was seen here; restore them", ErrRolledBack)
 }

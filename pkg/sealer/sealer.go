@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,9 @@ type Status struct {
 func New(cfg Config) (*Sealer, error) {
 	if cfg.Log == nil || cfg.Signer == nil || len(cfg.Secret) != 32 {
 		return nil, fmt.Errorf("sealer: a log, a signer and a secret of 32 bytes are required")
+	}
+	if parts := strings.Split(cfg.Signer.Origin(), "/"); len(parts) != 3 || parts[1] != cfg.Log.Name {
+		return nil, fmt.Errorf("%w: the key is of %s, and the log is named %s", ErrRefused, cfg.Signer.Origin(), cfg.Log.Name)
 	}
 	l := limits{
 		entries: orDefault(cfg.MaxEntries, entry.MaxMessageEvents), leafBytes: orDefault(cfg.MaxLeafBytes, 512<<10),
