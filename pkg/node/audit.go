@@ -25,8 +25,10 @@ func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (proof.Rep
 		return proof.Report{}, nil, err
 	}
 	lock, err := lockExisting(filepath.Join(dir, fileLock))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, ErrLocked) {
 		return proof.Report{}, nil, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return proof.Report{}, nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if lock != nil {
 		defer lock.Close()

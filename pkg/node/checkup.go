@@ -75,8 +75,9 @@ func disk(dir string) Finding {
 
 // lockExisting takes the lock of a directory that exists, without making the file.
 func lockExisting(path string) (*os.File, error) {
-	if _, err := os.Stat(path); err != nil {
+	f, err := os.Open(path) // reading is enough for a lock, and all that a medium may allow
+	if err != nil {
 		return nil, err
 	}
-	return lockFile(path)
+	return flock(f)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,9 +35,12 @@ func listen(addr string) (net.Listener, error) {
 
 // checkLoopback refuses an address that other machines could reach. Names are refused too, but for localhost: what they mean may change.
 func checkLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("address %q: %w", addr, err)
+		return fmt.Errorf("%w: address %q: %w", ErrWrong, addr, err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%w: address %q: the port is no number", ErrWrong, addr)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%w: %q; only 127.0.0.1, [::1] and localhost are served, as there is no authentication", ErrNotLoopback, addr)
@@ -56,7 +60,7 @@ func server(h http.Handler) *http.Server {
 // not read the log through a visitor's browser.
 func localOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
+		host := strings.ToLower(r.Host)
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}

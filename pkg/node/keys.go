@@ -111,6 +111,9 @@ func (d *Dir) Keys(host, log string) (Keys, error) {
 	if of := LogOf(k.Signer.Origin()); of != log {
 		return Keys{}, fmt.Errorf("%w: %s is of log %q, not %q; another log needs another directory", ErrKeys, d.Path, of, log)
 	}
+	if vkey, err := PublicKey(d.Path); err != nil || vkey != k.Signer.VerifierKey() { // lost, or somebody's else: it follows from the secret one
+		return k, d.WriteFile(filePublic, []byte(k.Signer.VerifierKey()+"\n"), 0o644)
+	}
 	return k, nil
 }
 

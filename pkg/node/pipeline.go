@@ -102,6 +102,7 @@ func (p *pipeline) handler() http.Handler {
 	mux.Handle("/", p.patient(p.query.Handler()))
 	mux.Handle("/v1/events", p.ingest.Handler())
 	mux.HandleFunc("GET /readyz", p.readyz)
+	mux.HandleFunc("GET /healthz", p.healthz)
 	return mux
 }
 
@@ -141,7 +142,7 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	answer, code, kind := map[string]any{"status": "ready", "tree_size": status.Size, "lag": status.Lag, "index": "ready"}, http.StatusOK, "application/json"
+	answer, code, kind := map[string]any{"status": "ready", "tree_size": status.Size, "lag": status.Lag, "index": "ready", "durability": p.ingest.Durability()}, http.StatusOK, "application/json"
 	if !status.CaughtUp {
 		answer["index"] = query.ErrBuilding.Error()
 	}
@@ -152,6 +153,14 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(code)
 	json.NewEncoder(w).Encode(answer)
+}
+
+// healthz says that the process lives, and what its acknowledgements mean.
+func (p *pipeline) healthz(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]string{"status": "ok", "durability": p.ingest.Durability()})
 }
 
 // drain waits, for a while, until all that was acknowledged is sealed. What is not then is sealed at the next start.

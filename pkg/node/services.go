@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
 	"github.com/sealstream/sealstream/streams"
@@ -76,7 +77,7 @@ func Main(name, description string, s Service) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, ErrPortBusy), errors.Is(err, ErrNotLoopback), errors.Is(err, ErrKeys):
+	case errors.Is(err, ErrPortBusy), errors.Is(err, ErrNotLoopback), errors.Is(err, ErrKeys), errors.Is(err, ErrWrong):
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
@@ -93,7 +94,7 @@ type IngestService struct {
 
 // Serve implements Service.
 func (s *IngestService) Serve(ctx context.Context) error {
-	key, err := readPublicKey(s.Key)
+	key, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ type QueryService struct {
 
 // Serve implements Service.
 func (s *QueryService) Serve(ctx context.Context) error {
-	key, err := readPublicKey(s.Key)
+	key, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,9 @@ type SealerService struct {
 func (s *SealerService) Serve(ctx context.Context) error {
 	keys, err := LoadKeys(filepath.Join(s.Keys, fileKey), filepath.Join(s.Keys, fileSecret))
 	if err != nil {
+		return err
+	}
+	if err := s.checkLog(keys.Signer.VerifierKey()); err != nil {
 		return err
 	}
 	log := s.logger()
@@ -209,6 +213,35 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*
 	case <-web.ctx.Done():
 		return context.Cause(web.ctx)
 	}
+}
+
+// check looks at the settings before anything is touched, and reads the log's public key.
+func (f ServiceFlags) check(addr, keyFile string) (string, error) {
+	if err := checkLoopback(addr); err != nil {
+		return "", err
+	}
+	key, err := readPublicKey(keyFile)
+	if err != nil {
+		return "", err
+	}
+	return key, f.checkLog(key)
+}
+
+// checkLog: the key must be that of the log that is named, else another log would be made under its origin.
+func (f ServiceFlags) checkLog(vkey string) error {
+	if err := checkNames("host", f.Log); err != nil {
+		return err
+	}
+	if f.Replicas < 1 || f.Replicas > 5 {
+		return fmt.Errorf("%w: %d replicas; 1 to 5 are possible", ErrWrong, f.Replicas)
+	}
+	if err := proof.CheckKey(vkey); err != nil {
+		return fmt.Errorf("%w: %w", ErrKeys, err)
+	}
+	if of := logOfKey(vkey); of != f.Log {
+		return fmt.Errorf("%w: the key is of log %q, not %q", ErrKeys, of, f.Log)
+	}
+	return nil
 }
 
 func readPublicKey(path string) (string, error) {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/store"
 	"github.com/sealstream/sealstream/pkg/store/natsstore"
@@ -45,6 +47,28 @@ func (c *UpConfig) defaults() {
 	}
 }
 
+// ErrWrong: a setting cannot be. Nothing was touched.
+var ErrWrong = errors.New("wrong setting")
+
+// check finds what is wrong with the settings before anything is touched.
+func (c *UpConfig) check() error {
+	if err := checkNames(c.Host, c.Log); err != nil {
+		return err
+	}
+	return checkLoopback(c.NATS)
+}
+
+// checkNames: a log's name stands in subjects, keys and paths, and the host before it in the origin.
+func checkNames(host, log string) error {
+	if !entry.ValidLog(log) {
+		return fmt.Errorf("%w: log %.80q is not 1 to 32 of a-z, 0-9 and -", ErrWrong, log)
+	}
+	if host == "" || strings.ContainsAny(host, "+/ \t\r\n") {
+		return fmt.Errorf("%w: host %.80q cannot begin an origin", ErrWrong, host)
+	}
+	return nil
+}
+
 // Node is a running log.
 type Node struct {
 	cfg      UpConfig
@@ -65,7 +89,7 @@ const stopGrace = 5 * time.Second
 // anything is written.
 func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	cfg.defaults()
-	if err := checkLoopback(cfg.NATS); err != nil {
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	l, err := listen(cfg.HTTP)

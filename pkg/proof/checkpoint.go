@@ -94,6 +94,14 @@ func checkpointText(origin string, size uint64, root entry.Hash) string {
 	return fmt.Sprintf("%s\n%d\n%s\n", origin, size, base64.StdEncoding.EncodeToString(root[:]))
 }
 
+// CheckKey says whether a text is a verifier key.
+func CheckKey(vkey string) error {
+	if _, err := note.NewVerifier(vkey); err != nil {
+		return fmt.Errorf("%w: verifier key %.80q: %w", ErrCheckpoint, vkey, err)
+	}
+	return nil
+}
+
 // OpenCheckpoint reads a signed checkpoint. At least one of the keys must have signed it, and its origin must be that
 // key's name; signatures by others are ignored.
 func OpenCheckpoint(signed []byte, vkeys ...string) (Checkpoint, error) {
