@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 // app is what every verb has: where to read, print and ask.
@@ -59,7 +61,7 @@ func isTerminal(w io.Writer) bool {
 // apiTimeout is how long an answer may take to begin.
 const apiTimeout = 30 * time.Second
 
-var httpClient = &http.Client{Transport: &http.Transport{
+var httpClient = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
 	Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: apiTimeout, MaxIdleConnsPerHost: 8,
 }}
 
@@ -141,14 +143,16 @@ func entryQuery(agent string) url.Values {
 
 // readKey takes a verifier key as it is, or the file that holds it.
 func readKey(key string) (string, error) {
-	if key == "" || strings.Count(key, "+") >= 2 && !strings.Contains(key, "\n") {
-		if _, err := os.Stat(key); key == "" || err != nil {
-			return key, nil
-		}
+	if key == "" || proof.CheckKey(key) == nil {
+		return key, nil
 	}
 	b, err := os.ReadFile(key)
 	if err != nil {
 		return "", fmt.Errorf("--key: neither a verifier key nor its file: %w", err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	vkey := strings.TrimSpace(string(b))
+	if err := proof.CheckKey(vkey); err != nil {
+		return "", fmt.Errorf("--key %s: %w", key, err)
+	}
+	return vkey, nil
 }

@@ -59,6 +59,8 @@ func (c *doctorCmd) server(a *app) []node.Finding {
 	switch stats.Durability {
 	case "fsync":
 		list = append(list, node.Finding{State: node.Good, What: "durability", Text: "an event is on disk before it is acknowledged"})
+	case "":
+		list = append(list, node.Finding{State: node.Note, What: "durability", Text: "this service does not know; ask its ingest"})
 	default:
 		list = append(list, node.Finding{State: node.Note, What: "durability", Text: "relaxed: a power failure loses acknowledged events"})
 	}

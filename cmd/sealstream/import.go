@@ -132,19 +132,31 @@ func (im *importer) read(r io.Reader) error {
 // array reads the elements of a JSON array; a problem's line is then the number of its element, from 1.
 func (im *importer) array(r io.Reader) error {
 	d := json.NewDecoder(r)
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	for n := 1; d.More(); n++ {
+	n := 1
+	_, err := d.Token()
+	for ; err == nil && d.More(); n++ {
 		var event json.RawMessage
-		if err := d.Decode(&event); err != nil {
-			return fmt.Errorf("import: element %d: %w", n, err)
+		if err = d.Decode(&event); err != nil {
+			break
 		}
 		if err := im.add(event, n); err != nil {
 			return err
 		}
 	}
-	return im.send()
+	if err == nil {
+		_, err = d.Token() // the closing bracket
+	}
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF {
+			return im.send()
+		}
+		err = errors.New("something follows the array")
+	}
+	if err := im.send(); err != nil { // what was good before is in
+		return err
+	}
+	im.refuse(n, fmt.Sprintf("the array breaks off here, and nothing behind it was read: %v", err))
+	return nil
 }
 
 // add takes an event's bytes as they are. What is not even JSON cannot go into a request with others: it is told here.

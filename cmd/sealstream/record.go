@@ -100,6 +100,8 @@ func (c *recordCmd) Run(a *app) error {
 	switch {
 	case r.Status == "rejected":
 		return failed("refused: %s", r.reason())
+	case c.Wait == "sealed" && r.Status == "stored":
+		return failed("id %s is stored, but was not sealed in time; does a sealer run? It will be sealed, and recording it again is safe", r.EntryID)
 	case a.json:
 		return a.print(r)
 	case r.Index != nil:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strconv"
 
 	"github.com/sealstream/sealstream/pkg/node"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -20,6 +21,8 @@ type verification struct {
 	key      string // verifier key, or ""
 	known    []proof.Checkpoint
 	leaf     string // file of a leaf
+	own      bool   // the target brought a checkpoint of its own
+	whole    bool   // only the export of a whole log will do
 	verdicts []verdict
 }
 
@@ -132,6 +135,12 @@ func (v *verification) audited(r proof.Report, err error, filtered bool) error {
 	}
 	v.data(r)
 	v.whose(r)
+	for _, k := range v.known {
+		if err := v.saved(k, r, filtered); err != nil {
+			v.add("the log goes on from the checkpoint of size "+strconv.FormatUint(k.Size, 10), err, "")
+			return v.finish(r, err)
+		}
+	}
 	if len(r.Void) > 0 {
 		v.cannotSay("who wrote the void messages", fmt.Sprintf("SEALED holds %d that do not continue the log: sequences %v", len(r.Void), r.Void))
 	}
@@ -165,15 +174,38 @@ func (v *verification) rollback(r proof.Report) {
 		v.add("nothing was cut off or rewritten since the saved checkpoints", nil, fmt.Sprintf("%d of them", len(v.known)))
 		return
 	}
+	if v.own {
+		v.onlyIf("nothing was cut off at the end", "nobody replaced the directory's own file `checkpoint` with an older one; give one from outside by --checkpoint")
+		return
+	}
 	v.cannotSay("nothing was cut off at the end, and nobody was shown another log", "a checkpoint that was saved outside can; give it by --checkpoint")
+}
+
+// saved holds a checkpoint that was saved to the log: it must be the log's own, and, where only some entries are here, must not be of another root or
+// of a longer log.
+func (v *verification) saved(k proof.Checkpoint, r proof.Report, filtered bool) error {
+	if _, err := proof.OpenCheckpoint(k.Note, r.Key); err != nil {
+		return &proof.MismatchError{Index: 0, What: "signature", Why: fmt.Sprintf("the saved checkpoint of size %d: %v", k.Size, err)}
+	}
+	switch {
+	case !filtered:
+		return nil // compared with the tree already
+	case k.Size > r.Size:
+		return &proof.MismatchError{Index: r.Size, What: "cut", Why: fmt.Sprintf("the export is of size %d, a checkpoint of size %d was saved", r.Size, k.Size)}
+	case k.Size == r.Size && k.Root != r.Root:
+		return &proof.MismatchError{Index: 0, What: "root", Why: "the saved checkpoint is of the same size and another root"}
+	case k.Size < r.Size:
+		v.cannotSay(fmt.Sprintf("the log goes on from the checkpoint of size %d", k.Size), "an export of the whole log can")
+	}
+	return nil
 }
 
 // dir audits the data directory of a log that is not running, on a copy: opening a store writes to it.
 func (v *verification) dir() error {
 	bar := v.progress("entries", 0)
-	r, known, err := node.AuditDir(v.ctx, v.target, v.config(bar))
+	r, own, err := node.AuditDir(v.ctx, v.target, v.config(bar))
 	bar.done()
-	v.known = known
+	v.own = own
 	return v.audited(r, err, false)
 }
 
@@ -205,6 +237,7 @@ func (v *verification) url() error {
 		return err
 	}
 	defer body.Close()
+	v.whole = true // a part that proves itself is no log, whatever its manifest says
 	return v.export(body, 0)
 }
 
@@ -217,6 +250,11 @@ func (v *verification) export(r io.Reader, bytes uint64) error {
 	cfg.Progress = nil // the reader moves the bar
 	report, err := proof.AuditExport(cfg, lines(read, &filtered))
 	bar.done()
+	if err == nil && filtered && v.whole {
+		err = &proof.MismatchError{Index: 0, What: "cut", Why: "the server gives only a part of its log"}
+		v.add("the log is whole and unchanged", err, "")
+		return v.finish(report, err)
+	}
 	return v.audited(report, err, filtered)
 }
 

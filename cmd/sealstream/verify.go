@@ -132,14 +132,24 @@ func kindOf(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("c2sp.org/tlog-proof@")):
 		return "proof file"
-	case bytes.HasPrefix(head, []byte(`{"sealstream_export"`)):
-		return "export"
 	case bytes.HasPrefix(head, []byte("{")):
-		return "proof"
+		return kindOfJSON(head)
 	case bytes.Contains(head, []byte("\n\n\u2014 ")):
 		return "checkpoint"
 	}
 	return ""
+}
+
+// kindOfJSON tells an export by its manifest, which is its first line, from a proof.
+func kindOfJSON(head []byte) string {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	var manifest struct {
+		Export *int `json:"sealstream_export"`
+	}
+	if json.Unmarshal(line, &manifest) == nil && manifest.Export != nil {
+		return "export"
+	}
+	return "proof"
 }
 
 func (v *verification) file() error {
@@ -148,7 +158,7 @@ func (v *verification) file() error {
 		return err
 	}
 	defer f.Close()
-	head := make([]byte, 4096)
+	head := make([]byte, 64<<10) // a manifest fits
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return err
@@ -156,7 +166,11 @@ func (v *verification) file() error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	switch kindOf(head[:n]) {
+	kind := kindOf(head[:n])
+	if len(v.known) > 0 && kind != "export" {
+		return errors.New("--checkpoint is for a log or an export of one; a proof has a checkpoint of its own")
+	}
+	switch kind {
 	case "proof file":
 		return v.proofFile(f)
 	case "proof":

@@ -19,54 +19,54 @@ import (
 
 // AuditDir audits the log in a data directory that no process has. Opening a store writes to it, so all is done on a copy in a
 // temporary folder; the original is only read. cfg.Keys may be empty: then the directory's own log.pub is taken, which says whose log
-// it claims to be. The checkpoint that the directory keeps is added to the known ones, which are returned.
-func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (proof.Report, []proof.Checkpoint, error) {
+// it claims to be. The checkpoint that the directory keeps is added to the known ones; own says
+// whether there was one.
+func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (r proof.Report, own bool, err error) {
 	if err := CheckDir(dir); err != nil {
-		return proof.Report{}, nil, err
+		return proof.Report{}, false, err
 	}
 	lock, err := lockExisting(filepath.Join(dir, fileLock))
 	if errors.Is(err, ErrLocked) {
-		return proof.Report{}, nil, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
+		return proof.Report{}, false, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return proof.Report{}, nil, fmt.Errorf("%s: %w", dir, err)
+		return proof.Report{}, false, fmt.Errorf("%s: %w", dir, err)
 	}
 	if lock != nil {
 		defer lock.Close()
 	}
-	known, err := knownCheckpoints(dir, &cfg)
-	if err != nil {
-		return proof.Report{}, nil, err
+	if own, err = knownCheckpoints(dir, &cfg); err != nil {
+		return proof.Report{}, false, err
 	}
 	log, done, err := openCopy(ctx, dir)
 	if err != nil {
-		return proof.Report{}, known, err
+		return proof.Report{}, own, err
 	}
 	defer done()
-	r, err := store.Audit(ctx, log, cfg)
-	return r, known, err
+	r, err = store.Audit(ctx, log, cfg)
+	return r, own, err
 }
 
 // knownCheckpoints reads the directory's key, if none is given, and the checkpoint that it keeps.
-func knownCheckpoints(dir string, cfg *proof.AuditConfig) ([]proof.Checkpoint, error) {
+func knownCheckpoints(dir string, cfg *proof.AuditConfig) (own bool, err error) {
 	if len(cfg.Keys) == 0 {
 		key, err := PublicKey(dir)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrKeys, err)
+			return false, fmt.Errorf("%w: %w", ErrKeys, err)
 		}
 		cfg.Keys = []string{key}
 	}
 	signed, err := os.ReadFile(filepath.Join(dir, fileMark))
 	if errors.Is(err, fs.ErrNotExist) {
-		return cfg.Known, nil
+		return false, nil
 	} else if err != nil {
-		return nil, err
+		return false, err
 	}
 	cp, err := proof.OpenCheckpoint(signed, cfg.Keys...)
 	if err != nil {
-		return nil, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint file of the directory: %v", err)}
+		return false, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint file of the directory: %v", err)}
 	}
 	cfg.Known = append(cfg.Known, cp)
-	return cfg.Known, nil
+	return true, nil
 }
 
 // openCopy copies the streams of a data directory and opens the copy in a server that listens nowhere.

@@ -132,8 +132,8 @@ func exportPayload(raw map[string]json.RawMessage, index uint64) (*entry.Payload
 }
 
 // AuditExport checks an export, from its lines in order, the manifest first. A whole export is checked like a log (SPEC 10); in a
-// filtered one every entry is proven to be in the tree of the checkpoint, which says nothing of entries that are not in it. Keys are
-// required for a filtered one. Errors are as Audit's.
+// filtered one every entry is proven to be in the tree of the checkpoint, which says nothing of entries that are not in it, and known
+// checkpoints are not looked at. Keys are required for a filtered one. Errors are as Audit's.
 func AuditExport(cfg AuditConfig, lines iter.Seq2[[]byte, error]) (Report, error) {
 	x := &exportAudit{auditor: newAuditor(cfg), walk: newWalk(), keys: cfg.Keys}
 	x.out.DataChecked = true
@@ -176,6 +176,7 @@ func (x *exportAudit) begin(line []byte) error {
 	if m.Whole() {
 		return nil
 	}
+	x.known = nil // only the whole tree can be compared with other checkpoints
 	if len(x.keys) == 0 {
 		return fmt.Errorf("%w: a filtered export is checked against the log's key, and none was given", ErrExport)
 	}
