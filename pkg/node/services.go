@@ -11,14 +11,18 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
+	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/store/natsstore"
 	"github.com/sealstream/sealstream/streams"
 )
 
@@ -100,7 +104,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 	}
 	log := s.logger()
 	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
-		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +132,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 	}
 	log := s.logger()
 	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
-		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
 		}
@@ -182,6 +186,50 @@ func (s *SealerService) Serve(ctx context.Context) error {
 	})
 }
 
+// awaitLog opens a log that the sealer has made, and waits until it has. Nobody else may make its streams: the first message on EVENTS must be the
+// one that creates the log, and an event that came before it would stop the sealer for good.
+func awaitLog(ctx context.Context, nc *nats.Conn, cfg streams.Config, logger *slog.Logger) (*store.Log, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	for told := false; ; told = true {
+		l, err := createdLog(ctx, js, nc, cfg)
+		if l != nil || err != nil {
+			return l, err
+		}
+		if !told {
+			logger.WarnContext(ctx, "waiting for the sealer to make the log", "log", cfg.Log)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// createdLog opens a log, or says nil if it is not made yet.
+func createdLog(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, cfg streams.Config) (*store.Log, error) {
+	err := streams.Check(ctx, js, cfg)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	l, err := natsstore.Open(ctx, nc, cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []store.Stream{l.Sealed, l.Events} {
+		info, err := s.Info(ctx)
+		if err != nil || info.Last > 0 {
+			return l, err
+		}
+	}
+	return nil, nil
+}
+
 // serve connects, starts what start starts, and runs until ctx is done or a part fails. addr "": no HTTP.
 func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*nats.Conn, *group) (http.Handler, error)) error {
 	nc, err := f.nats().Connect("sealstream "+name, f.logger())
@@ -192,7 +240,9 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*
 	g := newGroup(context.WithoutCancel(ctx))
 	defer g.stop()
 	handler, err := start(nc, g)
-	if err != nil {
+	if ctx.Err() != nil {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	web := newGroup(context.WithoutCancel(ctx))

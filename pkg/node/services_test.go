@@ -31,9 +31,9 @@ func TestServices(t *testing.T) {
 	ingestService := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 	queryService := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 
-	stopSealer := serveForTest(t, sealerService)
 	serveForTest(t, queryService)
 	serveForTest(t, ingestService)
+	stopSealer := serveForTest(t, sealerService) // last: the others wait for it to make the log
 	for _, addr := range []string{ingestService.HTTP, queryService.HTTP} {
 		waitReady(t, addr)
 	}
