@@ -46,7 +46,7 @@ func FindInput(ctx context.Context, log *Log, epoch, seq uint64) (At, error) {
 			found = at
 		}
 	})
-	if found.Seq != 0 {
+	if found.Seq != 0 && errors.Is(err, ErrNotFound) { // the search came to its end; after trouble of the store, found may be a later one
 		return found, nil
 	}
 	return At{}, err
