@@ -134,7 +134,7 @@ func RejectedMessage(src Source, cause error, m Message) Draft {
 	return RejectedDraft(src, cause, m.whole(), m.Subject)
 }
 
-// Equivocation is d for an event whose source and id stand in the window with other content (SPEC 5.4).
+// Equivocation is a copy of d for an event whose source and id stand in the window with other content (SPEC 5.4).
 func (d Draft) Equivocation(original uint64) Draft {
 	e := &d.entry
 	e.Detail = &Equivocation{EntryID: e.EntryID, EventType: e.EventType, Original: original}
@@ -161,6 +161,15 @@ func (d *Draft) Position() uint64 { return d.entry.Position }
 
 // Seal gives the draft its place: index, and previous, the entry hash before it in text. The payload is nil if there is no data.
 func (d *Draft) Seal(index uint64, previous string) (Entry, *Payload) {
+	e := d.SealEntry(index, previous)
+	if d.data == nil {
+		return e, nil
+	}
+	return e, &Payload{Index: index, Salt: d.salt, Data: d.data}
+}
+
+// SealEntry is Seal for those who write the payload by AppendRecord.
+func (d *Draft) SealEntry(index uint64, previous string) Entry {
 	e := d.entry
 	e.Index, e.PreviousHash = index, previous
 	text := d.text
@@ -169,10 +178,7 @@ func (d *Draft) Seal(index uint64, previous string) (Entry, *Payload) {
 	}
 	e.Leaf = text.seal(index, previous)
 	e.EntryHash = FormatHash(LeafHash(e.Leaf))
-	if d.data == nil {
-		return e, nil
-	}
-	return e, &Payload{Index: index, Salt: d.salt, Data: d.data}
+	return e
 }
 
 // AppendRecord writes the record of the draft's payload (SPEC 7), whose data was written when the draft was made, or nothing if there is no data.

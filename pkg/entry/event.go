@@ -50,6 +50,11 @@ func (e *Event) set(name, value string) error {
 	if err := checkAttribute(name, value); err != nil {
 		return err
 	}
+	return e.assign(name, value)
+}
+
+// assign is set for a name and value that hold SPEC 3.1.
+func (e *Event) assign(name, value string) error {
 	if value == "" && mayNotBeEmpty(name) {
 		return fault(name, "empty")
 	}
@@ -144,6 +149,11 @@ func checkAttribute(name, value string) error {
 			return fault(clip(name, 80), "an attribute name is made of a-z and 0-9")
 		}
 	}
+	return checkValue(name, value)
+}
+
+// checkValue holds SPEC 3.1 for a value.
+func checkValue(name, value string) error {
 	if len(value) > MaxAttributeBytes {
 		return fault(name, "%d bytes, more than %d", len(value), MaxAttributeBytes)
 	}
@@ -156,6 +166,14 @@ func checkAttribute(name, value string) error {
 // badRune is the place of the first character that SPEC 3.1 forbids, or −1.
 func badRune(s string) int {
 	for i := 0; i < len(s); {
+		if len(s)-i >= 8 {
+			mark := unusual(eight(s, i))
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += lowest(mark)
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c < 0x20 || c == 0x7f {

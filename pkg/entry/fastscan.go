@@ -2,8 +2,7 @@ package entry
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -20,6 +19,23 @@ type fastScanner struct {
 	s     []byte
 	i     int
 	names [][]byte // of the objects that are open, innermost last
+	texts arena
+}
+
+// arena makes strings out of parts of a text, many in one piece of memory: an event has a dozen.
+type arena struct {
+	chunk strings.Builder // never grows beyond its capacity, so that what was made of it stays
+	size  int             // of a new one
+}
+
+func (a *arena) string(b []byte) string {
+	if a.chunk.Cap()-a.chunk.Len() < len(b) {
+		a.chunk = strings.Builder{}
+		a.chunk.Grow(max(a.size, len(b)))
+	}
+	start := a.chunk.Len()
+	a.chunk.Write(b)
+	return a.chunk.String()[start:]
 }
 
 var fastScanners = sync.Pool{New: func() any { return &fastScanner{names: make([][]byte, 0, 3*fastLimit)} }}
@@ -27,11 +43,13 @@ var fastScanners = sync.Pool{New: func() any { return &fastScanner{names: make([
 func newFastScanner(raw []byte) *fastScanner {
 	f := fastScanners.Get().(*fastScanner)
 	f.s, f.i, f.names = raw, 0, f.names[:0]
+	f.texts.size = min(len(raw), 512)
 	return f
 }
 
 func (f *fastScanner) free() {
 	f.s = nil
+	f.texts = arena{}
 	clear(f.names) // else they would keep the text
 	fastScanners.Put(f)
 }
@@ -147,9 +165,14 @@ func (f *fastScanner) text() (inner []byte, escaped, ok bool) {
 	}
 	start, ascii := f.i+1, true
 	for i := start; i < len(f.s); {
-		if n := plain(f.s[i:]); n > 0 {
-			i += n
-			continue
+		if len(f.s)-i >= 8 {
+			x := eight(f.s, i)
+			mark := escapable(x) | x&highBits
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += lowest(mark)
 		}
 		switch c := f.s[i]; {
 		case c == '"':
@@ -157,11 +180,15 @@ func (f *fastScanner) text() (inner []byte, escaped, ok bool) {
 			inner = f.s[start:i]
 			return inner, escaped, ascii || utf8.Valid(inner)
 		case c == '\\':
+			escaped = true
+			if i+1 < len(f.s) && shortEscape[f.s[i+1]] {
+				i += 2
+				continue
+			}
 			n := escapeLength(f.s[i:])
 			if n == 0 {
 				return nil, false, false
 			}
-			escaped = true
 			i += n
 		case c < 0x20:
 			return nil, false, false
@@ -173,31 +200,18 @@ func (f *fastScanner) text() (inner []byte, escaped, ok bool) {
 	return nil, false, false
 }
 
-// plain says how many bytes at the begin of s are ASCII and neither quote, backslash nor control character; at its end it may say too few. Eight
-// bytes at a time: a byte is special if one of the differences borrows into its highest bit, and the lowest such bit is exact.
-func plain(s []byte) int {
-	n := 0
-	for len(s)-n >= 8 {
-		x := binary.LittleEndian.Uint64(s[n:])
-		const ones, high = 0x0101010101010101, 0x8080808080808080
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		if special := ((x - ones*0x20) | (quote - ones) | (slash - ones) | x) & high; special != 0 {
-			return n + bits.TrailingZeros64(special)/8
-		}
-		n += 8
-	}
-	return n
-}
+// shortEscape says which characters after a backslash end the escape.
+var shortEscape = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
 
 // escapeLength is the length of the escape that s begins with, a surrogate pair being one; 0 if it is none.
 func escapeLength(s []byte) int {
 	if len(s) < 2 {
 		return 0
 	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	switch {
+	case shortEscape[s[1]]:
 		return 2
-	case 'u':
+	case s[1] == 'u':
 		switch r := unit(s); {
 		case r < 0 || 0xdc00 <= r && r <= 0xdfff:
 			return 0
@@ -317,7 +331,7 @@ func (e *Event) scan(f *fastScanner) bool {
 		default:
 			f.space()
 			value, escaped, ok := f.text()
-			if !ok || escaped || e.set(attributeName(name), string(value)) != nil {
+			if !ok || escaped || !e.take(name, f.texts.string(value)) {
 				return false
 			}
 			version = version || string(name) == "specversion"
@@ -339,19 +353,29 @@ func (e *Event) scan(f *fastScanner) bool {
 	return true
 }
 
-// attributeName makes a string of a name without copying the usual ones.
-func attributeName(name []byte) string {
-	if known, ok := attributeNames[string(name)]; ok {
-		return known
+// take is set; the usual names are neither checked nor copied.
+func (e *Event) take(name []byte, value string) bool {
+	if known := usualName(name); known != "" {
+		return checkValue(known, value) == nil && e.assign(known, value) == nil
 	}
-	return string(name)
+	return e.set(string(name), value) == nil
 }
 
-var attributeNames = func() map[string]string {
-	m := map[string]string{}
+// usualName is a name that CloudEvents or SPEC 2 gives to an attribute, or "".
+func usualName(name []byte) string {
+	for _, usual := range usualNames[min(len(name), len(usualNames)-1)] {
+		if string(name) == usual {
+			return usual
+		}
+	}
+	return ""
+}
+
+// usualNames are these names by their length.
+var usualNames = func() (list [16][]string) {
 	for _, name := range []string{"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "action", "outcome",
 		"policydecision", "matchedrule", "traceid", "sessionid", "targetdid", "agentsignature", "agentseq", "agentprev", "datasalt", "traceparent"} {
-		m[name] = name
+		list[len(name)] = append(list[len(name)], name)
 	}
-	return m
+	return list
 }()

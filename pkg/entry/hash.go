@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"strings"
+	"sync"
 )
 
 // Hash is a SHA-256. Its underlying type is that of tlog.Hash.
@@ -44,11 +46,35 @@ func DataHash(salt [32]byte, data []byte) Hash {
 // log secret, so that a repeated event opens the same commitment, and nobody without the secret can guess data from it.
 func DeriveSalt(secret []byte, source, id string, data []byte) [32]byte {
 	digest := sha256.Sum256(data)
-	mac := hmac.New(sha256.New, secret)
-	writeLP(mac, []byte(source))
-	writeLP(mac, []byte(id))
-	writeLP(mac, digest[:])
-	return sum(mac)
+	m := keyed(secret)
+	defer macs.Put(m)
+	m.buf = appendLP(appendLP(appendLP(m.buf[:0], source), id), digest[:])
+	m.mac.Write(m.buf)
+	return sum(m.mac)
+}
+
+// keyedMAC is an HMAC under a secret: to make one costs as much as to use it.
+type keyedMAC struct {
+	secret []byte
+	mac    hash.Hash
+	buf    []byte
+}
+
+var macs sync.Pool // of *keyedMAC
+
+// keyed is an HMAC under secret that nothing was written to yet.
+func keyed(secret []byte) *keyedMAC {
+	if m, ok := macs.Get().(*keyedMAC); ok && hmac.Equal(m.secret, secret) {
+		m.mac.Reset()
+		return m
+	}
+	return &keyedMAC{secret: bytes.Clone(secret), mac: hmac.New(sha256.New, secret)}
+}
+
+// appendLP appends lp(x) of SPEC: four bytes of length, big-endian, then x.
+func appendLP[T string | []byte](dst []byte, x T) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(x)))
+	return append(dst, x...)
 }
 
 // SecretFingerprint tells log secrets apart without giving them away (SPEC 1).

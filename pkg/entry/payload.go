@@ -22,10 +22,19 @@ func (p Payload) Opens(e Entry) bool {
 
 // IsText says whether data goes into a record as a string (SPEC 7): UTF-8 without C0 controls but tab, LF and CR.
 func IsText(data []byte) bool {
-	for _, c := range data {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+	for i := 0; i < len(data); {
+		if len(data)-i >= 8 {
+			mark := controls(eight(data, i))
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += lowest(mark)
+		}
+		if c := data[i]; c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
 			return false
 		}
+		i++
 	}
 	return utf8.Valid(data)
 }

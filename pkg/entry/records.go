@@ -41,7 +41,8 @@ func readRecords(body []byte) ([]EventRecord, bool) {
 	if !f.byte('[') {
 		return nil, false
 	}
-	list := make([]EventRecord, 0, 16)
+	f.texts.size = min(len(body), 8192)
+	list := make([]EventRecord, 0, min(MaxMessageEvents, 1+len(body)/512))
 	for {
 		f.space()
 		start := f.i

@@ -16,6 +16,9 @@ var errTime = errors.New("not an RFC 3339 time")
 // CanonicalTime brings an RFC 3339 time to UTC, keeping the digits of its fraction as they were given (SPEC 2).
 // time.Parse alone would not do: it takes commas for points, and nine digits are the most that it keeps.
 func CanonicalTime(s string) (string, error) {
+	if isCanonical(s) {
+		return s, nil
+	}
 	if len(s) < len(secondsLayout)+1 || s[10] != 'T' && s[10] != 't' || !digitsAt(s, 0, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19) {
 		return "", errTime
 	}
@@ -45,6 +48,37 @@ func CanonicalTime(s string) (string, error) {
 	return t.Format(secondsLayout) + fraction + "Z", nil
 }
 
+// isCanonical says of most times that are in canonical form already that they are.
+func isCanonical(s string) bool {
+	const n = len(secondsLayout)
+	if len(s) < n+1 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[len(s)-1] != 'Z' || !allDigits(s[:4]) {
+		return false
+	}
+	if fraction := s[n : len(s)-1]; fraction != "" && (fraction[0] != '.' || len(fraction) == 1 || !allDigits(fraction[1:])) {
+		return false
+	}
+	month, ok1 := two(s, 5)
+	day, ok2 := two(s, 8)
+	hour, ok3 := two(s, 11)
+	minute, ok4 := two(s, 14)
+	second, ok5 := two(s, 17)
+	return ok1 && ok2 && ok3 && ok4 && ok5 && 1 <= month && month <= 12 && 1 <= day && (day <= 28 || day <= 30 && month != 2) && hour < 24 && minute < 60 && second < 60
+}
+
+// two is the value of two digits.
+func two(s string, i int) (int, bool) {
+	return int(s[i]-'0')*10 + int(s[i+1]-'0'), isDigit(s[i]) && isDigit(s[i+1])
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func parseOffset(s string) (time.Duration, error) {
 	if s == "Z" || s == "z" {
 		return 0, nil
@@ -52,8 +86,9 @@ func parseOffset(s string) (time.Duration, error) {
 	if len(s) != 6 || s[0] != '+' && s[0] != '-' || s[3] != ':' || !digitsAt(s, 1, 3, 4, 6) || s[1:3] > "23" || s[4:6] > "59" {
 		return 0, errTime
 	}
-	two := func(i int) time.Duration { return time.Duration(s[i]-'0')*10 + time.Duration(s[i+1]-'0') }
-	d := two(1)*time.Hour + two(4)*time.Minute
+	hours, _ := two(s, 1)
+	minutes, _ := two(s, 4)
+	d := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
 	if s[0] == '-' {
 		d = -d
 	}
