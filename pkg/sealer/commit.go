@@ -21,6 +21,7 @@ func (s *Sealer) sendPayloads(ctx context.Context, b *batch, batches chan<- *bat
 		}
 		b.payloadSent, b.payloads = pending, nil
 	}
+	s.flight.start()
 	select {
 	case batches <- b:
 		return nil
@@ -52,6 +53,7 @@ func (s *Sealer) commit(ctx context.Context, batches <-chan *batch) error {
 		if err := s.commitOne(ctx, b); err != nil {
 			return err
 		}
+		s.flight.land()
 	}
 	return ctx.Err()
 }

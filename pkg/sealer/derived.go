@@ -30,16 +30,20 @@ type duty struct {
 	wake   chan struct{}
 }
 
+// cacheEvery is how often HEAD and the mark follow the commits at most. Each of their fsyncs waits on the disk that the commits need; neither
+// has to be exact.
+const cacheEvery = 100 * time.Millisecond
+
 func newDerived(s *Sealer) *derived {
 	d := &derived{s: s, sweep: &sweeper{s: s}, tiles: &tiler{s: s}}
 	add := func(name string, every time.Duration, do func(context.Context, committed) error) *duty {
 		d.jobs = append(d.jobs, &duty{name: name, every: every, do: do, wake: make(chan struct{}, 1)})
 		return d.jobs[len(d.jobs)-1]
 	}
-	add("head", 0, s.putHead)
+	add("head", cacheEvery, s.putHead)
 	if s.mark != nil {
 		put := func(c committed) error { return s.putMark(c.batch.Checkpoint, c.batch.Size) }
-		add("mark", 0, func(_ context.Context, c committed) error { return put(c) }).last = put
+		add("mark", cacheEvery, func(_ context.Context, c committed) error { return put(c) }).last = put
 	}
 	if !s.cfg.KeepEvents {
 		t := &trimmer{s: s}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -26,6 +27,7 @@ func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s.budget = newBudget(maxRead)
+	s.flight = newFlight()
 	jobs := make(chan *job, 4)
 	batches := make(chan *batch, inFlight-1)
 	var group sync.WaitGroup
@@ -110,31 +112,16 @@ func (s *Sealer) prepare(j *job, epoch uint64, work chan<- func()) {
 	go func() { left.Wait(); close(j.ready) }()
 }
 
-// sequence seals prepared messages in order. A batch goes out when it is full, or when nothing more is waiting.
+// sequence seals prepared messages in order. A batch goes out when it is full, or when nothing more is waiting and no other is under way: so an idle log
+// commits at once, and a busy one takes into the next batch what comes while the one before is written, rather than
+// wear the disk out with small ones.
 func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, batches chan<- *batch) error {
 	q, from := begin.sequencer, begin.from
 	q.emit = func(b *batch) error { return s.sendPayloads(ctx, b, batches) }
 	for {
-		var j *job
-		select {
-		case next, ok := <-jobs:
-			if !ok {
-				return ctx.Err()
-			}
-			j = next
-		default: // nothing is waiting
-			if err := q.flush(); err != nil {
-				return err
-			}
-			select {
-			case next, ok := <-jobs:
-				if !ok {
-					return ctx.Err()
-				}
-				j = next
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		j, err := s.nextJob(ctx, q, jobs)
+		if err != nil {
+			return err
 		}
 		<-j.ready
 		for i, p := range j.prepared {
@@ -147,5 +134,54 @@ func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, ba
 			j.prepared[i] = prepared{} // lets the memory go with the batch
 		}
 		s.budget.give(j.bytes)
+	}
+}
+
+// nextJob takes the next job, and hands the current batch on before it has to wait for one.
+func (s *Sealer) nextJob(ctx context.Context, q *sequencer, jobs <-chan *job) (*job, error) {
+	for {
+		select {
+		case j, ok := <-jobs:
+			if !ok {
+				return nil, ctx.Err()
+			}
+			return j, nil
+		default: // nothing is waiting
+		}
+		if s.flight.none() {
+			if err := q.flush(); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case j, ok := <-jobs:
+			if !ok {
+				return nil, ctx.Err()
+			}
+			return j, nil
+		case <-s.flight.landed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// flight counts the batches that are handed on and not committed yet.
+type flight struct {
+	count  atomic.Int64
+	landed chan struct{} // holds one token when some were committed since it was last taken
+}
+
+func newFlight() *flight { return &flight{landed: make(chan struct{}, 1)} }
+
+func (f *flight) none() bool { return f.count.Load() == 0 }
+
+func (f *flight) start() { f.count.Add(1) }
+
+func (f *flight) land() {
+	f.count.Add(-1)
+	select {
+	case f.landed <- struct{}{}:
+	default:
 	}
 }

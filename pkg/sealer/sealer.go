@@ -57,6 +57,7 @@ type Sealer struct {
 	tail    *tail // owned by Run
 	derived *derived
 	budget  *budget
+	flight  *flight
 	input   atomic.Pointer[proof.Position] // the newest committed; nil: none, or it is of an EVENTS that is lost
 	status  atomic.Pointer[Status]
 }

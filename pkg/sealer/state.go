@@ -27,28 +27,29 @@ type state struct {
 // step turns one prepared message into entries, in the order of SPEC 5, and yields each with the draft it was made of, which has
 // its data. After an error the state is void; the only errors are those that must stop the sealer before it seals anything.
 func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
-	seal := func(d entry.Draft, it *item) {
-		e, _ := d.Seal(s.size, s.prev)
+	seal := func(d *entry.Draft, it *item) {
+		e := d.SealEntry(s.size, s.prev)
 		if it != nil && d.IsEvent() {
 			s.window.add(true, it.key, it.print)
 		} else {
 			s.window.add(false, windowKey{}, windowKey{})
 		}
 		s.size, s.prev = s.size+1, e.EntryHash
-		yield(e, &d)
+		yield(e, d)
 	}
 	if s.size == 0 {
 		return s.create(p, seal)
 	}
 	if s.opening != nil {
-		d := *s.opening
+		d := s.opening
 		s.opening = nil
 		seal(d, nil)
 	}
 	if s.next != 0 && p.msg.Seq > s.next {
 		src := p.source
 		src.Seq = p.msg.Seq - 1
-		seal(entry.OwnDraft(src, entry.TypeGap, &entry.Gap{From: s.next, To: p.msg.Seq - 1}), nil)
+		gap := entry.OwnDraft(src, entry.TypeGap, &entry.Gap{From: s.next, To: p.msg.Seq - 1})
+		seal(&gap, nil)
 	}
 	s.next = p.msg.Seq + 1
 	if p.open && !s.config.EventsOpen {
@@ -63,29 +64,31 @@ func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
 }
 
 // events seals the items of a message, and names its repeats at the end.
-func (s *state) events(p prepared, seal func(entry.Draft, *item)) {
+func (s *state) events(p prepared, seal func(*entry.Draft, *item)) {
 	var originals []entry.Original
 	for i := range p.items {
 		it := &p.items[i]
 		if !it.draft.IsEvent() {
-			seal(it.draft, nil)
+			seal(&it.draft, nil)
 		} else if at, ok := s.window.repeat(it.key, it.print); ok {
 			originals = append(originals, entry.Original{Index: at, Position: uint64(i)})
 		} else if at, ok := s.window.newest(it.key); ok {
-			seal(it.draft.Equivocation(at), it)
+			d := it.draft.Equivocation(at)
+			seal(&d, it)
 		} else {
-			seal(it.draft, it)
+			seal(&it.draft, it)
 		}
 	}
 	if originals != nil {
 		src := p.source
 		src.Position, src.Publisher = uint64(len(p.items)), ""
-		seal(entry.OwnDraft(src, entry.TypeDuplicate, &entry.Duplicate{Originals: originals}), nil)
+		repeats := entry.OwnDraft(src, entry.TypeDuplicate, &entry.Duplicate{Originals: originals})
+		seal(&repeats, nil)
 	}
 }
 
 // control seals what an administrator asked for, if it fits the log as it stands.
-func (s *state) control(p prepared, seal func(entry.Draft, *item)) {
+func (s *state) control(p prepared, seal func(*entry.Draft, *item)) {
 	kind := p.controlType
 	var err error
 	switch d := p.control.(type) {
@@ -103,15 +106,15 @@ func (s *state) control(p prepared, seal func(entry.Draft, *item)) {
 			err = &entry.FieldError{Field: "indexes", Reason: fmt.Sprintf("index %d is not sealed yet", last)}
 		}
 	}
+	d := entry.OwnDraft(p.source, kind, p.control)
 	if err != nil {
-		seal(entry.RejectedMessage(p.source, err, p.msg), nil)
-		return
+		d = entry.RejectedMessage(p.source, err, p.msg)
 	}
-	seal(entry.OwnDraft(p.source, kind, p.control), nil)
+	seal(&d, nil)
 }
 
 // create seals index 0: the config that says whose log this is. Anything else there is not for this sealer to mend.
-func (s *state) create(p prepared, seal func(entry.Draft, *item)) error {
+func (s *state) create(p prepared, seal func(*entry.Draft, *item)) error {
 	c, ok := p.control.(*entry.Config)
 	if !ok {
 		return fmt.Errorf("%w: the first message on EVENTS is sequence %d on %s", ErrNotCreated, p.msg.Seq, p.msg.Subject)
@@ -126,7 +129,8 @@ func (s *state) create(p prepared, seal func(entry.Draft, *item)) error {
 		return fmt.Errorf("%w: the first config is of an EVENTS created %s, this one was created %s", ErrNotCreated, c.EventsCreated, s.created)
 	}
 	s.config, s.configIndex, s.epoch, s.next = c, 0, 1, p.msg.Seq+1
-	seal(entry.OwnDraft(p.source, entry.TypeConfig, c), nil)
+	d := entry.OwnDraft(p.source, entry.TypeConfig, c)
+	seal(&d, nil)
 	return nil
 }
 
