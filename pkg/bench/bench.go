@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
 )
 
 // Config is one run.
@@ -66,6 +68,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
 	}
+	natsd.Threads()
 	list := make([]Result, cfg.Runs)
 	for i := range list {
 		var err error

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
 )
@@ -38,6 +39,7 @@ func Growth(ctx context.Context, dir string, sizes []uint64, progress func(strin
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
+	natsd.Threads()
 	b := &run{dir: tmp, total: 20 * time.Second}
 	r, err := b.rig(ctx, "growth")
 	if err != nil {

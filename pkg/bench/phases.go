@@ -192,12 +192,7 @@ func (b *run) latencies(ctx context.Context) error {
 func open(ctx context.Context, in *ingest.Ingest, rate int, d time.Duration) (stored, sealed []time.Duration, err error) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	begin := time.Now()
-	for n := range int(d.Seconds() * float64(rate)) {
-		due := begin.Add(time.Duration(n) * time.Second / time.Duration(rate))
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait)
-		}
+	pace(time.Now(), rate, int(d.Seconds()*float64(rate)), func(due time.Time, n int) {
 		group.Go(func() {
 			wait, list := ingest.WaitStored, &stored
 			if n%2 == 1 {
@@ -212,7 +207,7 @@ func open(ctx context.Context, in *ingest.Ingest, rate int, d time.Duration) (st
 			}
 			*list = append(*list, took)
 		})
-	}
+	})
 	group.Wait()
 	return stored, sealed, err
 }
