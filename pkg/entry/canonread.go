@@ -39,25 +39,55 @@ func (r *canonReader) optional(name string) string {
 
 // text reads a string.
 func (r *canonReader) text() string {
+	inner, escaped := r.inner()
+	if escaped {
+		inner = string(r.appendUnescaped(make([]byte, 0, len(inner)), inner))
+	}
+	return r.valid(inner)
+}
+
+// bytes reads a string into memory of its own.
+func (r *canonReader) bytes() []byte {
+	inner, escaped := r.inner()
+	b := make([]byte, 0, len(inner))
+	if escaped {
+		return r.appendUnescaped(b, inner)
+	}
+	return append(b, inner...)
+}
+
+// inner takes a string and returns what stands between its quotes, and whether escapes are in it.
+func (r *canonReader) inner() (s string, escaped bool) {
 	if r.bad || r.i >= len(r.s) || r.s[r.i] != '"' {
 		r.bad = true
-		return ""
+		return "", false
 	}
 	start := r.i + 1
-	for i := start; i < len(r.s); i++ {
+	for i := start; i < len(r.s); {
+		if len(r.s)-i >= 8 {
+			mark := escapable(eight(r.s, i))
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += lowest(mark)
+		}
 		switch c := r.s[i]; {
 		case c == '"':
 			r.i = i + 1
-			return r.valid(r.s[start:i])
+			return r.s[start:i], escaped
 		case c == '\\':
-			return r.escaped(start, i)
+			escaped = true
+			i += 2 // what the escape is, is looked at later; no other has a quote in it
 		case c < 0x20:
 			r.bad = true
-			return ""
+			return "", false
+		default:
+			i++
 		}
 	}
 	r.bad = true
-	return ""
+	return "", false
 }
 
 func (r *canonReader) valid(s string) string {
@@ -65,36 +95,23 @@ func (r *canonReader) valid(s string) string {
 	return s
 }
 
-// escaped goes on with a string whose first escape stands at i.
-func (r *canonReader) escaped(start, i int) string {
-	var b strings.Builder
-	b.Grow(len(r.s) - start)
-	for i < len(r.s) {
-		c := r.s[i]
-		switch {
-		case c == '"':
-			b.WriteString(r.s[start:i])
-			r.i = i + 1
-			return r.valid(b.String())
-		case c < 0x20:
-			r.bad = true
-			return ""
-		case c != '\\':
-			i++
-			continue
+// appendUnescaped appends the characters that the inner part of a string stands for.
+func (r *canonReader) appendUnescaped(dst []byte, s string) []byte {
+	for s != "" {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...)
 		}
-		b.WriteString(r.s[start:i])
-		c, n := unescape(r.s[i:])
+		dst = append(dst, s[:i]...)
+		c, n := unescape(s[i:])
 		if n == 0 {
 			r.bad = true
-			return ""
+			return dst
 		}
-		b.WriteByte(c)
-		i += n
-		start = i
+		dst = append(dst, c)
+		s = s[i+n:]
 	}
-	r.bad = true
-	return ""
+	return dst
 }
 
 // unescape reads one escape of the canonical form, and its length: 0 for one that the form does not have.

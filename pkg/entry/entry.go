@@ -204,11 +204,11 @@ func (e *Entry) check() error {
 			return err
 		}
 	}
-	if t, err := ParseTime(e.ReceivedAt); err != nil || FormatReceived(t) != e.ReceivedAt {
+	if c, err := CanonicalTime(e.ReceivedAt); err != nil || c != e.ReceivedAt || len(c) != len(receivedLayout) {
 		return fmt.Errorf("received_at %.40q", e.ReceivedAt)
 	}
-	if _, err := ParseTime(e.Timestamp); err != nil {
-		return fmt.Errorf("timestamp %.40q: %w", e.Timestamp, err)
+	if c, err := CanonicalTime(e.Timestamp); err != nil || c != e.Timestamp {
+		return fmt.Errorf("timestamp %.40q: %w", e.Timestamp, errTime)
 	}
 	if own := newDetail(e.EventType); (own != nil) != (e.Detail != nil) || own == nil && e.IsOwn() {
 		return fmt.Errorf("detail does not belong to type %.80q", e.EventType)

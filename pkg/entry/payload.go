@@ -109,7 +109,7 @@ func readPayload(line string) (p Payload, ok bool) {
 	if !r.member("data_raw") {
 		return p, false
 	}
-	p.Data = []byte(r.text())
+	p.Data = r.bytes()
 	p.Index = r.required("index")
 	salt := r.optional("salt")
 	if !r.end() || !IsText(p.Data) {

@@ -19,6 +19,10 @@ func CanonicalTime(s string) (string, error) {
 	if isCanonical(s) {
 		return s, nil
 	}
+	return canonicalTime(s)
+}
+
+func canonicalTime(s string) (string, error) {
 	if len(s) < len(secondsLayout)+1 || s[10] != 'T' && s[10] != 't' || !digitsAt(s, 0, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19) {
 		return "", errTime
 	}
