@@ -3,6 +3,7 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -117,6 +118,31 @@ func NewChain(vkeys ...string) *Chain { return &Chain{walk: *newWalk(), keys: vk
 // ResumeChain begins behind a batch that the caller trusts, its checkpoint's signature being checked here. lastLeaf is its
 // last leaf. Keys are required.
 func ResumeChain(b Batch, lastLeaf []byte, vkeys ...string) (*Chain, error) {
+	c, err := resume(b, lastLeaf, vkeys)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkpoint(b, nil); err != nil {
+		return nil, err
+	}
+	c.keep(b)
+	return c, nil
+}
+
+// ExtendChain is ResumeChain for a batch whose checkpoint the caller has opened with these keys.
+func ExtendChain(b Batch, lastLeaf []byte, opened Checkpoint, vkeys ...string) (*Chain, error) {
+	c, err := resume(b, lastLeaf, vkeys)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkpoint(b, &openedNote{keys: vkeys, checkpoint: opened}); err != nil {
+		return nil, err
+	}
+	c.keep(b)
+	return c, nil
+}
+
+func resume(b Batch, lastLeaf []byte, vkeys []string) (*Chain, error) {
 	c := NewChain(vkeys...)
 	frontier, err := NewFrontier(b.Size, b.Frontier)
 	if err != nil {
@@ -126,44 +152,13 @@ func ResumeChain(b Batch, lastLeaf []byte, vkeys ...string) (*Chain, error) {
 		return nil, mismatch(b.First, "root", "the frontier does not make the root")
 	}
 	c.frontier, c.resumed = frontier, true
-	if err := c.checkpoint(b); err != nil {
-		return nil, err
-	}
 	last, err := entry.ParseEntry(lastLeaf)
 	if err != nil || last.Index+1 != b.Size {
 		return nil, mismatch(b.Size-1, "leaf", "not the last leaf of the batch")
 	}
 	c.last, c.log = last.EntryHash, last.Log
 	c.account.resume(b.Input)
-	c.keep(b)
 	return c, nil
-}
-
-// Parsed is a SEALED message read as far as that needs no knowledge of the messages before it. Parse is a pure function, so
-// that messages can be parsed in parallel and taken in order.
-type Parsed struct {
-	Seq     uint64
-	Batch   Batch
-	Entries []entry.Entry
-	err     error
-	bad     int // leaf at fault, or −1
-	data    dataCheck
-}
-
-// Parse reads a SEALED message and its leaves.
-func Parse(m entry.Message) Parsed {
-	p := Parsed{Seq: m.Seq, bad: -1}
-	if p.Batch, p.err = ParseBatch(m); p.err != nil {
-		return p
-	}
-	p.Entries = make([]entry.Entry, len(p.Batch.Leaves))
-	for i, leaf := range p.Batch.Leaves {
-		if p.Entries[i], p.err = entry.ParseEntry(leaf); p.err != nil {
-			p.bad = i
-			return p
-		}
-	}
-	return p
 }
 
 // Next is Parse and Take in one.
@@ -187,7 +182,7 @@ func (c *Chain) Take(p Parsed) ([]entry.Entry, error) {
 			return nil, c.blame(p, i, err)
 		}
 	}
-	if err := c.check(b, &p.Entries[len(p.Entries)-1]); err != nil {
+	if err := c.check(p, &p.Entries[len(p.Entries)-1]); err != nil {
 		return nil, err
 	}
 	c.keep(b)
@@ -210,7 +205,8 @@ func (c *Chain) continues(p Parsed) error {
 }
 
 // check compares what a batch says of itself with its entries.
-func (c *Chain) check(b Batch, last *entry.Entry) error {
+func (c *Chain) check(p Parsed, last *entry.Entry) error {
+	b := p.Batch
 	if err := c.account.reaches(b.Input, last); err != nil {
 		return mismatch(b.First, "accounting", "%v", err)
 	}
@@ -232,17 +228,20 @@ func (c *Chain) check(b Batch, last *entry.Entry) error {
 	if c.config != nil && b.Config != c.config.Index {
 		return mismatch(b.First, "config", "the header names config %d, the newest is %d", b.Config, c.config.Index)
 	}
-	return c.checkpoint(b)
+	return c.checkpoint(b, p.note)
 }
 
-// checkpoint opens the batch's checkpoint, which must be of its very size and root.
-func (c *Chain) checkpoint(b Batch) error {
+// checkpoint opens the batch's checkpoint, unless that was done with the same keys; it must be of its very size and root.
+func (c *Chain) checkpoint(b Batch, opened *openedNote) error {
 	if c.verifiers == nil {
 		if err := c.pin(); err != nil {
 			return mismatch(b.First, "signature", "%v", err)
 		}
 	}
-	cp, err := openCheckpoint(b.Checkpoint, c.verifiers)
+	if opened == nil || !slices.Equal(opened.keys, c.keys) {
+		opened = openNote(b.Checkpoint, c.keys, c.verifiers)
+	}
+	cp, err := opened.checkpoint, opened.err
 	switch {
 	case err != nil:
 		return mismatch(b.First, "signature", "checkpoint of size %d: %v", b.Size, err)
@@ -269,16 +268,9 @@ func (c *Chain) pin() error {
 	if len(c.keys) == 0 {
 		return errors.New("no key to check with")
 	}
-	list := make([]note.Verifier, len(c.keys))
-	for i, k := range c.keys {
-		v, err := note.NewVerifier(k)
-		if err != nil {
-			return fmt.Errorf("verifier key %.80q: %w", k, err)
-		}
-		list[i] = v
-	}
-	c.verifiers = note.VerifierList(list...)
-	return nil
+	var err error
+	c.verifiers, err = newVerifiers(c.keys)
+	return err
 }
 
 func contains(named, keys []string) bool {

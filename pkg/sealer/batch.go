@@ -14,12 +14,13 @@ type batch struct {
 	proof.Batch
 	leafBytes   int
 	payloads    []byte
-	hashes      []entry.Hash  // of the leaves
-	config      *entry.Config // the newest, at index Config
-	created     string        // of the EVENTS sealed from
-	last        entry.Message // the EVENTS message that Input names
-	payloadSent store.Pending // nil without payloads
-	settled     chan struct{} // not a batch: closed when all batches before it are committed
+	hashes      []entry.Hash     // of the leaves
+	config      *entry.Config    // the newest, at index Config
+	created     string           // of the EVENTS sealed from
+	opened      proof.Checkpoint // its checkpoint, as whoever verifies will open it
+	last        entry.Message    // the EVENTS message that Input names
+	payloadSent store.Pending    // nil without payloads
+	settled     chan struct{}    // not a batch: closed when all batches before it are committed
 }
 
 // limits are how much goes into one batch. Where batches end changes no leaf and no root.
@@ -115,5 +116,8 @@ func (q *sequencer) flush() error {
 		return fmt.Errorf("sign checkpoint of size %d: %w", b.Size, err)
 	}
 	b.Checkpoint = note
+	if b.opened, err = proof.OpenCheckpoint(note, q.state.keys...); err != nil { // once committed, a bad one could never be mended
+		return fmt.Errorf("own checkpoint of size %d: %w", b.Size, err)
+	}
 	return q.emit(b)
 }

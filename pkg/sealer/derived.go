@@ -30,7 +30,7 @@ type duty struct {
 	wake   chan struct{}
 }
 
-// cacheEvery is how often HEAD and the mark follow the commits at most. Each of their fsyncs waits on the disk that the commits need; neither
+// cacheEvery is how often HEAD and the mark follow the commits at most. Their fsyncs are in the way of those that the commits need, and neither
 // has to be exact.
 const cacheEvery = 100 * time.Millisecond
 

@@ -133,7 +133,8 @@ func (t *tail) walk(ctx context.Context) error {
 func (t *tail) read(ctx context.Context, end uint64) error {
 	ctx, came, done := impatient(ctx)
 	defer done()
-	for p, err := range store.Ahead(ctx, t.log.Sealed, t.last+1, end, proof.Parse) {
+	parser := proof.NewParser(t.keys...)
+	for p, err := range store.Ahead(ctx, t.log.Sealed, t.last+1, end, func(m entry.Message) walked { return newWalked(parser.Parse(m)) }) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
@@ -215,13 +216,13 @@ func (t *tail) size(ctx context.Context, end uint64) (uint64, error) {
 }
 
 // message takes one SEALED message into chain and window.
-func (t *tail) message(p proof.Parsed) error {
+func (t *tail) message(p walked) error {
 	if p.Seq != t.last+1 {
 		return fmt.Errorf("%w: SEALED sequences %d to %d are missing", ErrLogBad, t.last+1, p.Seq-1)
 	}
 	t.last = p.Seq
 	before, named := t.chain.Frontier().Clone(), t.chain.Batch().Payloads
-	entries, err := t.chain.Take(p)
+	entries, err := t.chain.Take(p.Parsed)
 	switch {
 	case errors.Is(err, proof.ErrVoid) && !t.whole && !t.hooks.trustsBegin():
 		return errTrusted
@@ -229,12 +230,12 @@ func (t *tail) message(p proof.Parsed) error {
 		t.void = append(t.void, p.Seq)
 		return nil
 	case err != nil:
-		return t.bad(p, err)
+		return t.bad(p.Parsed, err)
 	}
 	c := committed{batch: t.chain.Batch(), sealed: p.Seq, before: named, hashes: make([]entry.Hash, len(entries))}
 	leaves := make([][]byte, len(entries))
 	for i := range entries {
-		t.entry(&entries[i])
+		t.entry(&entries[i], p.keys[i])
 		leaves[i] = entries[i].Leaf
 		if c.hashes[i], err = entry.ParseHash(entries[i].EntryHash); err != nil {
 			return err
@@ -292,12 +293,29 @@ func (t *tail) took(c committed, leaves [][]byte) {
 	t.behind(c)
 }
 
-func (t *tail) entry(e *entry.Entry) {
-	if e.IsEvent() {
-		t.window.add(true, claimKey(e.Claim()), windowKey(entry.Fingerprint(e)))
-	} else {
-		t.window.add(false, windowKey{}, windowKey{})
+// walked is a SEALED message with what the window keeps of each of its entries.
+type walked struct {
+	proof.Parsed
+	keys []windowKeys
+}
+
+type windowKeys struct {
+	event      bool
+	key, print windowKey
+}
+
+func newWalked(p proof.Parsed) walked {
+	w := walked{Parsed: p, keys: make([]windowKeys, len(p.Entries))}
+	for i := range p.Entries {
+		if e := &p.Entries[i]; e.IsEvent() {
+			w.keys[i] = windowKeys{true, claimKey(e.Claim()), windowKey(entry.Fingerprint(e))}
+		}
 	}
+	return w
+}
+
+func (t *tail) entry(e *entry.Entry, k windowKeys) {
+	t.window.add(k.event, k.key, k.print)
 	switch d := e.Detail.(type) {
 	case *entry.Config:
 		t.config, t.configIndex = d, e.Index
@@ -311,7 +329,7 @@ func (t *tail) entry(e *entry.Entry) {
 // commit moves the tail behind a batch of our own that SEALED has acknowledged. The window has its entries already.
 func (t *tail) commit(b *batch, seq uint64) error {
 	named := t.chain.Batch().Payloads
-	chain, err := proof.ResumeChain(b.Batch, b.Leaves[len(b.Leaves)-1], t.keys...)
+	chain, err := proof.ExtendChain(b.Batch, b.Leaves[len(b.Leaves)-1], b.opened, t.keys...)
 	if err != nil {
 		return fmt.Errorf("own batch at SEALED sequence %d: %w", seq, err)
 	}

@@ -27,7 +27,8 @@ func Audit(ctx context.Context, log *Log, cfg proof.AuditConfig) (proof.Report, 
 		if last == 0 {
 			return
 		}
-		for p, err := range Ahead(ctx, log.Sealed, 1, last, func(m entry.Message) auditing { return parse(m, cfg) }) {
+		parser := proof.NewParser(cfg.Keys...)
+		for p, err := range Ahead(ctx, log.Sealed, 1, last, func(m entry.Message) auditing { return parse(parser, m, cfg) }) {
 			if err == nil {
 				err = p.err
 			}
@@ -48,8 +49,8 @@ type auditing struct {
 	err error // of the store, in reading the data
 }
 
-func parse(m entry.Message, cfg proof.AuditConfig) auditing {
-	a := auditing{Parsed: proof.Parse(m)}
+func parse(parser *proof.Parser, m entry.Message, cfg proof.AuditConfig) auditing {
+	a := auditing{Parsed: parser.Parse(m)}
 	if a.HasData() {
 		body, there, err := cfg.Payloads(a.Batch.Payloads)
 		if a.err = err; err == nil {

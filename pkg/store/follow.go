@@ -98,7 +98,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 	} else if last >= end {
 		return f.lost(chain, end, gone)
 	}
-	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, proof.Parse) {
+	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, proof.NewParser(f.Keys...).Parse) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
