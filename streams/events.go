@@ -15,6 +15,10 @@ func EventsName(log string) string { return "EVENTS_" + log }
 // EventsSubject is where an agent publishes; token is its agent token, or "open" for any source, where the log accepts that.
 func EventsSubject(log, token string) string { return "audit." + log + ".events." + token }
 
+// SubmitSubject is where an agent sends events as a request to ingest, which answers with receipts. No stream stores it: ingest writes the events to
+// EVENTS, many requests in one message.
+func SubmitSubject(log, token string) string { return "audit." + log + ".submit." + token }
+
 // BatchSubject is where an ingest publishes its groups.
 func BatchSubject(log, ingest string) string { return "audit." + log + ".batch." + ingest }
 

@@ -8,7 +8,8 @@ import (
 )
 
 type subjectCmd struct {
-	DID string `arg:"" help:"The agent's DID: the source of its events."`
+	DID    string `arg:"" help:"The agent's DID: the source of its events."`
+	Submit bool   `help:"Instead, the subject of requests, which ingest answers with receipts."`
 }
 
 func (*subjectCmd) Help() string {
@@ -18,6 +19,9 @@ func (*subjectCmd) Help() string {
 // Run prints the subject on which the agent publishes: never the DID itself, whose dots and wildcards would speak NATS.
 func (c *subjectCmd) Run(a *app) error {
 	subject := streams.EventsSubject(a.log, entry.AgentToken(c.DID))
+	if c.Submit {
+		subject = streams.SubmitSubject(a.log, entry.AgentToken(c.DID))
+	}
 	if a.json {
 		return a.print(map[string]string{"agent_did": c.DID, "token": entry.AgentToken(c.DID), "subject": subject})
 	}

@@ -107,16 +107,7 @@ func (in *Ingest) parameters(query string) (Wait, error) {
 	if q.Has("log") && q.Get("log") != in.cfg.Log.Name {
 		return 0, problem{Status: http.StatusNotFound, Field: "log", Detail: fmt.Sprintf("there is no log %.40q here", q.Get("log"))}
 	}
-	switch wait := q.Get("wait"); wait {
-	case "", "stored":
-		return WaitStored, nil
-	case "sealed":
-		return WaitSealed, nil
-	case "witnessed":
-		return WaitWitnessed, ErrWitnessed
-	default:
-		return 0, problem{Status: http.StatusBadRequest, Field: "wait", Detail: fmt.Sprintf("%.40q is none of stored, sealed, witnessed", wait)}
-	}
+	return waitOf(q.Get("wait"))
 }
 
 // modeOf tells the mode as the CloudEvents HTTP binding does: by the media type first, then by the ce- headers.

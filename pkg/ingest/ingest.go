@@ -1,7 +1,8 @@
-// Package ingest accepts events over HTTP and from this process, checks them as strictly as the sealer will, and writes them to EVENTS
+// Package ingest accepts events over HTTP, as NATS requests and from this process, checks them as strictly as the sealer will, and writes them to EVENTS
 // in groups.
 //
 //	agent ─HTTP─▶ Handler ─┐
+//	agent ─NATS─▶ Request ─┤
 //	program ─▶ Submit ─────┴▶ queue ─▶ one group in flight ─▶ EVENTS ─▶ sealer ─▶ SEALED
 //	           ▲ receipts ◀──────────────── position ◀──────────┘                   │
 //	           └────────────── index, entry hash, checkpoint ◀── watch ◀────────────┘

@@ -20,13 +20,19 @@ type problem struct {
 
 func (p problem) Error() string { return p.Detail }
 
-func (p problem) write(w http.ResponseWriter) {
+// complete fills what every problem document has.
+func (p problem) complete() problem {
 	if p.Type == "" {
 		p.Type = "about:blank"
 	}
 	if p.Title == "" {
 		p.Title = http.StatusText(p.Status)
 	}
+	return p
+}
+
+func (p problem) write(w http.ResponseWriter) {
+	p = p.complete()
 	if p.Retry > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(p.Retry))
 	}

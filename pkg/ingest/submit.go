@@ -13,6 +13,8 @@ import (
 type Raw struct {
 	Event     []byte // a CloudEvent in the JSON format; must not change until Submit returns
 	Publisher string // the identity that it was authenticated as; "": none
+
+	token string // its source must have this agent token; "": any
 }
 
 // Wait is how far events must have come before Submit returns.
@@ -125,6 +127,9 @@ func (in *Ingest) await(ctx context.Context, s *submission) error {
 // long for a message, the shortest form of the same event.
 func (in *Ingest) check(r Raw, receipt *Receipt) (item, bool) {
 	ev, err := entry.ParseEvent(r.Event)
+	if err == nil && r.token != "" && entry.AgentToken(ev.Source) != r.token {
+		err = errToken
+	}
 	if err != nil {
 		*receipt = refused(r.Event, err)
 		return item{}, false

@@ -113,6 +113,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		g.run("ingest", in.Run)
+		g.run("requests", func(ctx context.Context) error { return requests(ctx, nc, s.Log, in) })
 		return in.ServiceHandler(), nil
 	})
 }

@@ -138,6 +138,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.web = newGroup(context.WithoutCancel(ctx))
+	n.web.run("requests", func(ctx context.Context) error { return requests(ctx, n.conn, n.cfg.Log, n.pipeline.ingest) })
 	web := server(n.pipeline.handler())
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
 	return nil

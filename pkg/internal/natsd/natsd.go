@@ -154,12 +154,12 @@ func (s *Server) accounts(opts *server.Options) error {
 	if s.cfg.Log == "" || strings.Trim(s.cfg.Log, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return fmt.Errorf("log %q: its name does not go into a subject", s.cfg.Log)
 	}
-	events := "audit." + s.cfg.Log + ".events.*"
+	events, submit := "audit."+s.cfg.Log+".events.*", "audit."+s.cfg.Log+".submit.*"
 	public := []string{"audit." + s.cfg.Log + ".alerts.>", "audit." + s.cfg.Log + ".replay.>"}
 	err := opts.ProcessConfigString(fmt.Sprintf(`accounts {
-		%[1]s { jetstream: enabled, exports: [{service: %[3]q}, {stream: %[4]q}, {stream: %[5]q}] }
-		%[2]s { imports: [{service: {account: %[1]s, subject: %[3]q}}, {stream: {account: %[1]s, subject: %[4]q}}, {stream: {account: %[1]s, subject: %[5]q}}] }
-	}`, accountLog, accountAgents, events, public[0], public[1]))
+		%[1]s { jetstream: enabled, exports: [{service: %[3]q}, {service: %[6]q}, {stream: %[4]q}, {stream: %[5]q}] }
+		%[2]s { imports: [{service: {account: %[1]s, subject: %[3]q}}, {service: {account: %[1]s, subject: %[6]q}}, {stream: {account: %[1]s, subject: %[4]q}}, {stream: {account: %[1]s, subject: %[5]q}}] }
+	}`, accountLog, accountAgents, events, public[0], public[1], submit))
 	if err != nil {
 		return fmt.Errorf("accounts of log %q: %w", s.cfg.Log, err)
 	}
@@ -169,7 +169,7 @@ func (s *Server) accounts(opts *server.Options) error {
 			opts.Users = append(opts.Users, &server.User{Username: internal, Password: s.password, Account: a})
 		case accountAgents:
 			opts.Users = append(opts.Users, &server.User{Username: anonymous, Password: rand.Text(), Account: a, Permissions: &server.Permissions{
-				Publish:   &server.SubjectPermission{Allow: []string{events}},
+				Publish:   &server.SubjectPermission{Allow: []string{events, submit}},
 				Subscribe: &server.SubjectPermission{Allow: append(public, "_INBOX.>")},
 			}})
 		}

@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/streams"
+)
+
+// TestRequests sends events as an agent without credentials does, as NATS requests in all three modes.
+func TestRequests(t *testing.T) {
+	n := upForTest(t)
+	nc, err := nats.Connect(n.NATSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	const agent = "did:web:a.example"
+	own, open := streams.SubmitSubject("default", entry.AgentToken(agent)), streams.SubmitSubject("default", "open")
+	event := func(id, source string) string {
+		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"t","data":{"n":%q}}`, id, source, id)
+	}
+	binary := nats.Header{"ce-specversion": {"1.0"}, "ce-id": {"b-1"}, "ce-source": {agent}, "ce-type": {"t"}, "content-type": {"application/json"}}
+	for _, c := range []struct {
+		name, subject, body string
+		header              nats.Header
+		want                string // status of each receipt, or the code of the error
+	}{
+		{"structured", own, event("s-1", agent), nil, "stored"},
+		{"batch with another's event", own, "[" + event("s-2", agent) + "," + event("s-3", "did:web:b.example") + ",7]", nil, "stored rejected rejected"},
+		{"binary", own, `{"n":1}`, binary, "stored"},
+		{"any source", open, event("o-1", "did:web:b.example"), nil, "stored"},
+		{"sealed", own, event("s-4", agent), nats.Header{"Sealstream-Wait": {"sealed"}}, "sealed"},
+		{"repeated", own, event("s-4", agent), nats.Header{"Sealstream-Wait": {"sealed"}}, "duplicate"},
+		{"another's event", own, event("s-5", "did:web:b.example"), nil, "400"},
+		{"no event", own, "7", nil, "400"},
+		{"no event, in binary", own, "", nats.Header{"ce-specversion": {"1.0"}}, "400"},
+		{"no batch", own, "[", nil, "400"},
+		{"a wrong wait", own, event("s-6", agent), nats.Header{"Sealstream-Wait": {"ever"}}, "400"},
+		{"witnessed", own, event("s-6", agent), nats.Header{"Sealstream-Wait": {"witnessed"}}, "501"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := nc.RequestMsg(&nats.Msg{Subject: c.subject, Header: c.header, Data: []byte(c.body)}, 10*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := requestOutcome(t, m); got != c.want {
+				t.Errorf("%s, want %s; header %v, body %s", got, c.want, m.Header, m.Data)
+			}
+		})
+	}
+}
+
+func requestOutcome(t *testing.T, m *nats.Msg) string {
+	t.Helper()
+	var body struct {
+		Receipts []ingest.Receipt
+		Status   int
+		Detail   string
+	}
+	if err := json.Unmarshal(m.Data, &body); err != nil {
+		t.Fatal(err)
+	}
+	if code := m.Header.Get("Nats-Service-Error-Code"); code != "" {
+		if fmt.Sprint(body.Status) != code || body.Detail == "" || m.Header.Get("Nats-Service-Error") == "" {
+			t.Errorf("code %s with %s", code, m.Data)
+		}
+		return code
+	}
+	list := make([]string, len(body.Receipts))
+	for i, r := range body.Receipts {
+		list[i] = r.Status
+	}
+	return strings.Join(list, " ")
+}
+
+// TestRequestsShareMessages: requests that come together are one message on EVENTS, and each has its own place in it.
+func TestRequestsShareMessages(t *testing.T) {
+	n := upForTest(t)
+	nc, err := nats.Connect(n.NATSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	before, err := n.pipeline.log.Events.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const agents, each = 64, 20
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var mu sync.Mutex
+	places := map[[2]uint64]string{}
+	var group sync.WaitGroup
+	for a := range agents {
+		group.Go(func() {
+			source := fmt.Sprintf("did:web:%d.example", a)
+			for k := range each {
+				id := fmt.Sprintf("%d-%d", a, k)
+				body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"t"}`, id, source)
+				m, err := nc.RequestWithContext(ctx, streams.SubmitSubject("default", entry.AgentToken(source)), []byte(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var answer struct{ Receipts []ingest.Receipt }
+				if err := json.Unmarshal(m.Data, &answer); err != nil || len(answer.Receipts) != 1 || answer.Receipts[0].EntryID != id {
+					t.Errorf("receipt of %s: %v, %s", id, err, m.Data)
+					return
+				}
+				r := answer.Receipts[0]
+				mu.Lock()
+				if other := places[[2]uint64{r.InputSeq, r.Position}]; other != "" {
+					t.Errorf("%s and %s have the same place", id, other)
+				}
+				places[[2]uint64{r.InputSeq, r.Position}] = id
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	after, err := n.pipeline.log.Events.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if messages := after.Last - before.Last; messages > agents*each/2 || len(places) != agents*each {
+		t.Errorf("%d events at %d places are %d messages on EVENTS", agents*each, len(places), messages)
+	}
+}
