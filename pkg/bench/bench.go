@@ -27,6 +27,7 @@ type Config struct {
 type Latency struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
 }
 
 // Result is what a run measured. Rates are events per second, times milliseconds.
@@ -36,16 +37,18 @@ type Result struct {
 	EventBytes int    `json:"event_bytes"`
 	Runs       int    `json:"runs"`
 
-	FsyncMS       float64            `json:"fsync_ms"`          // one 1 KB write and its fsync, median
-	RawAsync      float64            `json:"raw_async_per_s"`   // plain JetStream, not durable, asynchronous
-	RawDurable    float64            `json:"raw_durable_per_s"` // plain JetStream, durable, one by one
-	Ingest        map[string]float64 `json:"ingest_per_s"`      // durable acknowledgements, by producers
-	IngestMS      map[string]Latency `json:"ingest_ms"`         // of one acknowledgement
-	Sealed        float64            `json:"sealed_per_s"`      // from publish to signed checkpoint
+	FsyncMS       float64            `json:"fsync_ms"`           // one 1 KB write and its fsync, median
+	RoundTripMS   float64            `json:"nats_round_trip_ms"` // from this process to the server and back, nothing stored, median
+	RawAsync      float64            `json:"raw_async_per_s"`    // plain JetStream, not durable, asynchronous
+	RawDurable    float64            `json:"raw_durable_per_s"`  // plain JetStream, durable, one by one
+	Ingest        map[string]float64 `json:"ingest_per_s"`       // durable acknowledgements, by producers
+	IngestMS      map[string]Latency `json:"ingest_ms"`          // of one acknowledgement
+	Sealed        float64            `json:"sealed_per_s"`       // from publish to signed checkpoint
 	SealedFollow  float64            `json:"sealed_follower_per_s"`
-	Drain         float64            `json:"drain_per_s"` // sealing a backlog
-	StoredMS      map[string]Latency `json:"stored_ms"`   // publish to acknowledgement, by events/s
-	SealedMS      map[string]Latency `json:"sealed_ms"`   // publish to signed checkpoint
+	Drain         float64            `json:"drain_per_s"`     // sealing a backlog
+	StoredMS      map[string]Latency `json:"stored_ms"`       // publish to acknowledgement, by events/s
+	SealedMS      map[string]Latency `json:"sealed_ms"`       // publish to signed checkpoint
+	ProbeMS       Latency            `json:"fsync_loaded_ms"` // the fsync probe while the latencies were measured
 	Verify        float64            `json:"verify_per_s"`
 	ProofMS       Latency            `json:"proof_ms"`
 	QueryMS       Latency            `json:"query_ms"`
@@ -97,7 +100,7 @@ func once(ctx context.Context, cfg Config, total time.Duration) (r Result, err e
 	}
 	defer os.RemoveAll(dir)
 	b := &run{dir: dir, total: total, out: Result{
-		Machine:    fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()),
+		Machine:    machine(),
 		Durability: "fsync before every acknowledgement", EventBytes: eventBytes,
 		Ingest: map[string]float64{}, IngestMS: map[string]Latency{}, StoredMS: map[string]Latency{}, SealedMS: map[string]Latency{},
 	}}
@@ -137,7 +140,7 @@ func quantiles(list []time.Duration) Latency {
 	at := func(q float64) float64 {
 		return float64(list[min(int(q*float64(len(list))), len(list)-1)]) / float64(time.Millisecond)
 	}
-	return Latency{at(0.5), at(0.99)}
+	return Latency{at(0.5), at(0.99), at(1)}
 }
 
 // ratios are what the figures mean whatever the machine.
@@ -159,5 +162,7 @@ func (r *Result) ratios() {
 		"stored_2000_p50_to_fsync":       div(r.StoredMS["2000"].P50, r.FsyncMS),
 		"sealed_2000_p50_to_fsync":       div(r.SealedMS["2000"].P50, r.FsyncMS),
 		"sealed_2000_p99_to_fsync":       div(r.SealedMS["2000"].P99, r.FsyncMS),
+		"stored_2000_p99_to_probe_p99":   div(r.StoredMS["2000"].P99, r.ProbeMS.P99),
+		"sealed_2000_p99_to_probe_p99":   div(r.SealedMS["2000"].P99, r.ProbeMS.P99),
 	}
 }

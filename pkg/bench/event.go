@@ -13,7 +13,7 @@ const eventBytes = 1024
 // its own; here it must cost next to nothing, so an event is a copy of a form with the numbers put in.
 func event(producer, n int) []byte {
 	text := bytes.Clone(form.text)
-	values := [...]uint64{uint64(rand.Uint32()), uint64(producer), uint64(n), uint64(producer % 64), uint64(n % 1000), uint64(n / 16), uint64(n)}
+	values := [...]uint64{uint64(rand.Uint32()), uint64(producer), uint64(n), uint64(producer % 64), uint64(n % 1000), uint64(n / 16), uint64(producer % 64), uint64(n)}
 	for i, at := range form.places {
 		putDigits(text[at.begin:at.end], values[i])
 	}
@@ -36,7 +36,7 @@ var form = func() (f struct {
 	places []place
 }) {
 	const head = `{"specversion":"1.0","id":"@@@@@@@@@@-@@@@@@-@@@@@@@@@@","source":"did:web:agent-@@.bench.example","type":"ai.agentmesh.tool.invoked",` +
-		`"subject":"/crm/contacts/@@@","time":"2026-01-02T03:04:05.000000Z","traceid":"7f3a0000000000000000000000@@@@@@","sessionid":"s-1","action":"allow",` +
+		`"subject":"/crm/contacts/@@@","time":"2026-01-02T03:04:05.000000Z","traceid":"7f3a0000000000000000000000@@@@@@","sessionid":"s-@@","action":"allow",` +
 		`"outcome":"success","datacontenttype":"application/json","data":{"tool":"crm_lookup","arguments":{"id":1,"nanos":17@@@@@@@@@@@@@@@@},"result":"`
 	const tail = `"}}`
 	text := head + filler[:eventBytes-len(head)-len(tail)] + tail

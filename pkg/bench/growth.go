@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,9 @@ import (
 // Grown is what a log of one size costs.
 type Grown struct {
 	Entries      uint64  `json:"entries"`
-	SealedPerS   float64 `json:"sealed_per_s"`     // of a burst of 20,000 events at this size
+	SealedPerS   float64 `json:"sealed_per_s"`     // median of bursts of 20,000 events at this size
 	LongestPause float64 `json:"longest_pause_ms"` // between two commits while this size was reached
+	ProbeMS      Latency `json:"fsync_loaded_ms"`  // the fsync probe meanwhile
 	ProofMS      Latency `json:"proof_ms"`
 	OpenMS       float64 `json:"sealer_open_ms"` // from start until the sealer goes on
 	IndexMS      float64 `json:"index_ms"`       // from start until the index has the whole log
@@ -30,7 +32,8 @@ type Grown struct {
 	Files        int     `json:"files"`
 }
 
-const burst = 20000
+// At each size, so many bursts of so many events are timed.
+const burst, bursts = 20000, 5
 
 // Growth makes one log grow to each size and measures there: append, proof, memory and start must stay flat, or grow with the logarithm.
 func Growth(ctx context.Context, dir string, sizes []uint64, progress func(string)) (list []Grown, err error) {
@@ -54,26 +57,45 @@ func Growth(ctx context.Context, dir string, sizes []uint64, progress func(strin
 	}
 	for _, size := range sizes {
 		progress("growing to " + strconv.FormatUint(size, 10))
-		g := Grown{}
-		if size > r.sealer.Status().Size+burst {
-			if g.LongestPause, _, err = b.grow(ctx, r, size-burst); err != nil {
-				return list, err
-			}
-		}
-		begin, before := time.Now(), r.sealer.Status().Size
-		pause, _, err := b.grow(ctx, r, before+burst)
+		g, err := b.reachSize(ctx, r, size)
 		if err != nil {
 			return list, err
 		}
-		g.Entries = r.sealer.Status().Size
-		g.SealedPerS = float64(g.Entries-before) / time.Since(begin).Seconds()
-		g.LongestPause = max(g.LongestPause, pause)
 		if err := b.costs(ctx, r, &g); err != nil {
 			return list, err
 		}
 		list = append(list, g)
 	}
 	return list, nil
+}
+
+// reachSize makes the log grow to a size, the last of it in bursts that are timed.
+func (b *run) reachSize(ctx context.Context, r *rig, size uint64) (g Grown, err error) {
+	probe, err := b.probe(ctx)
+	if err != nil {
+		return g, err
+	}
+	defer probe.end()
+	if before := r.sealer.Status().Size + bursts*burst; size > before {
+		if g.LongestPause, _, err = b.grow(ctx, r, size-bursts*burst); err != nil {
+			return g, err
+		}
+	}
+	rates := make([]float64, bursts)
+	for i := range rates {
+		begin, before := time.Now(), r.sealer.Status().Size
+		pause, _, err := b.grow(ctx, r, before+burst)
+		if err != nil {
+			return g, err
+		}
+		g.Entries = r.sealer.Status().Size
+		rates[i] = float64(g.Entries-before) / time.Since(begin).Seconds()
+		g.LongestPause = max(g.LongestPause, pause)
+	}
+	slices.Sort(rates)
+	g.SealedPerS = rates[bursts/2]
+	g.ProbeMS, err = probe.end()
+	return g, err
 }
 
 // grow publishes until the log has a size, and watches for the longest time between two commits.

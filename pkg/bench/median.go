@@ -14,6 +14,7 @@ func median(list []Result) Result {
 		return values[len(values)/2]
 	}
 	out.FsyncMS = pick(func(r *Result) float64 { return r.FsyncMS })
+	out.RoundTripMS = pick(func(r *Result) float64 { return r.RoundTripMS })
 	out.RawAsync = pick(func(r *Result) float64 { return r.RawAsync })
 	out.RawDurable = pick(func(r *Result) float64 { return r.RawDurable })
 	out.Sealed = pick(func(r *Result) float64 { return r.Sealed })
@@ -22,8 +23,12 @@ func median(list []Result) Result {
 	out.Verify = pick(func(r *Result) float64 { return r.Verify })
 	out.BytesPerEvent = pick(func(r *Result) float64 { return r.BytesPerEvent })
 	latency := func(get func(*Result) Latency) Latency {
-		return Latency{pick(func(r *Result) float64 { return get(r).P50 }), pick(func(r *Result) float64 { return get(r).P99 })}
+		return Latency{
+			P50: pick(func(r *Result) float64 { return get(r).P50 }), P99: pick(func(r *Result) float64 { return get(r).P99 }),
+			Max: pick(func(r *Result) float64 { return get(r).Max }),
+		}
 	}
+	out.ProbeMS = latency(func(r *Result) Latency { return r.ProbeMS })
 	out.ProofMS = latency(func(r *Result) Latency { return r.ProofMS })
 	out.QueryMS = latency(func(r *Result) Latency { return r.QueryMS })
 	out.Ingest, out.IngestMS = map[string]float64{}, map[string]Latency{}

@@ -177,6 +177,11 @@ func (b *run) latencies(ctx context.Context) error {
 	if err := r.seal(ctx); err != nil {
 		return err
 	}
+	probe, err := b.probe(ctx)
+	if err != nil {
+		return err
+	}
+	defer probe.end()
 	for _, rate := range rates {
 		stored, sealed, err := open(ctx, r.ingest, rate, b.phase(share.latency))
 		if err != nil {
@@ -184,7 +189,8 @@ func (b *run) latencies(ctx context.Context) error {
 		}
 		b.out.StoredMS[strconv.Itoa(rate)], b.out.SealedMS[strconv.Itoa(rate)] = quantiles(stored), quantiles(sealed)
 	}
-	return nil
+	b.out.ProbeMS, err = probe.end()
+	return err
 }
 
 // open publishes at a rate; every second event waits for its seal. What is measured begins when the event was due, so that a stall counts

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
@@ -36,7 +37,7 @@ func (b *run) fsync(ctx context.Context) error {
 }
 
 // rawStream is a plain stream on a server of its own, for comparison.
-func (b *run) rawStream(ctx context.Context, name string, relaxed bool, use func(js jetstream.JetStream) error) error {
+func (b *run) rawStream(ctx context.Context, name string, relaxed bool, use func(js jetstream.JetStream, nc *nats.Conn) error) error {
 	s, err := natsd.Start(ctx, natsd.Config{StoreDir: filepath.Join(b.dir, name), Addr: "127.0.0.1:0", Log: "bench", Relaxed: relaxed})
 	if err != nil {
 		return err
@@ -54,12 +55,12 @@ func (b *run) rawStream(ctx context.Context, name string, relaxed bool, use func
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "RAW", Subjects: []string{"raw"}, Storage: jetstream.FileStorage}); err != nil {
 		return err
 	}
-	return use(js)
+	return use(js, nc)
 }
 
 // rawAsync publishes to a server that answers from the page cache, without waiting for each answer.
 func (b *run) rawAsync(ctx context.Context) error {
-	return b.rawStream(ctx, "raw-async", true, func(js jetstream.JetStream) error {
+	return b.rawStream(ctx, "raw-async", true, func(js jetstream.JetStream, _ *nats.Conn) error {
 		payload := event(0, 0)
 		begin, n := time.Now(), 0
 		for end := begin.Add(b.phase(share.raw)); time.Now().Before(end); n++ {
@@ -79,7 +80,10 @@ func (b *run) rawAsync(ctx context.Context) error {
 
 // rawDurable publishes to a durable server, one after the other.
 func (b *run) rawDurable(ctx context.Context) error {
-	return b.rawStream(ctx, "raw-durable", false, func(js jetstream.JetStream) error {
+	return b.rawStream(ctx, "raw-durable", false, func(js jetstream.JetStream, nc *nats.Conn) error {
+		if err := b.roundTrip(nc); err != nil {
+			return err
+		}
 		payload := event(0, 0)
 		begin, n := time.Now(), 0
 		for end := begin.Add(b.phase(share.raw)); time.Now().Before(end); n++ {
@@ -90,4 +94,17 @@ func (b *run) rawDurable(ctx context.Context) error {
 		b.out.RawDurable = float64(n) / time.Since(begin).Seconds()
 		return nil
 	})
+}
+
+// roundTrip is what every acknowledgement costs before its fsync.
+func (b *run) roundTrip(nc *nats.Conn) error {
+	list := make([]time.Duration, 500)
+	for i := range list {
+		var err error
+		if list[i], err = nc.RTT(); err != nil {
+			return err
+		}
+	}
+	b.out.RoundTripMS = quantiles(list).P50
+	return nil
 }

@@ -2,8 +2,8 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -49,7 +49,7 @@ func (b *run) reading(ctx context.Context) error {
 		return err
 	}
 	b.out.QueryMS, err = b.timed(func() error {
-		f := query.Filter{Outcome: []string{"success"}, Session: []string{"s-" + strconv.Itoa(rand.IntN(64))}}
+		f := query.Filter{Outcome: []string{"success"}, Session: []string{fmt.Sprintf("s-%02d", rand.IntN(64))}}
 		_, err := q.Entries(ctx, f, query.Page{Limit: 100})
 		return err
 	})

@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 )
@@ -12,7 +13,7 @@ import (
 const lowerHex = "0123456789abcdef"
 
 // appendString writes a JSON string with the escapes of RFC 8785 section 3.2.2.2. s must be valid UTF-8.
-func appendString(dst []byte, s string) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -55,6 +56,11 @@ func appendEscape(dst []byte, c byte) []byte {
 
 // AppendQuoted writes a JSON string with the escapes of RFC 8785. s must be valid UTF-8.
 func AppendQuoted(dst []byte, s string) []byte { return appendString(dst, s) }
+
+// quotedSize is how long data of text is with its quotes, or a little less: rare escapes are not counted.
+func quotedSize(data []byte) int {
+	return len(data) + bytes.Count(data, []byte{'"'}) + bytes.Count(data, []byte{'\\'}) + bytes.Count(data, []byte{'\n'}) + 2
+}
 
 // object writes members one after the other; the caller keeps their order.
 type object struct {

@@ -98,7 +98,7 @@ func (d *Draft) commit(data []byte) {
 		d.data = []byte{}
 	}
 	d.entry.DataHash = FormatHash(DataHash(d.salt, data))
-	o := beginObject(make([]byte, 0, len(data)+len(data)/8+128))
+	o := beginObject(make([]byte, 0, quotedSize(data)+16))
 	o.appendPayloadData(data)
 	d.record = o.dst
 }

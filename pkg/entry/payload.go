@@ -58,7 +58,8 @@ func (p Payload) AppendMembers(dst []byte) []byte {
 
 func (o *object) appendPayloadData(data []byte) {
 	if IsText(data) {
-		o.text("data_raw", string(data))
+		o.name("data_raw")
+		o.dst = appendString(o.dst, data)
 		return
 	}
 	o.name("data_base64")

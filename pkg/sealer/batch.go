@@ -34,8 +34,9 @@ type sequencer struct {
 	signer   *proof.Signer
 	skip     []entry.Entry // the entries of the next message that are in the log already
 	current  *batch
-	record   []byte             // a payload record under way
-	emit     func(*batch) error // hands a full batch on; blocks while four are in flight
+	record   []byte                          // a payload record under way
+	before   struct{ entries, payloads int } // of the batch before, which the next will be like
+	emit     func(*batch) error              // hands a full batch on; blocks while four are in flight
 }
 
 // message seals one message into the current batch, which is handed on whenever it is full.
@@ -84,7 +85,10 @@ func (q *sequencer) entry(e entry.Entry, d *entry.Draft, p prepared, place int) 
 		}
 	}
 	if q.current == nil {
-		q.current = &batch{Batch: proof.Batch{First: e.Index}}
+		q.current = &batch{
+			Batch:    proof.Batch{First: e.Index, Leaves: make([][]byte, 0, q.before.entries)},
+			payloads: make([]byte, 0, q.before.payloads), hashes: make([]entry.Hash, 0, q.before.entries),
+		}
 	}
 	b := q.current
 	b.Leaves = append(b.Leaves, e.Leaf)
@@ -110,6 +114,7 @@ func (q *sequencer) flush() error {
 		return nil
 	}
 	q.current = nil
+	q.before.entries, q.before.payloads = len(b.Leaves), len(b.payloads)
 	b.Size, b.Root, b.Frontier = q.frontier.Size(), q.frontier.Root(), q.frontier.Hashes()
 	note, err := q.signer.Sign(b.Size, b.Root)
 	if err != nil {

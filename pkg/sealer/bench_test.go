@@ -54,7 +54,7 @@ func BenchmarkSequence(b *testing.B) {
 		list[i] = id.prepare(messages[i], 1)
 	}
 	for b.Loop() {
-		st := &state{identity: id, prev: entry.ZeroHash, size: 1, epoch: 1, config: &entry.Config{}, window: newWindow(entry.WindowSize, windowSlack, 0)}
+		st := &state{identity: id, keys: []string{testSigner.VerifierKey()}, prev: entry.ZeroHash, size: 1, epoch: 1, config: &entry.Config{}, window: newWindow(entry.WindowSize, windowSlack, 0)}
 		q := &sequencer{state: st, limits: limits{256, 512 << 10, 768 << 10}, signer: testSigner, emit: func(*batch) error { return nil }}
 		for i := range list {
 			if err := q.message(list[i]); err != nil {
