@@ -9,7 +9,37 @@ import (
 )
 
 func (q *Query) getEntries(w http.ResponseWriter, r *http.Request, p *params) error {
-	filter, page, raw := p.filter(), p.page(), p.flag("raw")
+	return q.listEntries(w, r, p, p.filter())
+}
+
+// getAgentEntries and getTypeEntries are /v1/entries with one filter in the path; a cursor of one is a cursor of the other.
+func (q *Query) getAgentEntries(w http.ResponseWriter, r *http.Request, p *params) error {
+	return q.getShortCut(w, r, p, "/v1/agents/", "agent", func(f *Filter) *[]string { return &f.Agent })
+}
+
+func (q *Query) getTypeEntries(w http.ResponseWriter, r *http.Request, p *params) error {
+	return q.getShortCut(w, r, p, "/v1/types/", "type", func(f *Filter) *[]string { return &f.Type })
+}
+
+func (q *Query) getShortCut(w http.ResponseWriter, r *http.Request, p *params, prefix, name string, field func(*Filter) *[]string) error {
+	parts, err := below(r, prefix)
+	if err != nil {
+		return err
+	}
+	if len(parts) != 2 || parts[1] != "entries" {
+		return errPath
+	}
+	filter := p.filter()
+	values := field(&filter)
+	if len(*values) > 0 {
+		return &RequestError{name, "stands in the path already"}
+	}
+	*values = parts[:1]
+	return q.listEntries(w, r, p, filter)
+}
+
+func (q *Query) listEntries(w http.ResponseWriter, r *http.Request, p *params, filter Filter) error {
+	page, raw := p.page(), p.flag("raw")
 	if err := p.end(); err != nil {
 		return err
 	}

@@ -21,6 +21,10 @@ var routes = []route{
 	{"/v1/entries/{index}/proof", (*Query).getUnderEntries},
 	{"/v1/entries/id/{id}", (*Query).getUnderEntries},
 	{"/v1/entries/id/{id}/proof", (*Query).getUnderEntries},
+	{"/v1/agents/{did}/entries", (*Query).getAgentEntries},
+	{"/v1/types/{type}/entries", (*Query).getTypeEntries},
+	{"/v1/traces/{id}", (*Query).getTrace},
+	{"/v1/sessions/{id}", (*Query).getSession},
 	{"/v1/consistency", (*Query).getConsistency},
 	{"/v1/verify", (*Query).getVerify},
 	{"/v1/export", (*Query).getExport},
@@ -31,24 +35,31 @@ var routes = []route{
 	{"/openapi.json", (*Query).getOpenAPI},
 }
 
-// pattern is the path as the multiplexer takes it. Below /v1/entries/ it would not do: an id can be anything, even a slash.
+// pattern is the path as the multiplexer takes it. Wildcards in it would not do: an id can be anything, even a slash.
 func (r route) pattern() string {
-	if strings.HasPrefix(r.path, underEntries) {
-		return underEntries + "{rest...}"
+	if fixed, _, wild := strings.Cut(r.path, "{"); wild {
+		return fixed + "{rest...}"
 	}
 	return r.path
 }
 
-const underEntries = "/v1/entries/"
-
-// getUnderEntries serves the four paths below /v1/entries/.
-func (q *Query) getUnderEntries(w http.ResponseWriter, r *http.Request, p *params) error {
-	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), underEntries), "/")
+// below are the decoded parts of a path behind a prefix.
+func below(r *http.Request, prefix string) ([]string, error) {
+	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), prefix), "/")
 	for i := range parts {
 		var err error
 		if parts[i], err = url.PathUnescape(parts[i]); err != nil || parts[i] == "" {
-			return errPath
+			return nil, errPath
 		}
+	}
+	return parts, nil
+}
+
+// getUnderEntries serves the four paths below /v1/entries/.
+func (q *Query) getUnderEntries(w http.ResponseWriter, r *http.Request, p *params) error {
+	parts, err := below(r, "/v1/entries/")
+	if err != nil {
+		return err
 	}
 	switch n := len(parts); {
 	case n == 1:

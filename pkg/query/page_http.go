@@ -12,11 +12,17 @@ const maxHeld = 4 << 20
 // answer writes a page, batch by batch. One that is held whole can still become a proper error; what is larger goes out while it is
 // read, and is broken off if something does not verify.
 func (p plan) answer(w http.ResponseWriter, r *http.Request, raw bool) error {
+	return p.answerWith(w, r, raw, func([]Found) {}, func(dst []byte) ([]byte, error) { return appendEnd(dst, p.next, p.size), nil })
+}
+
+// answerWith shows each the entries as they are read, and has end write what stands behind them.
+func (p plan) answerWith(w http.ResponseWriter, r *http.Request, raw bool, each func([]Found), end func([]byte) ([]byte, error)) error {
 	buf, sent := []byte(`{"entries":[`), false
 	for rest := p.indexes; len(rest) > 0; {
 		_, n := p.sameBatch(rest)
 		list, err := p.read(r.Context(), rest[:n])
 		if err == nil {
+			each(list)
 			buf, err = appendEntries(buf, list, raw, len(rest) == len(p.indexes))
 		}
 		if err != nil && sent {
@@ -31,9 +37,15 @@ func (p plan) answer(w http.ResponseWriter, r *http.Request, raw bool) error {
 			buf, sent = buf[:0], true
 		}
 	}
-	if buf = appendEnd(buf, p.next, p.size); sent {
+	buf, err := end(buf)
+	switch {
+	case err != nil && sent:
+		panic(http.ErrAbortHandler)
+	case err != nil:
+		return err
+	case sent:
 		w.Write(buf)
-	} else {
+	default:
 		write(w, http.StatusOK, "application/json", buf)
 	}
 	return nil
