@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// TestDrawing: colours where there are any, and no line wider than the terminal, however deep the tree and hostile the text.
+func TestDrawing(t *testing.T) {
+	var tr trace
+	for i := range uint64(40) {
+		tr.Entries = append(tr.Entries, traceEntry{Index: i, Timestamp: "2026-01-01T00:00:00Z", EventType: "agent_invocation", TargetDID: strings.Repeat("é", 90)})
+		b := traceBranch{AgentDID: "\x1b[31mred\n", Entries: []uint64{i}}
+		if i > 0 {
+			b.Delegation = new(i - 1)
+		}
+		tr.Tree = append(tr.Tree, b)
+	}
+	tr.Entries[3].EventType = "policy_violation"
+	tr.Entries[4].Action, tr.Entries[4].Resource = "deny", "\x1b]0;title\x07"
+	tr.Claimed.First = "2026-01-01T00:00:00Z"
+	draw := func(s style) string {
+		d := newDrawing(tr, false, s)
+		d.head("x")
+		d.tree()
+		return d.out.String()
+	}
+	for line := range strings.Lines(draw(style{width: 72})) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 72 {
+			t.Errorf("%d characters: %s", n, line)
+		}
+	}
+	plain, coloured := draw(style{}), draw(style{colour: true})
+	if strings.Contains(plain, "\x1b") || strings.Contains(plain, "\x07") {
+		t.Errorf("plain text holds escapes: %q", plain)
+	}
+	for _, want := range []string{"\x1b[31m✗", "\x1b[33m!", "\x1b[36m→", `\x1b[31mred\n`} {
+		if !strings.Contains(coloured, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if got := strings.NewReplacer("\x1b[31m", "", "\x1b[33m", "", "\x1b[36m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[0m", "").Replace(coloured); got != plain {
+		t.Errorf("colours change the text")
+	}
+}
