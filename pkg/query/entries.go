@@ -20,6 +20,7 @@ type Page struct {
 	Limit  int    // 1 to MaxLimit; 0: DefaultLimit
 	Cursor string // NextCursor of the page before; "": the first page
 	Order  Order  // ""; Descending
+	From   uint64 // of the first page in ascending order: the first index to look at
 }
 
 // Entries is one page, in the order of the log.
@@ -78,7 +79,7 @@ func (q *Query) plan(f Filter, p Page) (plan, error) {
 // pageOf is the indexes of a page, ascending, and the cursor of the next one.
 func pageOf(all search, snap snapshot, f Filter, p Page) (indexes []uint64, next string, err error) {
 	origin, descending := snap.checkpoint.Origin, p.Order == Descending
-	begin := int64(0)
+	begin := int64(min(p.From, snap.size))
 	if descending {
 		begin = int64(snap.size) - 1
 	}

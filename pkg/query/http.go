@@ -25,6 +25,7 @@ var routes = []route{
 	{"/v1/types/{type}/entries", (*Query).getTypeEntries},
 	{"/v1/traces/{id}", (*Query).getTrace},
 	{"/v1/sessions/{id}", (*Query).getSession},
+	{"/v1/stream", (*Query).getStream},
 	{"/v1/consistency", (*Query).getConsistency},
 	{"/v1/verify", (*Query).getVerify},
 	{"/v1/export", (*Query).getExport},

@@ -76,6 +76,18 @@ func (p *params) number(name string, required bool) (n uint64) {
 	return n
 }
 
+// index takes the index of an entry; nil: none is given.
+func (p *params) index(name string) *uint64 {
+	if _, given := p.values[name]; !given {
+		return nil
+	}
+	n := p.number(name, true)
+	if n >= 1<<53 {
+		p.fail(name, "no log is that long")
+	}
+	return &n
+}
+
 func (p *params) filter() (f Filter) {
 	for i, values := range f.values() {
 		*values = p.all(fieldNames[i])
@@ -96,6 +108,12 @@ func (p *params) page() (page Page) {
 	page.Cursor, _ = p.one("cursor")
 	order, _ := p.one("order")
 	page.Order = Order(order)
+	if from := p.index("from_index"); from != nil {
+		page.From = *from
+		if page.Order != Ascending || page.Cursor != "" {
+			p.fail("from_index", "goes with order=asc, and without a cursor")
+		}
+	}
 	return page
 }
 

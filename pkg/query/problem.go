@@ -50,7 +50,7 @@ func problemOf(err error) problem {
 
 // comeAgain says whether nothing is wrong, and the same request will be answered soon.
 func comeAgain(err error) bool {
-	return errors.Is(err, ErrBuilding) || errors.Is(err, ErrBehind) || errors.Is(err, ErrBusy)
+	return errors.Is(err, ErrBuilding) || errors.Is(err, ErrBehind) || errors.Is(err, ErrBusy) || errors.Is(err, ErrCrowded)
 }
 
 // fail answers with a problem. What is wrong here, and not only not yet there, is logged, once.

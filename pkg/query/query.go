@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -33,7 +34,12 @@ type Config struct {
 	Accepting  func() error // asked by /readyz: why events are not accepted; nil: not asked
 	CacheBytes int          // SEALED and PAYLOADS messages kept in memory; 0: 64 MiB
 	MaxExports int          // running at the same time; 0: 4
-	Logger     *slog.Logger // nil: silent
+	MaxStreams int          // open at the same time; 0: 1,024
+
+	StreamStall time.Duration // how long the reader of a stream may take nothing before it is dropped; 0: 30 s
+	Heartbeat   time.Duration // of a stream that has nothing to send; 0: 15 s
+
+	Logger *slog.Logger // nil: silent
 }
 
 // Query serves one log. Make it with New, start it with Run. All methods may be called by many goroutines.
@@ -43,6 +49,7 @@ type Query struct {
 	cache   *cache
 	exports chan struct{} // one token for each that runs
 	audits  audits
+	streams streams
 
 	mu      sync.RWMutex // guards what follows
 	index   *index
@@ -55,7 +62,7 @@ func New(cfg Config) (*Query, error) {
 	if cfg.Log == nil || !entry.ValidLog(cfg.Log.Name) {
 		return nil, errors.New("query: a log with a name is required")
 	}
-	if cfg.CacheBytes < 0 || cfg.MaxExports < 0 {
+	if cfg.CacheBytes < 0 || cfg.MaxExports < 0 || cfg.MaxStreams < 0 || cfg.StreamStall < 0 || cfg.Heartbeat < 0 {
 		return nil, errors.New("query: limits out of range")
 	}
 	if cfg.CacheBytes == 0 {
@@ -63,6 +70,15 @@ func New(cfg Config) (*Query, error) {
 	}
 	if cfg.MaxExports == 0 {
 		cfg.MaxExports = 4
+	}
+	if cfg.MaxStreams == 0 {
+		cfg.MaxStreams = 1024
+	}
+	if cfg.StreamStall == 0 {
+		cfg.StreamStall = 30 * time.Second
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 15 * time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -73,6 +89,7 @@ func New(cfg Config) (*Query, error) {
 		index: newIndex(cfg.Log.Name), changed: make(chan struct{}),
 	}
 	q.audits.run = q.audit
+	q.streams.screen, q.streams.ending = newScreen(streamBytes), make(chan struct{})
 	return q, nil
 }
 

@@ -25,6 +25,7 @@ func (q *Query) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() { defer close(watched); q.watch(ctx) }()
 	defer func() { cancel(); <-watched }()
+	defer q.EndStreams() // nothing would come any more
 	for wait := time.Duration(0); ; {
 		before := q.Status().Size
 		err := q.session(ctx)
@@ -71,6 +72,7 @@ func (q *Query) session(ctx context.Context) error {
 		}
 		q.set(func() {
 			if err = q.index.take(s); err == nil {
+				q.unshow(s.Entries)
 				q.state.reach(s.Seq)
 				q.state.trouble = nil
 			}
