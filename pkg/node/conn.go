@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,7 +16,7 @@ import (
 // variables.
 type NATSConfig struct {
 	URL      string // "": that of the context
-	Context  string // name or file of a nats context; "" and no URL: the selected one
+	Context  string // name or file (.json) of a nats context; "" and no URL: the selected one
 	Creds    string // credentials file
 	NKey     string // seed file
 	User     string
@@ -30,7 +32,15 @@ type NATSConfig struct {
 func (c NATSConfig) Connect(name string, log *slog.Logger) (*nats.Conn, error) {
 	opts := connOptions(name, log)
 	if c.URL == "" {
-		nc, _, err := natscontext.Connect(c.Context, opts...)
+		context := c.Context
+		if strings.HasSuffix(context, ".json") {
+			file, err := filepath.Abs(context)
+			if err != nil {
+				return nil, err
+			}
+			context = file
+		}
+		nc, _, err := natscontext.Connect(context, opts...)
 		if err != nil {
 			return nil, fmt.Errorf("connect to NATS by context %q: %w", c.Context, err)
 		}

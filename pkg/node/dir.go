@@ -32,6 +32,7 @@ const format = "sealstream data directory, format 1\n"
 //	log.key     signer key (0600)    log.secret  log secret, hex (0600)    log.pub  verifier key, for everyone
 //	checkpoint  the newest checkpoint that this host has seen committed
 //	nats/       the streams, under their names
+//	replay.json while a process runs: a nats context with which replays may be published (0600)
 type Dir struct {
 	Path string
 	lock *os.File
@@ -45,6 +46,7 @@ const (
 	fileSecret = "log.secret"
 	filePublic = "log.pub"
 	fileMark   = "checkpoint"
+	fileReplay = "replay.json"
 	dirNATS    = "nats"
 )
 

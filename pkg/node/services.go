@@ -142,6 +142,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		g.run("query", q.Run)
+		context.AfterFunc(ctx, q.EndStreams) // else the server would wait for them
 		return q.Handler(), nil
 	})
 }

@@ -2,10 +2,13 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -118,10 +121,14 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	replayer := rand.Text()
 	n.nats, err = natsd.Start(ctx, natsd.Config{
-		StoreDir: dir.Join(dirNATS), Addr: n.cfg.NATS, Log: n.cfg.Log, Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
+		StoreDir: dir.Join(dirNATS), Addr: n.cfg.NATS, Log: n.cfg.Log, Replayer: replayer, Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.writeReplayer(replayer); err != nil {
 		return err
 	}
 	if n.conn, err = n.nats.Connect(connOptions("sealstream", n.cfg.Logger)...); err != nil {
@@ -140,8 +147,20 @@ func (n *Node) start(ctx context.Context) error {
 	n.web = newGroup(context.WithoutCancel(ctx))
 	n.web.run("requests", func(ctx context.Context) error { return requests(ctx, n.conn, n.cfg.Log, n.pipeline.ingest) })
 	web := server(n.pipeline.handler())
+	web.RegisterOnShutdown(n.pipeline.query.EndStreams) // else it would wait for them
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
 	return nil
+}
+
+// writeReplayer tells whoever may read the data directory how to publish replays. The password is new at each start.
+func (n *Node) writeReplayer(password string) error {
+	b, err := json.MarshalIndent(map[string]string{
+		"description": "publishes replays of log " + n.cfg.Log, "url": n.nats.ClientURL(), "user": natsd.Replayer, "password": password,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return n.dir.WriteFile(fileReplay, append(b, '\n'), 0o600)
 }
 
 // openLog makes what is missing of a log's streams, refuses what has drifted, and opens them.
@@ -214,6 +233,7 @@ func (n *Node) Close() error {
 		}
 		if n.nats != nil {
 			n.nats.Shutdown()
+			os.Remove(n.dir.Join(fileReplay)) // what is left after a crash opens nothing
 		}
 		if n.dir != nil {
 			if err := n.dir.Close(); err != nil {

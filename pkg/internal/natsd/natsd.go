@@ -33,6 +33,7 @@ type Config struct {
 	InProcess bool         // listen nowhere; only Connect reaches the server
 	Log       string       // the log on whose event subjects anonymous clients may publish
 	Password  string       // of the user sealstream, who may do everything; "": a random one, which only Connect knows
+	Replayer  string       // password of the user replay, who may publish replays and nothing else; "": there is no such user
 	Relaxed   bool         // let the page cache answer: false syncs every message to disk before it is acknowledged
 	Logger    *slog.Logger // nil: silent
 }
@@ -44,10 +45,11 @@ type Server struct {
 	password string
 }
 
-// The two users: everyone, who may publish events and read what is public; and this process.
+// The users: everyone, who may publish events and read what is public; this process; and whoever may tell of entries again.
 const (
 	anonymous = "anonymous"
 	internal  = "sealstream"
+	Replayer  = "replay"
 )
 
 // The two accounts. Streams and buckets live in one; whoever shows no credentials is in the other, and reaches of the first what it exports.
@@ -167,6 +169,12 @@ func (s *Server) accounts(opts *server.Options) error {
 		switch a.Name {
 		case accountLog:
 			opts.Users = append(opts.Users, &server.User{Username: internal, Password: s.password, Account: a})
+			if s.cfg.Replayer != "" { // in the account that exports replays; no stream takes them, so that nothing is acknowledged
+				opts.Users = append(opts.Users, &server.User{Username: Replayer, Password: s.cfg.Replayer, Account: a, Permissions: &server.Permissions{
+					Publish:   &server.SubjectPermission{Allow: public[1:]},
+					Subscribe: &server.SubjectPermission{Deny: []string{">"}},
+				}})
+			}
 		case accountAgents:
 			opts.Users = append(opts.Users, &server.User{Username: anonymous, Password: rand.Text(), Account: a, Permissions: &server.Permissions{
 				Publish:   &server.SubjectPermission{Allow: []string{events, submit}},

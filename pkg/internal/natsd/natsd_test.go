@@ -192,6 +192,59 @@ func TestAnonymousMay(t *testing.T) {
 	}
 }
 
+// TestReplayer: the user of replays may publish them, and do nothing else.
+func TestReplayer(t *testing.T) {
+	s := start(t, Config{Replayer: "r"})
+	_, js := connect(t, s)
+	streams(t, js)
+	anon, _ := public(t, s)
+	sub, err := anon.SubscribeSync("audit.x.replay.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := anon.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	violations := make(chan error, 16)
+	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo(Replayer, "r"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if err := nc.Publish("audit.x.replay.night", []byte("told")); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := sub.NextMsg(5 * time.Second); err != nil || m.Subject != "audit.x.replay.night" || string(m.Data) != "told" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	for _, subject := range append(forbidden, "audit.x.events.open", "audit.x.alerts.a.b", "audit.y.replay.a", "_INBOX.abc") {
+		if err := nc.Publish(subject, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := receive(t, violations, subject); !errors.Is(err, nats.ErrPermissionViolation) || !errors.Is(nc.LastError(), nats.ErrPermissionViolation) {
+			t.Errorf("publish on %s: %v", subject, err)
+		}
+	}
+	for _, subject := range []string{">", "audit.x.sealed", "audit.x.replay.>", "_INBOX.>"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := receive(t, violations, subject); !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("subscribe to %s: %v", subject, err)
+		}
+	}
+	if nc, err := nats.Connect(start(t, Config{}).ClientURL(), nats.UserInfo(Replayer, "")); err == nil {
+		nc.Close()
+		t.Error("the user is there though nobody asked for it")
+	}
+}
+
 // TestAcknowledgementsGoNowhereElse: a publisher names the subject on which JetStream acknowledges. None must reach a stream, a
 // bucket or the API.
 func TestAcknowledgementsGoNowhereElse(t *testing.T) {
