@@ -32,6 +32,7 @@ type commands struct {
 	Import     importCmd     `cmd:"" help:"Record the events of a file."`
 	Query      queryCmd      `cmd:"" help:"List entries by filters, newest page first."`
 	Get        getCmd        `cmd:"" help:"Show one entry."`
+	Tail       tailCmd       `cmd:"" help:"Show the newest entries, and with -f those to come."`
 	Trace      traceCmd      `cmd:"" help:"Draw a trace or a session as a tree."`
 	Prove      proveCmd      `cmd:"" help:"Prove that an entry is in the log."`
 	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
