@@ -34,6 +34,7 @@ type commands struct {
 	Get        getCmd        `cmd:"" help:"Show one entry."`
 	Tail       tailCmd       `cmd:"" help:"Show the newest entries, and with -f those to come."`
 	Trace      traceCmd      `cmd:"" help:"Draw a trace or a session as a tree."`
+	Replay     replayCmd     `cmd:"" help:"Tell history again: to the terminal, onto NATS, or over HTTP."`
 	Prove      proveCmd      `cmd:"" help:"Prove that an entry is in the log."`
 	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
 	Export     exportCmd     `cmd:"" help:"Write entries with all that is needed to verify them offline."`

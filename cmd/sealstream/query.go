@@ -9,8 +9,30 @@ import (
 	"text/tabwriter"
 )
 
-// filterFlags are the filters of GET /v1/entries. A flag that is repeated means any of the values.
+// filterFlags are the filters of GET /v1/entries.
 type filterFlags struct {
+	fieldFlags
+	From string `help:"Earliest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
+	To   string `help:"Latest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
+}
+
+func (f filterFlags) values() url.Values {
+	q := f.fieldFlags.values()
+	setTimes(q, f.From, f.To)
+	return q
+}
+
+func setTimes(q url.Values, from, to string) {
+	if from != "" {
+		q.Set("from", from)
+	}
+	if to != "" {
+		q.Set("to", to)
+	}
+}
+
+// fieldFlags are the filters on fields. A flag that is repeated means any of the values.
+type fieldFlags struct {
 	Agent    []string `help:"Agent's DID." sep:"none"`
 	Type     []string `help:"Event type, such as tool_invocation." sep:"none"`
 	Action   []string `help:"allow, deny, audit, quarantine, warning." sep:"none"`
@@ -20,23 +42,15 @@ type filterFlags struct {
 	Rule     []string `help:"Matched rule." sep:"none"`
 	Trace    []string `help:"Trace id." sep:"none"`
 	Session  []string `help:"Session id." sep:"none"`
-	From     string   `help:"Earliest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
-	To       string   `help:"Latest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
 }
 
-func (f filterFlags) values() url.Values {
+func (f fieldFlags) values() url.Values {
 	q := url.Values{}
 	for name, list := range map[string][]string{"agent": f.Agent, "type": f.Type, "action": f.Action, "outcome": f.Outcome, "resource": f.Resource,
 		"target": f.Target, "rule": f.Rule, "trace": f.Trace, "session": f.Session} {
 		for _, v := range list {
 			q.Add(name, v)
 		}
-	}
-	if f.From != "" {
-		q.Set("from", f.From)
-	}
-	if f.To != "" {
-		q.Set("to", f.To)
 	}
 	return q
 }
