@@ -47,6 +47,7 @@ func (q *Query) getStream(w http.ResponseWriter, r *http.Request, p *params) err
 		return nil
 	}
 	s := newSSE(w, q.cfg.StreamStall)
+	defer s.control.SetWriteDeadline(time.Time{}) // another request may come on the connection
 	if err := s.write([]byte("retry: 1000\n\n")); err == nil {
 		err = q.stream(r.Context(), filter, *from, s.send, s.idle)
 		q.endOfStream(r, s, err)
@@ -88,9 +89,7 @@ type sse struct {
 const maxSSE = 64 << 10
 
 func newSSE(w http.ResponseWriter, stall time.Duration) *sse {
-	s := &sse{w: w, control: http.NewResponseController(w), stall: stall}
-	_ = s.control.SetReadDeadline(time.Time{}) // the server's is for requests; a connection that cannot do it has none
-	return s
+	return &sse{w: w, control: http.NewResponseController(w), stall: stall}
 }
 
 func (s *sse) send(events [][]byte) error {

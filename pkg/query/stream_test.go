@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -357,6 +358,29 @@ func TestStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestStreamOutlivesItsRequest: the time that a server gives a request to be read is none for a stream.
+func TestStreamOutlivesItsRequest(t *testing.T) {
+	f := newFixture(t)
+	f.serve(query.Config{Log: f.log, Keys: []string{f.key}, Heartbeat: 5 * time.Millisecond})
+	f.await()
+	s := httptest.NewUnstartedServer(f.q.Handler())
+	s.Config.ReadTimeout = 20 * time.Millisecond
+	s.Start()
+	defer s.Close()
+	f.server = s
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	r, body := f.stream(ctx, s.Client(), "/v1/stream", "")
+	defer body.Close()
+	for range 20 {
+		if _, _, err := r.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.publishAll([][]byte{event("1", nil)}, 1)
+	r.expect(t, 1)
 }
 
 // TestStreamOfABadLog: silence must not look like peace.
