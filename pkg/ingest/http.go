@@ -100,7 +100,10 @@ func (in *Ingest) parameters(query string) (Wait, error) {
 		return 0, problem{Status: http.StatusBadRequest, Detail: "the query is malformed"}
 	}
 	for name, values := range q {
-		if (name == "wait" || name == "log") && len(values) != 1 {
+		if name != "wait" && name != "log" {
+			return 0, problem{Status: http.StatusBadRequest, Field: name, Detail: fmt.Sprintf("unknown parameter %.80q", name)}
+		}
+		if len(values) != 1 {
 			return 0, problem{Status: http.StatusBadRequest, Field: name, Detail: "given more than once"}
 		}
 	}

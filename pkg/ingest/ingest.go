@@ -60,7 +60,8 @@ type Config struct {
 	Patience    time.Duration // how long a group that is not acknowledged is looked for and sent again; 0: 10 s
 	SealTimeout time.Duration // how long a request waits for its seal at most; 0: 15 s
 
-	Logger *slog.Logger // nil: silent
+	Logger  *slog.Logger // nil: silent
+	Observe Observer     // for metrics
 }
 
 // Ingest takes events in. Make it with New, start it with Run.
@@ -141,7 +142,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 			return nil
 		}
 		body = appendGroup(body[:0], group)
+		begin := time.Now()
 		seq, err := in.store(work, body)
+		in.cfg.Observe.wrote(group, len(body), begin, err)
 		settle(group, seq, err)
 		if errors.Is(err, ErrUnknown) {
 			in.queue.fail(ErrUnavailable) // these were certainly not sent

@@ -73,6 +73,13 @@ func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]Receip
 
 // submit is Submit for events that are in the budget already.
 func (in *Ingest) submit(ctx context.Context, events []Raw, wait Wait) ([]Receipt, error) {
+	receipts, err := in.answer(ctx, events, wait)
+	in.cfg.Observe.answered(receipts, len(events), err)
+	return receipts, err
+}
+
+// answer makes a receipt for each event.
+func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]Receipt, error) {
 	if wait == WaitWitnessed {
 		return nil, ErrWitnessed
 	}

@@ -20,6 +20,7 @@ type batch struct {
 	opened      proof.Checkpoint // its checkpoint, as whoever verifies will open it
 	last        entry.Message    // the EVENTS message that Input names
 	payloadSent store.Pending    // nil without payloads
+	own         map[string]int   // entries of the log's own types, by type
 	settled     chan struct{}    // not a batch: closed when all batches before it are committed
 }
 
@@ -91,6 +92,7 @@ func (q *sequencer) entry(e entry.Entry, d *entry.Draft, p prepared, place int) 
 		}
 	}
 	b := q.current
+	b.count(e.EventType)
 	b.Leaves = append(b.Leaves, e.Leaf)
 	b.leafBytes += len(e.Leaf) + 1
 	b.payloads = append(b.payloads, record...)

@@ -72,8 +72,9 @@ func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 	b.last.Data = nil
 	s.cfg.hooks.commit(b)
 	header, body := b.Batch.Format()
-	expect := s.tail.last
+	expect, begin := s.tail.last, time.Now()
 	seq, err := s.cfg.Log.Sealed.Append(ctx, entry.Message{Subject: sealedSubject(s.identity.log), Header: header, Data: body}, &expect)
+	took := time.Since(begin)
 	if err != nil {
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrAmbiguous) {
 			err = fmt.Errorf("%w: %w", errLost, err)
@@ -89,6 +90,7 @@ func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 	at := s.tail.chain.Input()
 	s.input.Store(&at)
 	s.update(func(st *Status) { s.fill(st); st.Batches++; st.Committed = time.Now() })
+	s.observe(b, took)
 	s.derived.notify(committed{batch: s.tail.chain.Batch(), sealed: seq})
 	return nil
 }

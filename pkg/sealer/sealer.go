@@ -40,6 +40,8 @@ type Config struct {
 	TrimEvery       time.Duration // between purges of EVENTS; 0: 1 s, which is also the least
 	Logger          *slog.Logger  // nil: silent
 
+	Observe func(Commit) // told of each batch that is committed; must not block; nil: nobody
+
 	window, slack uint64 // smaller in tests; 0: entry.WindowSize and windowSlack
 	mark          mark   // instead of the file, in tests
 	hooks         *hooks // planted bugs, in tests
