@@ -35,16 +35,17 @@ var mayImport = map[string][]string{
 
 // only says which packages alone may import a heavy or dangerous module.
 var only = map[string][]string{
-	"github.com/nats-io/nats-server":     {"pkg/internal/natsd"},
-	"github.com/nats-io/nats.go":         {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
-	"github.com/cloudevents/sdk-go":      {"pkg/ingest", "pkg/query", "pkg/client"},
-	"github.com/go-json-experiment/json": {"pkg/entry"},
-	"github.com/alecthomas/kong":         {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/sealstream"},
-	"github.com/synadia-io/orbit.go":     {"pkg/node"},
-	"github.com/transparency-dev/merkle": {},
-	"github.com/rogpeppe/go-internal":    {},
-	"pgregory.net/rapid":                 {},
-	"golang.org/x/mod":                   {"pkg/proof"},
+	"github.com/nats-io/nats-server":      {"pkg/internal/natsd"},
+	"github.com/prometheus/client_golang": {"pkg/node"},
+	"github.com/nats-io/nats.go":          {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
+	"github.com/cloudevents/sdk-go":       {"pkg/ingest", "pkg/query", "pkg/client"},
+	"github.com/go-json-experiment/json":  {"pkg/entry"},
+	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/sealstream"},
+	"github.com/synadia-io/orbit.go":      {"pkg/node"},
+	"github.com/transparency-dev/merkle":  {},
+	"github.com/rogpeppe/go-internal":     {},
+	"pgregory.net/rapid":                  {},
+	"golang.org/x/mod":                    {"pkg/proof"},
 }
 
 // ground packages do no I/O and start nothing: none of these may be imported there.

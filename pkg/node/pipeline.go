@@ -22,8 +22,11 @@ type pipeline struct {
 	sealer  *sealer.Sealer
 	ingest  *ingest.Ingest
 	query   *query.Query
+	metrics *metrics
 	parts   *group
 	closing atomic.Bool
+
+	followers []follower // all that follow the log, the index among them
 }
 
 // pipelineConfig says how a pipeline differs from the default.
@@ -40,7 +43,10 @@ type pipelineConfig struct {
 // startPipeline creates the log if there is none and starts its parts. It returns when the sealer has opened the log, so that what
 // would stop it is an error here and not a line in a log file.
 func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
-	sc := sealer.Config{Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Logger: cfg.logger}
+	m := newMetrics(cfg.log.Name)
+	sc := sealer.Config{
+		Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
+	}
 	if err := sealer.Create(ctx, sc, true); err != nil {
 		return nil, err
 	}
@@ -49,7 +55,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 			return nil, err
 		}
 	}
-	p := &pipeline{log: cfg.log, keys: cfg.keys, parts: newGroup(context.WithoutCancel(ctx))}
+	p := &pipeline{log: cfg.log, keys: cfg.keys, metrics: m, parts: newGroup(context.WithoutCancel(ctx))}
 	vkeys := []string{cfg.keys.Signer.VerifierKey()}
 	durability := "fsync"
 	if cfg.relaxed {
@@ -62,9 +68,11 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.query, err = query.New(query.Config{Log: cfg.log, Keys: vkeys, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: cfg.log, Keys: vkeys, Relaxed: cfg.relaxed, Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: cfg.log, Keys: vkeys, Relaxed: cfg.relaxed, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
+	p.followers = append(p.followers, indexFollower(p.query))
+	p.watch()
 	p.parts.run("sealer", p.sealer.Run)
 	if err := p.opened(ctx); err != nil {
 		p.parts.stop()
@@ -74,6 +82,16 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	p.parts.run("ingest", p.ingest.Run)
 	return p, nil
 }
+
+// watch registers what the parts show of themselves.
+func (p *pipeline) watch() {
+	p.metrics.watchSealer(p.log, p.sealer)
+	p.metrics.watchQuery(p.query)
+	p.metrics.watchFollowers(func() []follower { return p.followers }, p.size)
+}
+
+// size is how many entries the log has, as far as is known here.
+func (p *pipeline) size() uint64 { return max(p.sealer.Status().Size, p.query.Status().Size) }
 
 // openPatience is how long the start waits for the sealer. Opening a long log takes longer, since its window is read first; events are taken
 // meanwhile, and what stops the sealer then stops the pipeline.
@@ -100,10 +118,19 @@ func (p *pipeline) opened(ctx context.Context) error {
 func (p *pipeline) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.patient(p.query.Handler()))
-	mux.Handle("/v1/events", p.ingest.Handler())
-	mux.HandleFunc("GET /readyz", p.readyz)
-	mux.HandleFunc("GET /healthz", p.healthz)
-	return mux
+	for pattern, h := range p.routes() {
+		mux.Handle(pattern, h)
+	}
+	return p.metrics.instrument(mux)
+}
+
+// routes are those beside query's own; openapi.json describes them all.
+func (p *pipeline) routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"/v1/events":   p.ingest.Handler(),
+		"GET /readyz":  strict(p.log.Name, http.HandlerFunc(p.readyz)),
+		"GET /healthz": strict(p.log.Name, http.HandlerFunc(p.healthz)),
+	}
 }
 
 // indexPatience is how long a question waits for an index that is being built, before it is told to come again.
@@ -130,7 +157,8 @@ func (p *pipeline) accepting() error {
 }
 
 // readyz is 200 when events are accepted and the log, as far as it was read, verifies. An index that is still being built makes queries
-// wait and not agents; it says so.
+// wait and not agents; it says so. So does any other follower that is behind or in trouble: only one that finds the log bad is a reason
+// to send nothing more here.
 func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	status := p.query.Status()
 	err := p.accepting()
@@ -140,27 +168,35 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	if err == nil && !errors.Is(status.Err, query.ErrBuilding) {
 		err = status.Err
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	answer, code, kind := map[string]any{"status": "ready", "tree_size": status.Size, "lag": status.Lag, "index": "ready", "durability": p.ingest.Durability()}, http.StatusOK, "application/json"
-	if !status.CaughtUp {
-		answer["index"] = query.ErrBuilding.Error()
+	followers, bad := report(p.followers, p.size())
+	if err == nil {
+		err = bad
 	}
 	if err != nil {
-		code, kind = http.StatusServiceUnavailable, "application/problem+json"
-		answer = map[string]any{"type": "about:blank", "title": http.StatusText(code), "status": code, "detail": err.Error()}
+		problem(w, http.StatusServiceUnavailable, err.Error())
+		return
 	}
-	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(answer)
+	index := "ready"
+	if !status.CaughtUp {
+		index = query.ErrBuilding.Error()
+	}
+	answer(w, http.StatusOK, "application/json", map[string]any{
+		"status": "ready", "tree_size": status.Size, "lag": status.Lag, "index": index, "durability": p.ingest.Durability(), "followers": followers,
+	})
 }
 
 // healthz says that the process lives, and what its acknowledgements mean.
 func (p *pipeline) healthz(w http.ResponseWriter, r *http.Request) {
+	answer(w, http.StatusOK, "application/json", map[string]string{"status": "ok", "durability": p.ingest.Durability()})
+}
+
+// answer writes JSON that nobody keeps.
+func answer(w http.ResponseWriter, status int, kind string, body any) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]string{"status": "ok", "durability": p.ingest.Durability()})
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body)
 }
 
 // drain waits, for a while, until all that was acknowledged is sealed. What is not then is sealed at the next start.

@@ -108,13 +108,14 @@ func (s *IngestService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		in, err := ingest.New(ingest.Config{Log: l, Keys: []string{key}, Logger: log})
+		m := newMetrics(s.Log)
+		in, err := ingest.New(ingest.Config{Log: l, Keys: []string{key}, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
 		g.run("ingest", in.Run)
 		g.run("requests", func(ctx context.Context) error { return requests(ctx, nc, s.Log, in) })
-		return in.ServiceHandler(), nil
+		return m.instrument(in.ServiceHandler()), nil
 	})
 }
 
@@ -143,7 +144,10 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		}
 		g.run("query", q.Run)
 		context.AfterFunc(ctx, q.EndStreams) // else the server would wait for them
-		return q.Handler(), nil
+		m := newMetrics(s.Log)
+		m.watchQuery(q)
+		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, func() uint64 { return q.Status().Size })
+		return m.instrument(q.Handler()), nil
 	})
 }
 
@@ -153,6 +157,7 @@ type SealerService struct {
 	Keys       string `help:"Folder with log.key and log.secret, as keygen makes it." default:"." type:"path" placeholder:"DIR"`
 	EventsOpen bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
 	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
+	Metrics    string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
 }
 
 // Serve implements Service. The sealer makes the log if there is none; the other services wait for it.
@@ -164,13 +169,18 @@ func (s *SealerService) Serve(ctx context.Context) error {
 	if err := s.checkLog(keys.Signer.VerifierKey()); err != nil {
 		return err
 	}
-	log := s.logger()
-	return s.serve(ctx, "sealer", "", func(nc *nats.Conn, g *group) (http.Handler, error) {
+	if s.Metrics != "" {
+		if err := checkLoopback(s.Metrics); err != nil {
+			return err
+		}
+	}
+	log, m := s.logger(), newMetrics(s.Log)
+	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g *group) (http.Handler, error) {
 		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: l, Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Logger: log}
+		cfg := sealer.Config{Log: l, Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
 		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
 			return nil, err
 		}
@@ -184,8 +194,32 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		g.run("sealer", sl.Run)
-		return nil, nil
+		if s.Metrics == "" {
+			return nil, nil
+		}
+		m.watchSealer(l, sl)
+		return m.instrument(sealerHandler(s.Log, sl)), nil
 	})
+}
+
+// sealerHandler says how a sealer that stands alone fares. It is ready once it has opened the log; that it lags is for /metrics to say.
+func sealerHandler(log string, sl *sealer.Sealer) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /healthz", strict(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+	})))
+	mux.Handle("GET /readyz", strict(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := sl.Status()
+		if status.Size == 0 {
+			problem(w, http.StatusServiceUnavailable, "the log is not opened yet")
+			return
+		}
+		answer(w, http.StatusOK, "application/json", map[string]any{"status": "ready", "tree_size": status.Size})
+	})))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusNotFound, "this is the sealer: GET /metrics, GET /healthz, GET /readyz")
+	})
+	return mux
 }
 
 // awaitLog opens a log that the sealer has made, and waits until it has. Nobody else may make its streams: the first message on EVENTS must be the

@@ -27,14 +27,14 @@ func TestServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
-	sealerService := &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true}
+	sealerService := &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true, Metrics: freeAddr(t)}
 	ingestService := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 	queryService := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 
 	serveForTest(t, queryService)
 	serveForTest(t, ingestService)
 	stopSealer := serveForTest(t, sealerService) // last: the others wait for it to make the log
-	for _, addr := range []string{ingestService.HTTP, queryService.HTTP} {
+	for _, addr := range []string{ingestService.HTTP, queryService.HTTP, sealerService.Metrics} {
 		waitReady(t, addr)
 	}
 	groups := slices.Collect(slices.Chunk(airline(), 256))
@@ -66,6 +66,9 @@ func TestServices(t *testing.T) {
 	if len(entries) != 714 {
 		t.Fatalf("%d entries, want 714", len(entries))
 	}
+	expect(t, ingestService.HTTP, map[string]float64{`sealstream_ingest_events_total{status="sealed"}`: 713})
+	expect(t, queryService.HTTP, map[string]float64{`sealstream_follower_entries{follower="index"}`: 714, `sealstream_index_lag_messages`: 0})
+	expect(t, sealerService.Metrics, map[string]float64{`sealstream_log_entries`: 714, `sealstream_seal_lag_messages`: 0})
 }
 
 // serveForTest runs a service until the returned function, or the end of the test, stops it.

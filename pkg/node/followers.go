@@ -1,0 +1,53 @@
+package node
+
+import (
+	"github.com/sealstream/sealstream/pkg/query"
+)
+
+// follower is a part that follows the log, as health pages and metrics see it.
+type follower struct {
+	name string
+	look func() followerState // never blocks
+}
+
+// followerState is how a follower fares.
+type followerState struct {
+	Size   uint64            // entries followed: the next index
+	Err    error             // why it does not go on as it should; nil: it does
+	Bad    bool              // Err says that the log does not verify, and nothing that it would pass
+	Counts map[string]uint64 // what it did since it was started, by name
+}
+
+// indexFollower is the index of query.
+func indexFollower(q *query.Query) follower {
+	return follower{"index", func() followerState {
+		s := q.Status()
+		return followerState{Size: s.Size, Err: s.Err, Bad: s.Corrupt, Counts: map[string]uint64{"void": uint64(len(s.Void))}}
+	}}
+}
+
+// followerReport is what /readyz says of a follower.
+type followerReport struct {
+	Entries uint64 `json:"entries"`
+	Lag     uint64 `json:"lag"` // entries behind the log
+	State   string `json:"state"`
+}
+
+// report looks at all followers of a log that has so many entries. bad is why one of them says that the log does not verify.
+func report(list []follower, size uint64) (all map[string]followerReport, bad error) {
+	all = map[string]followerReport{}
+	for _, f := range list {
+		s := f.look()
+		r := followerReport{s.Size, behind(size, s.Size), "ready"}
+		if s.Err != nil {
+			r.State = s.Err.Error()
+		}
+		if s.Bad && bad == nil {
+			bad = s.Err
+		}
+		all[f.name] = r
+	}
+	return all, bad
+}
+
+func behind(size, at uint64) uint64 { return max(size, at) - at }
