@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -11,32 +12,41 @@ import (
 )
 
 // screen keeps entries as streams send them, so that what many of them send is read from the log, checked and written once. It holds the
-// batches that were asked for last.
+// blocks of entries that were asked for last.
 type screen struct {
 	limit int // bytes
 
-	mu      sync.Mutex
-	used    int
-	batches map[uint64]*list.Element // of *shownBatch, by first index
-	recent  *list.List               // the newest first
+	mu     sync.Mutex
+	used   int
+	blocks map[uint64]*list.Element // of *shownBlock, by number
+	recent *list.List               // the newest first
 }
 
-// shownBatch is what was asked for of one batch.
-type shownBatch struct {
-	first uint64
-	bytes int // counted in used; guarded by screen.mu
+// blockSize is how many entries are read and kept together: about a batch.
+const blockSize = 256
+
+// shownBlock is what was asked for of the entries from number·blockSize on.
+type shownBlock struct {
+	number uint64
+	bytes  int // counted in used; guarded by screen.mu
 
 	mu     sync.Mutex // held by the one who reads for all
 	events map[uint64][]byte
 }
 
 func newScreen(limit int) *screen {
-	return &screen{limit: limit, batches: map[uint64]*list.Element{}, recent: list.New()}
+	return &screen{limit: limit, blocks: map[uint64]*list.Element{}, recent: list.New()}
 }
 
-// show returns entries of one batch as events of a stream.
-func (s *screen) show(ctx context.Context, r reader, ref batchRef, indexes []uint64) ([][]byte, error) {
-	b := s.batch(ref.first)
+// sameBlock is how many of some ascending indexes are in the block of the first.
+func sameBlock(indexes []uint64) int {
+	n, _ := slices.BinarySearch(indexes, (indexes[0]/blockSize+1)*blockSize)
+	return n
+}
+
+// show returns entries of one block as events of a stream.
+func (s *screen) show(ctx context.Context, r reader, indexes []uint64) ([][]byte, error) {
+	b := s.block(indexes[0] / blockSize)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var missing []uint64
@@ -46,7 +56,7 @@ func (s *screen) show(ctx context.Context, r reader, ref batchRef, indexes []uin
 		}
 	}
 	if len(missing) > 0 {
-		if err := s.read(ctx, r, ref, b, missing); err != nil {
+		if err := s.read(ctx, r, b, missing); err != nil {
 			return nil, err
 		}
 	}
@@ -57,14 +67,10 @@ func (s *screen) show(ctx context.Context, r reader, ref batchRef, indexes []uin
 	return shown, nil
 }
 
-func (s *screen) read(ctx context.Context, r reader, ref batchRef, b *shownBatch, indexes []uint64) error {
-	hashes, err := r.hashes(indexes)
+func (s *screen) read(ctx context.Context, r reader, b *shownBlock, indexes []uint64) error {
+	found, err := r.read(ctx, indexes)
 	if err != nil {
 		return err
-	}
-	found, err := r.batch(ctx, ref, indexes, hashes)
-	if err != nil {
-		return r.remember(err)
 	}
 	size := 0
 	for _, f := range found {
@@ -79,24 +85,24 @@ func (s *screen) read(ctx context.Context, r reader, ref batchRef, b *shownBatch
 	return nil
 }
 
-// batch finds a batch's place, or makes one.
-func (s *screen) batch(first uint64) *shownBatch {
+// block finds a block, or makes one.
+func (s *screen) block(number uint64) *shownBlock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.batches[first]; at != nil {
+	if at := s.blocks[number]; at != nil {
 		s.recent.MoveToFront(at)
-		return at.Value.(*shownBatch)
+		return at.Value.(*shownBlock)
 	}
-	b := &shownBatch{first: first, events: map[uint64][]byte{}}
-	s.batches[first] = s.recent.PushFront(b)
+	b := &shownBlock{number: number, events: map[uint64][]byte{}}
+	s.blocks[number] = s.recent.PushFront(b)
 	return b
 }
 
 // grow counts what was read, and lets go of what was not asked for longest.
-func (s *screen) grow(b *shownBatch, size int) {
+func (s *screen) grow(b *shownBlock, size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.batches[b.first]; at == nil || at.Value != b {
+	if at := s.blocks[b.number]; at == nil || at.Value != b {
 		return // dropped meanwhile
 	}
 	b.bytes += size
@@ -106,16 +112,17 @@ func (s *screen) grow(b *shownBatch, size int) {
 }
 
 func (s *screen) remove(at *list.Element) {
-	b := s.recent.Remove(at).(*shownBatch)
-	delete(s.batches, b.first)
+	b := s.recent.Remove(at).(*shownBlock)
+	delete(s.blocks, b.number)
 	s.used -= b.bytes
 }
 
-// drop forgets a batch, because data in it was erased. Whoever reads it at this moment keeps it to himself.
-func (s *screen) drop(first uint64) {
+// drop forgets the block of an entry, because its data was erased. Whoever reads it at this moment keeps it to himself.
+func (s *screen) drop(index uint64) {
+	number := index / blockSize
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.batches[first]; at != nil {
+	if at := s.blocks[number]; at != nil {
 		s.remove(at)
 	}
 }
@@ -127,12 +134,8 @@ func (q *Query) unshow(entries []entry.Entry) {
 		if !ok {
 			continue
 		}
-		r := reader{snapshot: snapshot{size: q.index.size, batches: q.index.batches}}
 		for _, x := range d.Indexes {
-			if x < r.size {
-				ref, _ := r.sameBatch([]uint64{x})
-				q.streams.screen.drop(ref.first)
-			}
+			q.streams.screen.drop(x)
 		}
 	}
 }

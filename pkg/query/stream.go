@@ -59,7 +59,7 @@ func (q *Query) enter() (leave func(), err error) {
 // streamBytes is how much of the newest entries is kept as streams send them.
 const streamBytes = 32 << 20
 
-// streamChunk is how many entries a stream takes out of one batch at a time.
+// streamChunk is how many entries a stream takes at a time.
 const streamChunk = 64
 
 // stream sends every entry that a normal filter matches, from an index on, once and in order, as it is shown; and waits for more until ctx is
@@ -114,8 +114,8 @@ func (q *Query) sendUpTo(ctx context.Context, f Filter, next uint64, send func([
 			continue
 		}
 		for len(chunk) > 0 {
-			ref, n := r.sameBatch(chunk)
-			list, err := q.streams.screen.show(ctx, r, ref, chunk[:n])
+			n := sameBlock(chunk)
+			list, err := q.streams.screen.show(ctx, r, chunk[:n])
 			if err == nil {
 				err = send(list)
 			}
