@@ -14,7 +14,7 @@ import (
 // NewMemory makes an empty log whose streams live in this process. Nothing of it outlives the process.
 func NewMemory(name string) *Log {
 	return &Log{
-		Name: name, Events: NewMemoryStream(), Sealed: NewMemoryStream(), Payloads: NewMemoryStream(),
+		Name: name, Events: NewMemoryStream(), Sealed: NewMemoryStream(), Payloads: NewMemoryStream(), Alerts: NewMemoryStream(),
 		Head: NewMemoryKV(), Tiles: NewMemoryKV(), Cursors: NewMemoryKV(),
 	}
 }

@@ -36,6 +36,7 @@ type Log struct {
 	Events   Stream // what agents said, in the order of the broker
 	Sealed   Stream // the log itself
 	Payloads Stream // the data that leaves commit to
+	Alerts   Stream // what the alert follower tells
 	Head     KV     // cache of the newest checkpoint
 	Tiles    KV     // full tiles of hashes, derived
 	Cursors  KV     // how far each follower has come

@@ -34,7 +34,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg streams.Config) (_ *store.Log,
 	for _, s := range []struct {
 		name  string
 		field *store.Stream
-	}{{streams.EventsName(cfg.Log), &l.Events}, {streams.SealedName(cfg.Log), &l.Sealed}, {streams.PayloadsName(cfg.Log), &l.Payloads}} {
+	}{{streams.EventsName(cfg.Log), &l.Events}, {streams.SealedName(cfg.Log), &l.Sealed}, {streams.PayloadsName(cfg.Log), &l.Payloads},
+		{streams.AlertsName(cfg.Log), &l.Alerts}} {
 		if _, err := js.Stream(ctx, s.name); err != nil {
 			return nil, fmt.Errorf("open stream %s: %w", s.name, err)
 		}
