@@ -15,7 +15,7 @@ func Faulty(l *store.Log, plan *Plan) *store.Log {
 	return &store.Log{
 		Name:   l.Name,
 		Events: &faultyStream{name: "EVENTS", s: l.Events, p: plan}, Sealed: &faultyStream{name: "SEALED", s: l.Sealed, p: plan},
-		Payloads: &faultyStream{name: "PAYLOADS", s: l.Payloads, p: plan},
+		Payloads: &faultyStream{name: "PAYLOADS", s: l.Payloads, p: plan}, Alerts: &faultyStream{name: "ALERTS", s: l.Alerts, p: plan},
 		Head:     faultyKV{"HEAD", l.Head, plan}, Tiles: faultyKV{"TILES", l.Tiles, plan}, Cursors: faultyKV{"CURSORS", l.Cursors, plan},
 	}
 }
