@@ -23,8 +23,9 @@ var mayImport = map[string][]string{
 	"pkg/sealer":            {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/ingest":            {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/query":             {"pkg/store", "pkg/proof", "pkg/entry"},
+	"pkg/alert":             {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
-	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/client", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof",
+	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/client", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof",
 		"pkg/entry", "streams"},
 	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"cmd/ingest":     {"pkg/node"},
@@ -46,6 +47,7 @@ var only = map[string][]string{
 	"github.com/rogpeppe/go-internal":     {},
 	"pgregory.net/rapid":                  {},
 	"golang.org/x/mod":                    {"pkg/proof"},
+	"go.yaml.in/yaml":                     {"pkg/alert"},
 }
 
 // ground packages do no I/O and start nothing: none of these may be imported there.

@@ -1,0 +1,207 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// DeadLetter is an alert that a webhook did not take. The alert itself stays on ALERTS.
+type DeadLetter struct {
+	Webhook  string    `json:"webhook"`
+	Seq      uint64    `json:"seq"` // on ALERTS
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	At       time.Time `json:"at"` // when it was given up
+	Attempts int       `json:"attempts"`
+	Why      string    `json:"why"` // the last failure
+}
+
+const (
+	deadPage = 500    // letters in one value of the bucket
+	maxDead  = 100000 // letters of one webhook; one that has them waits until some are delivered
+)
+
+var errDeadFull = errors.New("too many dead letters; nothing more is given up before some are delivered")
+
+// deadLetters are those of one webhook, in pages in CURSORS.
+type deadLetters struct {
+	kv     store.KV
+	prefix string
+
+	mu    sync.Mutex // guards what follows, and is held while pages are written
+	read  bool
+	pages [][]DeadLetter
+}
+
+func (d *deadLetters) count() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.pages {
+		n += len(p)
+	}
+	return n
+}
+
+// open reads the pages up to the first that is not there. Pages are emptied, never removed.
+func (d *deadLetters) open(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.read {
+		return nil
+	}
+	d.pages = nil
+	for {
+		b, _, err := d.kv.Get(ctx, d.prefix+strconv.Itoa(len(d.pages)))
+		if errors.Is(err, store.ErrNotFound) {
+			d.read = true
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		var page []DeadLetter
+		if err := json.Unmarshal(b, &page); err != nil {
+			return fmt.Errorf("dead letters: page %d: %w", len(d.pages), err)
+		}
+		d.pages = append(d.pages, page)
+	}
+}
+
+// write replaces a page, in the bucket first.
+func (d *deadLetters) write(ctx context.Context, n int, page []DeadLetter) error {
+	if page == nil {
+		page = []DeadLetter{}
+	}
+	b, err := json.Marshal(page)
+	if err == nil {
+		err = d.kv.Put(ctx, d.prefix+strconv.Itoa(n), b)
+	}
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	if n == len(d.pages) {
+		d.pages = append(d.pages, nil)
+	}
+	d.pages[n] = page
+	return nil
+}
+
+// add keeps a letter, once for each alert.
+func (d *deadLetters) add(ctx context.Context, l DeadLetter) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to, n := len(d.pages), 0
+	for i, p := range d.pages {
+		if slices.ContainsFunc(p, func(x DeadLetter) bool { return x.Seq == l.Seq }) {
+			return nil
+		}
+		if n += len(p); len(p) < deadPage {
+			to = min(to, i)
+		}
+	}
+	if n >= maxDead {
+		return errDeadFull
+	}
+	var page []DeadLetter
+	if to < len(d.pages) {
+		page = d.pages[to]
+	}
+	return d.write(ctx, to, append(slices.Clone(page), l))
+}
+
+// remove forgets a letter that was delivered after all.
+func (d *deadLetters) remove(ctx context.Context, seq uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, p := range d.pages {
+		if at := slices.IndexFunc(p, func(x DeadLetter) bool { return x.Seq == seq }); at >= 0 {
+			return d.write(ctx, i, slices.Delete(slices.Clone(p), at, at+1))
+		}
+	}
+	return nil
+}
+
+func (d *deadLetters) list() []DeadLetter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := slices.Concat(d.pages...)
+	slices.SortFunc(list, func(a, b DeadLetter) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	return list
+}
+
+// Dead lists the dead letters of all webhooks, each in the order of ALERTS.
+func (a *Alerter) Dead() []DeadLetter {
+	list := []DeadLetter{}
+	for _, d := range a.hooks {
+		list = append(list, d.dead.list()...)
+	}
+	return list
+}
+
+// Redelivered is what came of sending dead letters again.
+type Redelivered struct {
+	Delivered int    `json:"delivered"`
+	Failed    int    `json:"failed"`
+	Left      int    `json:"left"`          // letters that were not tried any more, or failed
+	Why       string `json:"why,omitempty"` // the last failure
+}
+
+// redeliverPatience is how many failures in a row end a redelivery: the receiver is not there.
+const redeliverPatience = 3
+
+// Redeliver sends the dead letters of a webhook again, one attempt each, and forgets those that are taken. webhook "" stands for all of them, seq 0 for all
+// letters.
+func (a *Alerter) Redeliver(ctx context.Context, webhook string, seq uint64) (Redelivered, error) {
+	var r Redelivered
+	known := webhook == ""
+	for _, d := range a.hooks {
+		if webhook != "" && d.send.Name != webhook {
+			continue
+		}
+		known = true
+		if err := d.redeliver(ctx, seq, &r); err != nil {
+			return r, err
+		}
+	}
+	if !known {
+		return r, fmt.Errorf("webhook %.80q: %w", webhook, store.ErrNotFound)
+	}
+	return r, nil
+}
+
+func (d *dispatcher) redeliver(ctx context.Context, seq uint64, r *Redelivered) error {
+	failures := 0
+	for _, l := range d.dead.list() {
+		if seq != 0 && l.Seq != seq {
+			continue
+		}
+		if failures >= redeliverPatience {
+			r.Left++
+			continue
+		}
+		m, err := d.a.cfg.Log.Alerts.Get(ctx, l.Seq)
+		if err != nil {
+			return fmt.Errorf("ALERTS sequence %d: %w", l.Seq, err)
+		}
+		if err := d.send.attempt(ctx, l.ID, m.Data); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			failures++
+			r.Failed, r.Left, r.Why = r.Failed+1, r.Left+1, clip(err.Error())
+			continue
+		}
+		failures = 0
+		r.Delivered++
+		if err := d.dead.remove(ctx, l.Seq); err != nil { // it will be sent once more, under the same id
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// dispatcher sends the alerts of ALERTS on to one webhook, from a cursor of its own. Nobody waits for it.
+type dispatcher struct {
+	a    *Alerter
+	send *sender
+	dead *deadLetters
+
+	mu     sync.Mutex
+	status WebhookStatus
+	saved  hookState // last written
+	saveAt time.Time // no writing before
+	state  hookState
+}
+
+// hookState is the cursor of a webhook, as it stands in CURSORS.
+type hookState struct {
+	Seq     uint64    `json:"seq"`     // ALERTS sequence up to which alerts are delivered or dead
+	Created time.Time `json:"created"` // of ALERTS
+}
+
+// WebhookStatus says how a webhook fares.
+type WebhookStatus struct {
+	Name      string `json:"name"`
+	URL       string `json:"url"`
+	Seq       uint64 `json:"seq"`               // ALERTS sequence up to which alerts are delivered or dead
+	Delivered uint64 `json:"delivered"`         // by this process
+	Dead      int    `json:"dead"`              // letters
+	Failing   string `json:"failing,omitempty"` // why the newest attempt failed; "": it did not
+	Failures  int    `json:"failures"`          // in a row
+}
+
+func newDispatcher(a *Alerter, w Webhook) (*dispatcher, error) {
+	s, err := newSender(w)
+	if err != nil {
+		return nil, err
+	}
+	return &dispatcher{
+		a: a, send: s, dead: &deadLetters{kv: a.cfg.Log.Cursors, prefix: hookKey(a.cfg.Log.Name, w.Name) + "/dead/"},
+		status: WebhookStatus{Name: w.Name, URL: w.place()},
+	}, nil
+}
+
+func hookKey(log, webhook string) string { return log + "/webhook/" + webhook }
+
+// Status returns the present status.
+func (d *dispatcher) Status() WebhookStatus {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.status
+	s.Seq, s.Dead = d.state.Seq, d.dead.count()
+	return s
+}
+
+func (d *dispatcher) set(change func(*WebhookStatus)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(&d.status)
+}
+
+// run delivers until ctx is done. ready is called when the cursor is known.
+func (d *dispatcher) run(ctx context.Context, ready func()) {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := d.open(ctx)
+		if ready != nil && (err == nil || ctx.Err() != nil) {
+			ready()
+			ready = nil
+		}
+		if err == nil {
+			wait = 10 * time.Millisecond
+			err = d.serve(ctx)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		d.a.log.WarnContext(ctx, "webhook waits for the store", "log", d.a.cfg.Log.Name, "webhook", d.send.Name, "cause", err)
+		if sleep(ctx, wait) != nil {
+			break
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	d.saveAt = time.Time{}
+	d.save(ctx)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// open reads the cursor and the dead letters. A webhook that is new begins at the end of ALERTS.
+func (d *dispatcher) open(ctx context.Context) error {
+	info, err := d.a.cfg.Log.Alerts.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("alerts stream: %w", err)
+	}
+	if err := d.dead.open(ctx); err != nil {
+		return err
+	}
+	b, _, err := d.a.cfg.Log.Cursors.Get(ctx, hookKey(d.a.cfg.Log.Name, d.send.Name))
+	state := hookState{Created: info.Created}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		state.Seq = info.Last
+	case err != nil:
+		return fmt.Errorf("cursor: %w", err)
+	default:
+		var old hookState
+		if err := json.Unmarshal(b, &old); err == nil && old.Created.Equal(info.Created) && old.Seq <= info.Last {
+			state = old
+		} // else ALERTS was made anew, and is delivered anew, under the same ids
+	}
+	d.mu.Lock()
+	d.state, d.saved = state, hookState{}
+	d.mu.Unlock()
+	d.saveAt = time.Time{}
+	return d.save(ctx)
+}
+
+// save writes the cursor if it has moved and it is time to. A crash before it costs repeated deliveries.
+func (d *dispatcher) save(ctx context.Context) error {
+	if d.state == d.saved || time.Now().Before(d.saveAt) {
+		return nil
+	}
+	b, err := json.Marshal(d.state)
+	if err == nil {
+		err = d.a.cfg.Log.Cursors.Put(ctx, hookKey(d.a.cfg.Log.Name, d.send.Name), b)
+	}
+	if err != nil {
+		return fmt.Errorf("cursor: %w", err)
+	}
+	d.saved, d.saveAt = d.state, time.Now().Add(saveEvery)
+	return nil
+}
+
+// serve reads ALERTS and delivers, one alert after the other.
+func (d *dispatcher) serve(ctx context.Context) error {
+	r, err := d.a.cfg.Log.Alerts.Read(ctx, d.state.Seq+1)
+	if err != nil {
+		return fmt.Errorf("alerts stream: %w", err)
+	}
+	defer r.Close()
+	for {
+		if err := d.save(ctx); err != nil {
+			return err
+		}
+		wait, cancel := context.WithTimeout(ctx, saveEvery) // and then the cursor is saved, if it has moved
+		messages, err := r.Next(wait, 16)
+		cancel()
+		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("alerts stream: %w", err)
+		}
+		for _, m := range messages {
+			if err := d.deliver(ctx, m); err != nil {
+				return err
+			}
+			d.mu.Lock()
+			d.state.Seq = m.Seq
+			d.mu.Unlock()
+			if err := d.save(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// deliver returns nil when the receiver has the alert, it is a dead letter, or it is not for this receiver.
+func (d *dispatcher) deliver(ctx context.Context, m entry.Message) error {
+	a, err := Parse(m)
+	if err != nil || !d.send.wants(&a) {
+		return nil
+	}
+	rejections := 0
+	for failures := 1; ; failures++ {
+		err := d.send.attempt(ctx, a.ID, m.Data)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			d.set(func(s *WebhookStatus) { s.Delivered, s.Failing, s.Failures = s.Delivered+1, "", 0 })
+			return nil
+		}
+		d.set(func(s *WebhookStatus) { s.Failing, s.Failures = err.Error(), s.Failures+1 })
+		d.a.log.WarnContext(ctx, "webhook", "log", d.a.cfg.Log.Name, "webhook", d.send.Name, "alert", a.ID, "attempt", failures, "cause", err)
+		if r, ok := errors.AsType[*refusal](err); ok && r.final() {
+			rejections++
+		}
+		if rejections >= maxRejections || time.Since(m.Time) > d.send.GiveUp {
+			// Written before the cursor moves: a crash in between delivers once more, and then writes the same letter again.
+			return d.dead.add(ctx, DeadLetter{Webhook: d.send.Name, Seq: m.Seq, ID: a.ID, Type: a.Type, At: time.Now().UTC(), Attempts: failures, Why: clip(err.Error())})
+		}
+		if err := d.save(ctx); err != nil {
+			d.a.log.WarnContext(ctx, "webhook cursor not saved", "webhook", d.send.Name, "cause", err)
+		}
+		if err := sleep(ctx, d.send.pause(failures, err)); err != nil {
+			return err
+		}
+	}
+}
+
+func clip(s string) string { return s[:min(len(s), 300)] }

@@ -1,0 +1,200 @@
+package alert
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// saved is the follower's state as it stands in CURSORS: how far it has come, and what the rules remember, so that a restart reads neither the log nor
+// ALERTS from the beginning. It is written behind the acknowledgement of all that it covers; an older one, or none, costs a replay.
+type saved struct {
+	V       int         `json:"v"`
+	Next    uint64      `json:"next"`           // index to go on with
+	Hash    string      `json:"hash,omitempty"` // entry hash of the one before: the log must still say so
+	Sealed  uint64      `json:"sealed"`         // SEALED sequence of its batch
+	Clock   int64       `json:"clock"`
+	Alerts  uint64      `json:"alerts"` // ALERTS sequence to read on behind
+	Created time.Time   `json:"created"`
+	Ops     ops         `json:"ops"`
+	Rules   []savedRule `json:"rules,omitempty"`
+}
+
+// savedRule is what a rule remembers, oldest first.
+type savedRule struct {
+	Digest   string         `json:"digest"`
+	Rates    []savedWindow  `json:"rates,omitempty"`
+	Silences []savedSilence `json:"silences,omitempty"`
+}
+
+type savedWindow struct {
+	Key   string  `json:"k"`
+	At    int64   `json:"a"`
+	Fired int64   `json:"f,omitempty"`
+	Times []int64 `json:"t"` // the first, then differences
+}
+
+type savedSilence struct {
+	Agent string `json:"k"`
+	At    int64  `json:"a"`
+	Index uint64 `json:"i"`
+	Size  uint64 `json:"s"`
+	Hash  string `json:"h"`
+}
+
+// save is what the engine's rules remember.
+func (g *engine) save() []savedRule {
+	var list []savedRule
+	for _, r := range g.rules {
+		s := savedRule{Digest: r.digest}
+		switch {
+		case r.rates != nil:
+			for x := r.rates.first; x != nil; x = x.next {
+				w := savedWindow{Key: x.key, At: x.at, Fired: x.value.fired, Times: make([]int64, len(x.value.times))}
+				before := int64(0)
+				for i, t := range x.value.times {
+					w.Times[i], before = t-before, t
+				}
+				s.Rates = append(s.Rates, w)
+			}
+		case r.silences != nil:
+			for x := r.silences.first; x != nil; x = x.next {
+				s.Silences = append(s.Silences, savedSilence{x.key, x.at, x.value.Index, x.value.Size, x.value.Hash})
+			}
+		default:
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// load takes back what was saved. A rule that was not there, or said something else, begins with nothing: it holds from here on.
+func (g *engine) load(list []savedRule, clock int64) {
+	g.clock = clock
+	for _, r := range g.rules {
+		for _, s := range list {
+			if s.Digest != r.digest {
+				continue
+			}
+			for _, w := range s.Rates {
+				x := r.rates.touch(w.Key, w.At)
+				x.value = &window{fired: w.Fired, times: make([]int64, len(w.Times))}
+				t := int64(0)
+				for i, d := range w.Times {
+					t += d
+					x.value.times[i] = t
+				}
+				r.times += len(w.Times)
+			}
+			for _, q := range s.Silences {
+				r.silences.touch(q.Agent, q.At).value = lastWord{q.Index, q.Size, q.Hash}
+			}
+		}
+	}
+}
+
+// stateVersion counts up when an older state cannot be read any more.
+const stateVersion = 1
+
+// partBytes is how much of a state one value of a bucket holds.
+const partBytes = 512 << 10
+
+// stateHead is the value under the state's key. Parts stand under keys of two generations that take turns, so that a crash while one is written leaves the
+// other whole; two followers that overwrite each other's leave a digest that does not fit, which costs a replay.
+type stateHead struct {
+	Generation int    `json:"generation"` // 0 or 1
+	Parts      int    `json:"parts"`
+	Digest     string `json:"digest"`         // SHA-256 of all parts together
+	Body       []byte `json:"body,omitempty"` // instead of parts, if it is small
+}
+
+func stateKey(log string) string { return log + "/alerts" }
+
+func partKey(log string, generation, part int) string {
+	return fmt.Sprintf("%s/alerts/%d/%d", log, generation, part)
+}
+
+// saveState writes a state and returns its size in bytes.
+func saveState(ctx context.Context, kv store.KV, log string, generation int, s saved) (int, error) {
+	var buf bytes.Buffer
+	z, err := flate.NewWriter(&buf, flate.BestSpeed)
+	if err == nil {
+		if err = json.NewEncoder(z).Encode(s); err == nil {
+			err = z.Close()
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("save state: %w", err)
+	}
+	body := buf.Bytes()
+	sum := sha256.Sum256(body)
+	head := stateHead{Generation: generation, Digest: hex.EncodeToString(sum[:])}
+	if len(body) <= partBytes {
+		head.Body = body
+	} else {
+		for ; head.Parts*partBytes < len(body); head.Parts++ {
+			part := body[head.Parts*partBytes : min(len(body), (head.Parts+1)*partBytes)]
+			if err := kv.Put(ctx, partKey(log, generation, head.Parts), part); err != nil {
+				return 0, fmt.Errorf("save state: %w", err)
+			}
+		}
+	}
+	b, err := json.Marshal(head)
+	if err == nil {
+		err = kv.Put(ctx, stateKey(log), b) // from here on this state counts
+	}
+	if err != nil {
+		return 0, fmt.Errorf("save state: %w", err)
+	}
+	return len(body), nil
+}
+
+// errState: what is saved cannot be used; it is as if nothing were.
+var errState = errors.New("saved state is of no use")
+
+// maxStateBytes bounds what a saved state may unpack to.
+const maxStateBytes = 1 << 30
+
+// loadState reads the saved state, or says store.ErrNotFound or errState.
+func loadState(ctx context.Context, kv store.KV, log string) (saved, int, error) {
+	b, _, err := kv.Get(ctx, stateKey(log))
+	if err != nil {
+		return saved{}, 0, fmt.Errorf("load state: %w", err)
+	}
+	var head stateHead
+	if err := json.Unmarshal(b, &head); err != nil || head.Parts < 0 || head.Generation != head.Generation&1 {
+		return saved{}, 0, fmt.Errorf("load state: %w: its head", errState)
+	}
+	body := head.Body
+	for i := range head.Parts {
+		part, _, err := kv.Get(ctx, partKey(log, head.Generation, i))
+		if errors.Is(err, store.ErrNotFound) {
+			return saved{}, 0, fmt.Errorf("load state: %w: part %d is missing", errState, i)
+		} else if err != nil {
+			return saved{}, 0, fmt.Errorf("load state: %w", err)
+		}
+		body = append(body, part...)
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != head.Digest {
+		return saved{}, 0, fmt.Errorf("load state: %w: its parts are not of one state", errState)
+	}
+	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(body)), maxStateBytes))
+	if err != nil {
+		return saved{}, 0, fmt.Errorf("load state: %w: %w", errState, err)
+	}
+	var s saved
+	if err := json.Unmarshal(raw, &s); err != nil || s.V != stateVersion {
+		return saved{}, 0, fmt.Errorf("load state: %w: version %d, %v", errState, s.V, err)
+	}
+	return s, head.Generation, nil
+}
