@@ -84,6 +84,17 @@ func (o *outbox) refresh(ctx context.Context) error {
 	if end+gone < o.last {
 		return fmt.Errorf("alerts stream: %w: it ends at %d, and was read to %d", errReset, end+gone, o.last)
 	}
+	if end > o.last {
+		if err := o.read(ctx, end); err != nil {
+			return err
+		}
+	}
+	o.last = end + gone
+	return nil
+}
+
+// read takes note of the alerts up to a sequence.
+func (o *outbox) read(ctx context.Context, end uint64) error {
 	for m, err := range store.Ahead(ctx, o.stream, o.last+1, end, func(m entry.Message) entry.Message { return m }) {
 		if err != nil {
 			return fmt.Errorf("alerts stream: %w", err)
@@ -100,7 +111,6 @@ func (o *outbox) refresh(ctx context.Context) error {
 			o.ahead[a.ID] = foreign{m.Seq, a.Cursor, a.Index, a.Kind, a.Rule, a.Agent}
 		}
 	}
-	o.last = end + gone
 	return nil
 }
 
