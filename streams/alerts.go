@@ -15,5 +15,6 @@ func (c Config) alerts() jetstream.StreamConfig {
 	s := c.durable(AlertsName(c.Log), "one CloudEvent an alert", "audit."+c.Log+".alerts.>")
 	s.MaxBytes = 1 << 30
 	s.MaxMsgSize = 1 << 20
+	s.AllowAtomicPublish = true // many alerts at once, behind one expected last sequence
 	return s
 }

@@ -42,7 +42,17 @@ func (f *fixture) follow(log *store.Log, plan *storetest.Plan, size uint64) bool
 // TestCrashAnywhere lets the process die before and after each of its writes, one write later in each life. Whoever comes next goes on without loss or
 // repetition.
 func TestCrashAnywhere(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		t.Run(fmt.Sprintf("single=%v", single), func(t *testing.T) { testCrashAnywhere(t, single) })
+	}
+}
+
+func testCrashAnywhere(t *testing.T, single bool) {
 	f := newFixture(t, store.NewMemory("default"))
+	f.cfg.MaxEntries = 8
+	if single {
+		f.log.Alerts = onlyStream{f.log.Alerts}
+	}
 	f.publish(300)
 	f.seal()
 	size := uint64(len(f.entries()))
@@ -62,8 +72,14 @@ func TestCrashAnywhere(t *testing.T) {
 			t.Fatal("no end")
 		}
 	}
-	t.Logf("%d lives, %d alerts", lives, f.check())
+	if n := f.check(); lives < 15 {
+		t.Fatalf("%d lives for %d alerts: too few", lives, n)
+	}
+	t.Logf("%d lives", lives)
 }
+
+// onlyStream hides what a stream can do beside.
+type onlyStream struct{ store.Stream }
 
 // TestTroubledStores runs two alerters at a time over stores that fail, lose answers and write late what nobody waits for any more.
 func TestTroubledStores(t *testing.T) {
@@ -75,6 +91,10 @@ func TestTroubledStores(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, store.NewMemory("default"))
+			f.cfg.MaxEntries = 16
+			if seed%3 == 0 {
+				f.log.Alerts = onlyStream{f.log.Alerts}
+			}
 			f.publish(200)
 			f.seal()
 			size := uint64(len(f.entries()))

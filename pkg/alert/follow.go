@@ -27,6 +27,7 @@ type follower struct {
 	generation int // of the state saved last
 	saveAfter  time.Time
 	dirty      bool
+	wrote      bool // something was published, which is worth a saving at once: so every life gets further than the one before, however short
 	cut        int // how often SEALED was seen to end before position
 }
 
@@ -225,6 +226,9 @@ func (f *follower) publish(ctx context.Context, list []Alert) error {
 	}
 	n, err := f.out.publish(ctx, list)
 	f.dirty = true
+	if n > 0 && !f.wrote {
+		f.wrote, f.saveAfter = true, time.Time{}
+	}
 	f.a.set(func(s *Status) { s.Published, s.AlertsSeq = s.Published+uint64(n), f.out.last })
 	return err
 }

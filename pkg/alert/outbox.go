@@ -24,6 +24,7 @@ type outbox struct {
 	last   uint64             // ALERTS was read to here; the next append expects it
 	ahead  map[string]foreign // by id: written by another follower, or by this one before a crash
 	ops    ops
+	single bool        // the stream takes no batches
 	full   func(error) // told while ALERTS refuses; nil: it does not any more
 }
 
@@ -169,23 +170,57 @@ func (o *outbox) untold(list []Alert) []Alert {
 	return list
 }
 
-// maxAtomic is how many alerts one atomic batch may have; JetStream takes up to 1000.
-const maxAtomic = 256
-
 // append writes the first alerts of a list that can be written in one step, and returns how many.
-func (o *outbox) append(ctx context.Context, list []Alert) (int, error) {
-	first, err := list[0].message(o.name)
+func (o *outbox) append(ctx context.Context, list []Alert) (n int, err error) {
+	if b, ok := o.stream.(store.BatchAppender); ok && !o.single {
+		if n, err = o.appendBatch(ctx, b, list); !errors.Is(err, errors.ErrUnsupported) {
+			return n, err
+		}
+		o.single = true // the stream is older than batches
+	}
+	m, err := list[0].message(o.name)
 	if err != nil {
 		return 0, err
 	}
 	expect := o.last
-	seq, err := o.stream.Append(ctx, first, &expect)
+	seq, err := o.stream.Append(ctx, m, &expect)
 	if err != nil {
 		return 0, err
 	}
-	o.last = seq
-	o.ops.saw(&list[0])
+	o.wrote(list[:1], seq)
 	return 1, nil
+}
+
+// batchBytes bounds a batch, whose messages the broker holds until all are there.
+const batchBytes = 4 << 20
+
+// appendBatch writes as many as one batch may have, up to the first that stands on ALERTS already.
+func (o *outbox) appendBatch(ctx context.Context, b store.BatchAppender, list []Alert) (int, error) {
+	var messages []entry.Message
+	for i, size := 0, 0; i < len(list) && i < store.MaxBatch && size < batchBytes; i++ {
+		if _, there := o.ahead[list[i].ID]; there || i > 0 && o.ops.told(&list[i]) {
+			break
+		}
+		m, err := list[i].message(o.name)
+		if err != nil {
+			return 0, err
+		}
+		messages, size = append(messages, m), size+len(m.Data)
+	}
+	seq, err := b.AppendBatch(ctx, messages, o.last)
+	if err != nil {
+		return 0, err
+	}
+	o.wrote(list[:len(messages)], seq)
+	return len(messages), nil
+}
+
+// wrote notes what was acknowledged.
+func (o *outbox) wrote(list []Alert, seq uint64) {
+	o.last = seq
+	for i := range list {
+		o.ops.saw(&list[i])
+	}
 }
 
 // prune forgets what this follower, whose next index is given, will not come to any more.

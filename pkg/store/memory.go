@@ -32,7 +32,10 @@ type MemoryStream struct {
 var (
 	_ Stream = (*MemoryStream)(nil)
 	_ Purger = (*MemoryStream)(nil)
-	_ KV     = (*MemoryKV)(nil)
+
+	_ BatchAppender = (*MemoryStream)(nil)
+
+	_ KV = (*MemoryKV)(nil)
 )
 
 // NewMemoryStream makes an empty stream.
@@ -114,6 +117,27 @@ func (s *MemoryStream) Append(ctx context.Context, m entry.Message, expectLast *
 	if expectLast != nil && *expectLast != s.last() {
 		return 0, fmt.Errorf("%w: it is %d, not %d", ErrConflict, s.last(), *expectLast)
 	}
+	return s.append(m), nil
+}
+
+// AppendBatch implements BatchAppender.
+func (s *MemoryStream) AppendBatch(ctx context.Context, messages []entry.Message, expectLast uint64) (seq uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if expectLast != s.last() {
+		return 0, fmt.Errorf("%w: it is %d, not %d", ErrConflict, s.last(), expectLast)
+	}
+	for _, m := range messages {
+		seq = s.append(m)
+	}
+	return seq, nil
+}
+
+// append is an Append whose conditions hold; s.mu is held.
+func (s *MemoryStream) append(m entry.Message) uint64 {
 	m.Data = bytes.Clone(m.Data)
 	m.Header = cloneHeader(m.Header)
 	m.Seq = s.last() + 1
@@ -124,7 +148,7 @@ func (s *MemoryStream) Append(ctx context.Context, m entry.Message, expectLast *
 	s.stored = append(s.stored, m)
 	close(s.grown)
 	s.grown = make(chan struct{})
-	return m.Seq, nil
+	return m.Seq
 }
 
 func cloneHeader(h entry.Header) entry.Header {

@@ -66,6 +66,17 @@ type Stream interface {
 	AppendAsync(ctx context.Context, m entry.Message, expectLast *uint64) (Pending, error)
 }
 
+// BatchAppender is what a stream may offer beside Append: several messages in one step, and one fsync.
+type BatchAppender interface {
+	// AppendBatch writes 1 to MaxBatch messages one behind the other, if the last sequence ever given is expectLast, and returns the sequence of the
+	// last one once all are durable. It writes all of them or none; errors are those of Append, and errors.ErrUnsupported where the stream
+	// does not take batches.
+	AppendBatch(ctx context.Context, messages []entry.Message, expectLast uint64) (uint64, error)
+}
+
+// MaxBatch is how many messages an AppendBatch may have.
+const MaxBatch = 256
+
 // Pending waits for the answer to an AppendAsync; its results are those of Append. It may be called once.
 type Pending func(ctx context.Context) (uint64, error)
 

@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +63,47 @@ func (s *stream) AppendAsync(ctx context.Context, m entry.Message, expectLast *u
 			return 0, fmt.Errorf("append to stream %s: %w: %w", s.name, store.ErrAmbiguous, ctx.Err())
 		}
 	}, nil
+}
+
+// Headers of JetStream's atomic publish: messages of one id are kept aside until the one that commits them, and then stored all or none.
+const (
+	headerBatchID     = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+)
+
+// AppendBatch implements store.BatchAppender. Only the last message is answered; until it is sent nothing is written, and a crash of this process leaves
+// nothing but what the server throws away.
+func (s *stream) AppendBatch(ctx context.Context, messages []entry.Message, expectLast uint64) (uint64, error) {
+	if len(messages) == 1 {
+		return s.Append(ctx, messages[0], &expectLast)
+	}
+	if len(messages) == 0 || len(messages) > store.MaxBatch {
+		return 0, fmt.Errorf("append to stream %s: %d messages; 1 to %d are possible", s.name, len(messages), store.MaxBatch)
+	}
+	id := rand.Text()
+	for i, m := range messages {
+		h := entry.Header(maps.Clone(m.Header))
+		if h == nil {
+			h = entry.Header{}
+		}
+		h[headerBatchID], h[headerBatchSeq] = []string{id}, []string{strconv.Itoa(i + 1)}
+		if i == 0 {
+			h[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(expectLast, 10)}
+		}
+		if i == len(messages)-1 {
+			h[headerBatchCommit] = []string{"1"}
+			m.Header = h
+			return s.Append(ctx, m, nil)
+		}
+		if err := checkHeader(m.Header); err != nil {
+			return 0, fmt.Errorf("append to stream %s: %w", s.name, err)
+		}
+		if err := s.send(&nats.Msg{Subject: m.Subject, Header: nats.Header(h), Data: m.Data}, ""); err != nil {
+			return 0, fmt.Errorf("append to stream %s: message %d of a batch: %v", s.name, i+1, err) // certain: it is not committed
+		}
+	}
+	panic("unreachable")
 }
 
 // unsent are the errors with which the client library refuses a message before any byte of it is on its way.

@@ -18,6 +18,7 @@ const (
 	codeNoStorage       = 10047 // insufficient storage resources
 	codeNoMessage       = 10037
 	codeNoMessageDelete = 10043
+	codeNoBatches       = 10174 // atomic publish is disabled
 	codeDeleteFailed    = 10057 // why is in the text
 )
 
@@ -47,6 +48,8 @@ func (e *apiFailure) Unwrap() error {
 		if strings.HasPrefix(e.Description, "maximum ") { // "bytes exceeded", "messages exceeded"
 			return store.ErrFull
 		}
+	case codeNoBatches:
+		return errors.ErrUnsupported
 	case codeAccountLimit, codeNoResources, codeNoStorage:
 		return store.ErrFull
 	}

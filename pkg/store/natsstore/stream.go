@@ -24,6 +24,8 @@ var (
 	_ store.Stream  = (*stream)(nil)
 	_ store.Purger  = (*stream)(nil)
 	_ store.Fetcher = (*stream)(nil)
+
+	_ store.BatchAppender = (*stream)(nil)
 )
 
 // apiTimeout bounds a question to JetStream whose caller has set no bound.

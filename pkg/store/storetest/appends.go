@@ -26,6 +26,88 @@ func testExpect(t *testing.T, l *store.Log) {
 	}
 }
 
+// testBatches: a batch is written whole or not at all, whichever way it goes wrong.
+func testBatches(t *testing.T, l *store.Log) {
+	b, ok := l.Alerts.(store.BatchAppender)
+	if !ok {
+		t.Skip("this store takes no batches")
+	}
+	batch := func(n int) (list []entry.Message) {
+		for i := range n {
+			list = append(list, entry.Message{Subject: "audit.default.alerts.a.b", Header: entry.Header{"n": {fmt.Sprint(i)}}, Data: fmt.Append(nil, "m", i)})
+		}
+		return list
+	}
+	last := uint64(0)
+	for _, n := range []int{1, 2, store.MaxBatch, 7} {
+		if _, err := b.AppendBatch(t.Context(), batch(n), last+1); !errors.Is(err, store.ErrConflict) {
+			t.Fatalf("%d messages, a wrong last sequence: %v", n, err)
+		}
+		seq, err := b.AppendBatch(t.Context(), batch(n), last)
+		if err != nil || seq != last+uint64(n) {
+			t.Fatalf("%d messages behind %d: %d, %v", n, last, seq, err)
+		}
+		for i, m := range Collect(t, l.Alerts, last+1, n) {
+			if string(m.Data) != fmt.Sprint("m", i) || m.Header.Get("n") != fmt.Sprint(i) || m.Subject != "audit.default.alerts.a.b" {
+				t.Fatalf("message %d: %+v", i, m)
+			}
+		}
+		last = seq
+	}
+	if info, err := l.Alerts.Info(t.Context()); err != nil || info.Last != last {
+		t.Fatalf("%+v, %v; want %d messages", info, err, last)
+	}
+}
+
+// testBatchRace: batches of many writers never mix, and none is half there.
+func testBatchRace(t *testing.T, l *store.Log) {
+	b, ok := l.Alerts.(store.BatchAppender)
+	if !ok {
+		t.Skip("this store takes no batches")
+	}
+	const writers, each, size = 4, 10, 5
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for n := 0; n < each; {
+				info, err := l.Alerts.Info(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var list []entry.Message
+				for i := range size {
+					list = append(list, entry.Message{Subject: "audit.default.alerts.a.b", Data: fmt.Append(nil, w, n, i)})
+				}
+				switch _, err := b.AppendBatch(t.Context(), list, info.Last); {
+				case err == nil:
+					n++
+				case !errors.Is(err, store.ErrConflict):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	done := map[string]bool{}
+	list := Collect(t, l.Alerts, 1, writers*each*size)
+	for i := 0; i < len(list); i += size {
+		var w, n, at int
+		for k := range size {
+			var x, y int
+			if _, err := fmt.Sscan(string(list[i+k].Data), &x, &y, &at); err != nil || at != k || k > 0 && (x != w || y != n) {
+				t.Fatalf("message %d is %s", i+k+1, list[i+k].Data)
+			}
+			w, n = x, y
+		}
+		done[fmt.Sprint(w, n)] = true
+	}
+	if len(done) != writers*each {
+		t.Fatalf("%d batches, want %d", len(done), writers*each)
+	}
+}
+
 // testRace: of many writers that expect the same last sequence, exactly one wins each time.
 func testRace(t *testing.T, l *store.Log) {
 	const writers, slots = 4, 100

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,7 +17,7 @@ func Faulty(l *store.Log, plan *Plan) *store.Log {
 		Name:   l.Name,
 		Events: &faultyStream{name: "EVENTS", s: l.Events, p: plan}, Sealed: &faultyStream{name: "SEALED", s: l.Sealed, p: plan},
 		Payloads: &faultyStream{name: "PAYLOADS", s: l.Payloads, p: plan}, Alerts: &faultyStream{name: "ALERTS", s: l.Alerts, p: plan},
-		Head:     faultyKV{"HEAD", l.Head, plan}, Tiles: faultyKV{"TILES", l.Tiles, plan}, Cursors: faultyKV{"CURSORS", l.Cursors, plan},
+		Head: faultyKV{"HEAD", l.Head, plan}, Tiles: faultyKV{"TILES", l.Tiles, plan}, Cursors: faultyKV{"CURSORS", l.Cursors, plan},
 	}
 }
 
@@ -142,6 +143,19 @@ func (f *faultyStream) AppendAsync(ctx context.Context, m entry.Message, expectL
 		}
 		return seq, err
 	}, nil
+}
+
+// AppendBatch implements store.BatchAppender, if the stream is one. It counts as an Append.
+func (f *faultyStream) AppendBatch(ctx context.Context, messages []entry.Message, expectLast uint64) (seq uint64, err error) {
+	b, ok := f.s.(store.BatchAppender)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	err = f.p.write(ctx, Op{Resource: f.name, Method: "Append", Key: messages[0].Subject, Expect: &expectLast}, func(ctx context.Context) (err error) {
+		seq, err = b.AppendBatch(ctx, messages, expectLast)
+		return err
+	})
+	return seq, err
 }
 
 // PurgeBelow implements store.Purger, if the stream is one.

@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Log) {
 		test func(t *testing.T, l *store.Log)
 	}{
 		{"empty stream", testEmpty}, {"append and read", testAppend}, {"expected last sequence", testExpect}, {"racing writers", testRace},
+		{"batches", testBatches}, {"racing batches", testBatchRace},
 		{"asynchronous order", testAsync}, {"hostile headers", testHeaders}, {"large message", testLarge}, {"reader waits", testReaderWaits},
 		{"reader over gaps", testReaderGaps}, {"purge", testPurge}, {"secure delete", testSecureDelete}, {"last by subject", testLast},
 		{"message that changes after", testAlias}, {"cancel", testCancel}, {"end of a stream that lost its tail", testEnd},
