@@ -39,6 +39,7 @@ type commands struct {
 	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
 	Export     exportCmd     `cmd:"" help:"Write entries with all that is needed to verify them offline."`
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
+	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine."`

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 //
 //	ports NAME…    gives each variable a free loopback address
 //	ready ADDR     waits until the API at an address says that it is ready
+//	alerts ADDR ID waits until the event of that id is told
 //	alter F A B    replaces the first A in a file by B
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -40,7 +42,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "ready": ready, "alter": alter,
+			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter,
 		},
 	})
 }
@@ -68,6 +70,23 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s is not ready: %v", args[0], err)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// alerts ADDR ID waits until the API at an address lists an alert of an entry with an id.
+func alerts(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + args[0] + "/v1/alerts?limit=1000")
+		if err == nil {
+			b, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if bytes.Contains(b, []byte(`"entry_id":"`+args[1]+`"`)) {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not tell of %s: %v", args[0], args[1], err)
+		}
 	}
 }
 

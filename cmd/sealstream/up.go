@@ -18,7 +18,13 @@ type upCmd struct {
 	Relaxed    bool   `help:"Acknowledge before the fsync: fast, and a power failure loses what was acknowledged. Receipts and health say so."`
 	KeepEvents bool   `help:"Do not purge EVENTS behind the commit, so that sealing can be done again and compared."`
 	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
-	Verbose    bool   `help:"Log what goes on." short:"v"`
+
+	Alerts        bool     `help:"Tell of violations and what the rules match." default:"true" negatable:""`
+	AlertRules    string   `help:"Rules file (YAML): what else to tell, and webhooks." type:"path" env:"SEALSTREAM_ALERT_RULES" placeholder:"FILE"`
+	Webhook       []string `help:"Where alerts are sent too, signed with the secret in DIR/webhook.secret." sep:"none" placeholder:"URL"`
+	WebhookSecret string   `help:"File with the secret to sign with instead." type:"path" placeholder:"FILE"`
+
+	Verbose bool `help:"Log what goes on." short:"v"`
 }
 
 func (*upCmd) Help() string {
@@ -34,6 +40,7 @@ func (c *upCmd) Run(a *app) error {
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
+		Alerts: node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {
 		return nil // stopped while it started: whatever was made stays for the next start

@@ -37,6 +37,7 @@ type WebhookStatus struct {
 	URL       string `json:"url"`
 	Seq       uint64 `json:"seq"`               // ALERTS sequence up to which alerts are delivered or dead
 	Delivered uint64 `json:"delivered"`         // by this process
+	GivenUp   uint64 `json:"given_up"`          // by this process
 	Dead      int    `json:"dead"`              // letters
 	Failing   string `json:"failing,omitempty"` // why the newest attempt failed; "": it did not
 	Failures  int    `json:"failures"`          // in a row
@@ -206,6 +207,7 @@ func (d *dispatcher) deliver(ctx context.Context, m entry.Message) error {
 		}
 		if rejections >= maxRejections || time.Since(m.Time) > d.send.GiveUp {
 			// Written before the cursor moves: a crash in between delivers once more, and then writes the same letter again.
+			d.set(func(s *WebhookStatus) { s.GivenUp++ })
 			return d.dead.add(ctx, DeadLetter{Webhook: d.send.Name, Seq: m.Seq, ID: a.ID, Type: a.Type, At: time.Now().UTC(), Attempts: failures, Why: clip(err.Error())})
 		}
 		if err := d.save(ctx); err != nil {

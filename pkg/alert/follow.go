@@ -28,7 +28,7 @@ type follower struct {
 	saveAfter  time.Time
 	dirty      bool
 	wrote      bool // something was published, which is worth a saving at once: so every life gets further than the one before, however short
-	cut        int // how often SEALED was seen to end before position
+	cut        int  // how often SEALED was seen to end before position
 }
 
 // open takes up the work where the saved state, or failing that the last message on ALERTS, says that it was left.

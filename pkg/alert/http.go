@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,36 +22,45 @@ const (
 	streamStall   = 10 * time.Second // after which a client that does not read is dropped
 )
 
-// Handler serves
+// Routes are what an alerter serves:
 //
 //	GET  /v1/alerts?type&rule&agent&after&limit   alerts in the order of the stream; without after the newest
-//	GET  /v1/alerts/stream?…&after                the same as Server-Sent Events, live, with Last-Event-ID
+//	GET  /v1/alerts/stream?type&rule&agent&after  the same as Server-Sent Events, live, with Last-Event-ID
 //	GET  /v1/alerts/status                        how the follower and the webhooks fare
 //	GET  /v1/alerts/dead                          dead letters
 //	POST /v1/alerts/redeliver?webhook&seq         sends dead letters again
+func (a *Alerter) Routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"GET /v1/alerts":            a.serve(a.list, "type", "rule", "agent", "after", "limit"),
+		"GET /v1/alerts/stream":     http.HandlerFunc(a.stream),
+		"GET /v1/alerts/status":     a.serve(func(*http.Request) (any, error) { return a.Status(), nil }),
+		"GET /v1/alerts/dead":       a.serve(func(*http.Request) (any, error) { return map[string]any{"dead": a.Dead()}, nil }),
+		"POST /v1/alerts/redeliver": a.serve(a.redeliver, "webhook", "seq"),
+	}
+}
+
+// Handler serves the routes.
 func (a *Alerter) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/alerts", a.serve(a.list))
-	mux.HandleFunc("GET /v1/alerts/stream", a.stream)
-	mux.HandleFunc("GET /v1/alerts/status", a.serve(func(*http.Request) (any, error) { return a.Status(), nil }))
-	mux.HandleFunc("GET /v1/alerts/dead", a.serve(func(*http.Request) (any, error) { return map[string]any{"dead": a.Dead()}, nil }))
-	mux.HandleFunc("POST /v1/alerts/redeliver", a.serve(a.redeliver))
+	for pattern, h := range a.Routes() {
+		mux.Handle(pattern, h)
+	}
 	return mux
 }
 
-// Drain ends the streams under way, and refuses new ones: the server is about to stop.
-func (a *Alerter) Drain() { a.drain.Do(func() { close(a.drained) }) }
+// EndStreams ends all streams, for good: a server that is to stop would wait for them.
+func (a *Alerter) EndStreams() { a.drain.Do(func() { close(a.drained) }) }
 
 // badRequest is an error that names a parameter.
 type badRequest struct{ field, why string }
 
 func (e *badRequest) Error() string { return e.field + ": " + e.why }
 
-func (a *Alerter) serve(answer func(*http.Request) (any, error)) http.HandlerFunc {
+func (a *Alerter) serve(answer func(*http.Request) (any, error), params ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
 		defer cancel()
-		v, err := any(nil), a.checkLog(r)
+		v, err := any(nil), a.check(r, params)
 		if err == nil {
 			v, err = answer(r.WithContext(ctx))
 		}
@@ -89,7 +99,13 @@ func problem(w http.ResponseWriter, err error) {
 	write(w, code, "application/problem+json", p)
 }
 
-func (a *Alerter) checkLog(r *http.Request) error {
+// check refuses another log, and parameters that nobody would look at.
+func (a *Alerter) check(r *http.Request, params []string) error {
+	for name := range r.URL.Query() {
+		if name != "log" && !slices.Contains(params, name) {
+			return &badRequest{name, "no such parameter"}
+		}
+	}
 	if name := r.URL.Query().Get("log"); name != "" && name != a.cfg.Log.Name {
 		return fmt.Errorf("log %.40q: %w", name, store.ErrNotFound)
 	}
@@ -117,9 +133,6 @@ func filterOf(r *http.Request) (f Filter, after *uint64, limit int, err error) {
 			if limit, err = strconv.Atoi(values[0]); err != nil || limit < 1 || limit > maxLimit {
 				return f, nil, 0, &badRequest{name, fmt.Sprintf("1 to %d", maxLimit)}
 			}
-		case "log":
-		default:
-			return f, nil, 0, &badRequest{name, "no such parameter"}
 		}
 	}
 	return f, after, limit, nil
@@ -166,7 +179,7 @@ var errDraining = errors.New("the service is being stopped")
 func (a *Alerter) stream(w http.ResponseWriter, r *http.Request) {
 	f, after, _, err := filterOf(r)
 	if err == nil {
-		err = a.checkLog(r)
+		err = a.check(r, []string{"type", "rule", "agent", "after"})
 	}
 	if last := r.Header.Get("Last-Event-ID"); err == nil && last != "" {
 		n, parse := strconv.ParseUint(last, 10, 63)
@@ -176,7 +189,9 @@ func (a *Alerter) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case <-a.drained:
-		err = errDraining
+		if err == nil {
+			err = errDraining
+		}
 	default:
 	}
 	if err != nil {

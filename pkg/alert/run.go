@@ -88,6 +88,7 @@ type Status struct {
 	Published uint64          `json:"published"`     // alerts published by this process
 	CaughtUp  bool            `json:"caught_up"`     // the end of SEALED was reached
 	Err       string          `json:"err,omitempty"` // why entries are not looked at, or alerts not published; "": all is well
+	Bad       bool            `json:"bad,omitempty"` // Err says that the log does not verify; nothing more is looked at
 	Webhooks  []WebhookStatus `json:"webhooks"`
 }
 
@@ -130,7 +131,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 		}
 		if final(err) {
 			a.log.ErrorContext(ctx, "the log does not verify; no more entries are looked at", "log", a.cfg.Log.Name, "cause", err)
-			a.set(func(s *Status) { s.Err = err.Error() })
+			a.set(func(s *Status) { s.Err, s.Bad = err.Error(), true })
 			<-ctx.Done()
 			return nil
 		}

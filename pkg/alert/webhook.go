@@ -75,8 +75,8 @@ func ParseSecrets(text []byte) ([]string, error) {
 	return list, nil
 }
 
-// check looks at all but the secrets.
-func (w *Webhook) check() error {
+// Check looks at all but the secrets.
+func (w *Webhook) Check() error {
 	if err := checkName(w.Name); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ type sender struct {
 }
 
 func newSender(w Webhook) (*sender, error) {
-	if err := w.check(); err != nil {
+	if err := w.Check(); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", w.Name, err)
 	}
 	if len(w.Secrets) == 0 {

@@ -328,7 +328,7 @@ func (p *fileReader) webhook(n *yaml.Node, path string) (w Webhook) {
 		return true
 	})
 	if len(p.problems) == before {
-		p.check(n, path, w.check())
+		p.check(n, path, w.Check())
 	}
 	return w
 }

@@ -133,7 +133,7 @@ func FuzzParseFile(f *testing.F) {
 			t.Fatalf("taken from a file, but refused: %v", err)
 		}
 		for _, w := range file.Webhooks {
-			if err := w.check(); err != nil {
+			if err := w.Check(); err != nil {
 				t.Fatalf("taken from a file, but refused: %v", err)
 			}
 		}

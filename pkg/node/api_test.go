@@ -35,7 +35,7 @@ func TestAPIDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	l.pipeline.query.EndStreams() // so that a stream ends at once
+	l.pipeline.endStreams() // so that a stream ends at once
 	var doc document
 	if err := json.Unmarshal(query.OpenAPI, &doc); err != nil {
 		t.Fatal(err)

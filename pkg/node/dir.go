@@ -31,6 +31,7 @@ const format = "sealstream data directory, format 1\n"
 //	lock        held while a process has it
 //	log.key     signer key (0600)    log.secret  log secret, hex (0600)    log.pub  verifier key, for everyone
 //	checkpoint  the newest checkpoint that this host has seen committed
+//	webhook.secret  what webhooks without a secret of their own are signed with (0600)
 //	nats/       the streams, under their names
 //	replay.json while a process runs: a nats context with which replays may be published (0600)
 type Dir struct {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 
+	"github.com/sealstream/sealstream/pkg/alert"
 	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -53,7 +54,7 @@ func (l *Log) memory(ctx context.Context) error {
 		return err
 	}
 	l.pipeline, err = startPipeline(ctx, pipelineConfig{
-		log: store.NewMemory("default"), keys: keys, relaxed: true, logger: slog.New(slog.DiscardHandler),
+		log: store.NewMemory("default"), keys: keys, relaxed: true, alerts: &alert.Config{}, logger: slog.New(slog.DiscardHandler),
 	})
 	return err
 }

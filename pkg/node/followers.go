@@ -1,6 +1,9 @@
 package node
 
 import (
+	"errors"
+
+	"github.com/sealstream/sealstream/pkg/alert"
 	"github.com/sealstream/sealstream/pkg/query"
 )
 
@@ -23,6 +26,22 @@ func indexFollower(q *query.Query) follower {
 	return follower{"index", func() followerState {
 		s := q.Status()
 		return followerState{Size: s.Size, Err: s.Err, Bad: s.Corrupt, Counts: map[string]uint64{"void": uint64(len(s.Void))}}
+	}}
+}
+
+// alertFollower is the follower that tells of what the log holds.
+func alertFollower(a *alert.Alerter) follower {
+	return follower{"alerts", func() followerState {
+		s := a.Status()
+		state := followerState{Size: s.Next, Bad: s.Bad, Counts: map[string]uint64{"published": s.Published}}
+		if s.Err != "" {
+			state.Err = errors.New(s.Err)
+		}
+		for _, w := range s.Webhooks {
+			state.Counts["delivered"] += w.Delivered
+			state.Counts["given_up"] += w.GivenUp
+		}
+		return state
 	}}
 }
 

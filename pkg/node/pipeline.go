@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
 
+	"github.com/sealstream/sealstream/pkg/alert"
 	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
@@ -23,6 +25,7 @@ type pipeline struct {
 	ingest  *ingest.Ingest
 	query   *query.Query
 	metrics *metrics
+	alerts  *alert.Alerter // nil: off
 	parts   *group
 	closing atomic.Bool
 
@@ -36,7 +39,8 @@ type pipelineConfig struct {
 	mark       string // "": none
 	relaxed    bool
 	keepEvents bool
-	openEpoch  string // reason; "": EVENTS that lost something is an error
+	openEpoch  string        // reason; "": EVENTS that lost something is an error
+	alerts     *alert.Config // nil: none are made; log, keys and logger are filled in
 	logger     *slog.Logger
 }
 
@@ -72,6 +76,14 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 		return nil, err
 	}
 	p.followers = append(p.followers, indexFollower(p.query))
+	if cfg.alerts != nil {
+		ac := *cfg.alerts
+		ac.Log, ac.Keys, ac.Logger = cfg.log, vkeys, cfg.logger
+		if p.alerts, err = alert.New(ac); err != nil {
+			return nil, err
+		}
+		p.followers = append(p.followers, alertFollower(p.alerts))
+	}
 	p.watch()
 	p.parts.run("sealer", p.sealer.Run)
 	if err := p.opened(ctx); err != nil {
@@ -80,6 +92,9 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	}
 	p.parts.run("query", p.query.Run)
 	p.parts.run("ingest", p.ingest.Run)
+	if p.alerts != nil {
+		p.parts.run("alerts", p.alerts.Run)
+	}
 	return p, nil
 }
 
@@ -88,6 +103,14 @@ func (p *pipeline) watch() {
 	p.metrics.watchSealer(p.log, p.sealer)
 	p.metrics.watchQuery(p.query)
 	p.metrics.watchFollowers(func() []follower { return p.followers }, p.size)
+}
+
+// endStreams ends the answers that would never end by themselves: a server that is to stop would wait for them.
+func (p *pipeline) endStreams() {
+	p.query.EndStreams()
+	if p.alerts != nil {
+		p.alerts.EndStreams()
+	}
 }
 
 // size is how many entries the log has, as far as is known here.
@@ -126,11 +149,15 @@ func (p *pipeline) handler() http.Handler {
 
 // routes are those beside query's own; openapi.json describes them all.
 func (p *pipeline) routes() map[string]http.Handler {
-	return map[string]http.Handler{
+	list := map[string]http.Handler{
 		"/v1/events":   p.ingest.Handler(),
 		"GET /readyz":  strict(p.log.Name, http.HandlerFunc(p.readyz)),
 		"GET /healthz": strict(p.log.Name, http.HandlerFunc(p.healthz)),
 	}
+	if p.alerts != nil {
+		maps.Copy(list, p.alerts.Routes())
+	}
+	return list
 }
 
 // indexPatience is how long a question waits for an index that is being built, before it is told to come again.

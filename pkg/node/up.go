@@ -33,6 +33,7 @@ type UpConfig struct {
 	Relaxed    bool         // acknowledge before the fsync
 	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
 	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
+	Alerts     AlertConfig  // what is told of the log beside the built-in types, and to whom
 	Logger     *slog.Logger // nil: silent
 }
 
@@ -109,6 +110,10 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 }
 
 func (n *Node) start(ctx context.Context) error {
+	alerts, err := n.cfg.Alerts.read()
+	if err != nil {
+		return err
+	}
 	if err := natsd.CheckPort(n.cfg.NATS); err != nil {
 		return err
 	}
@@ -119,6 +124,9 @@ func (n *Node) start(ctx context.Context) error {
 	n.dir = dir
 	keys, err := dir.Keys(n.cfg.Host, n.cfg.Log)
 	if err != nil {
+		return err
+	}
+	if err := fill(alerts.Webhooks, dir); err != nil {
 		return err
 	}
 	replayer := rand.Text()
@@ -138,16 +146,20 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.pipeline, err = startPipeline(ctx, pipelineConfig{
+	pc := pipelineConfig{
 		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents, openEpoch: n.cfg.OpenEpoch, logger: n.cfg.Logger,
-	})
+	}
+	if !n.cfg.Alerts.Off {
+		pc.alerts = &alerts
+	}
+	n.pipeline, err = startPipeline(ctx, pc)
 	if err != nil {
 		return err
 	}
 	n.web = newGroup(context.WithoutCancel(ctx))
 	n.web.run("requests", func(ctx context.Context) error { return requests(ctx, n.conn, n.cfg.Log, n.pipeline.ingest) })
 	web := server(n.pipeline.handler())
-	web.RegisterOnShutdown(n.pipeline.query.EndStreams) // else it would wait for them
+	web.RegisterOnShutdown(n.pipeline.endStreams) // else it would wait for them
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
 	return nil
 }
