@@ -48,14 +48,16 @@ func TestREADME(t *testing.T) {
 			t.Fatalf("%v\n%s\n%s", err, script, out)
 		}
 		want := "OK: size"
-		if strings.Contains(script, "curl") {
+		if strings.Contains(script, "alerts") {
+			want = `"alerts"`
+		} else if strings.Contains(script, "curl") {
 			want = `"merkle_proof"`
 		}
 		if !strings.Contains(string(out), want) {
 			t.Fatalf("%s\nprints no %s:\n%s", script, want, out)
 		}
 	}
-	if blocks != 2 {
-		t.Fatalf("%d blocks were run, want 2", blocks)
+	if blocks != 3 {
+		t.Fatalf("%d blocks were run, want 3", blocks)
 	}
 }

@@ -29,7 +29,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, log *store.Log) *fixture {
 	t.Helper()
-	skey, vkey, err := proof.GenerateKey("alert.example.com", log.Name)
+	skey, _, err := proof.GenerateKey("alert.example.com", log.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,12 @@ func newFixture(t *testing.T, log *store.Log) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, log: log, key: vkey}
+	return newFixtureOf(t, log, signer)
+}
+
+func newFixtureOf(t *testing.T, log *store.Log, signer *proof.Signer) *fixture {
+	t.Helper()
+	f := &fixture{T: t, log: log, key: signer.VerifierKey()}
 	f.cfg = sealer.Config{Log: log, Signer: signer, Secret: bytes.Repeat([]byte{7}, 32), KeepEvents: true}
 	if err := sealer.Create(t.Context(), f.cfg, true); err != nil {
 		t.Fatal(err)

@@ -101,9 +101,6 @@ type item struct {
 	err    error
 }
 
-// tickEvery is the time between looks at what no entry tells.
-const tickEvery = time.Second
-
 // follow takes batch after batch until ctx is done or something goes wrong.
 func (f *follower) follow(ctx context.Context) error {
 	if err := f.there(ctx); err != nil {
@@ -113,7 +110,7 @@ func (f *follower) follow(ctx context.Context) error {
 	items, walked := make(chan item), make(chan struct{})
 	go func() { defer close(walked); f.walk(ctx, items) }()
 	defer func() { cancel(); <-walked }()
-	tick := time.NewTicker(tickEvery)
+	tick := time.NewTicker(f.a.tick)
 	defer tick.Stop()
 	for {
 		var err error
@@ -179,7 +176,7 @@ func (f *follower) there(ctx context.Context) error {
 		select { // a leader that came up just now may be a moment behind
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(tickEvery):
+		case <-time.After(f.a.tick):
 		}
 	}
 	return f.short()

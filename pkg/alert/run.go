@@ -33,6 +33,8 @@ type Alerter struct {
 	log    *slog.Logger
 	origin string
 	hooks  []*dispatcher
+	tick   time.Duration // between looks at what no entry tells
+	grace  time.Duration // by which this clock may be ahead of the broker's, when nothing but it tells that an agent is silent
 
 	mu      sync.Mutex
 	status  Status
@@ -63,7 +65,7 @@ func New(cfg Config) (*Alerter, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	cfg.Keys, cfg.Rules, cfg.Webhooks = slices.Clone(cfg.Keys), slices.Clone(cfg.Rules), slices.Clone(cfg.Webhooks)
-	a := &Alerter{cfg: cfg, log: cfg.Logger, drained: make(chan struct{})}
+	a := &Alerter{cfg: cfg, log: cfg.Logger, drained: make(chan struct{}), tick: tickEvery, grace: silenceGrace}
 	a.origin, _, _ = strings.Cut(cfg.Keys[0], "+")
 	names := map[string]bool{}
 	for _, w := range cfg.Webhooks {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	cutPatience  = 3               // looks in a row at a SEALED that ends too early, before that is told
-	silenceGrace = 2 * time.Second // by which this clock may be ahead of the broker's
+	tickEvery    = time.Second // between looks at what no entry tells
+	cutPatience  = 3           // looks in a row at a SEALED that ends too early, before that is told
+	silenceGrace = 2 * time.Second
 	checkTimeout = 5 * time.Second // of one look
 )
 
@@ -47,7 +48,7 @@ func (f *follower) tick(ctx context.Context) error {
 	if err := f.lag(ctx, now, waiting); err != nil || !caughtUp || waiting != nil {
 		return err
 	}
-	return f.publish(ctx, f.engine.silent(now.Add(-silenceGrace).UnixNano(), f.next))
+	return f.publish(ctx, f.engine.silent(now.Add(-f.a.grace).UnixNano(), f.next))
 }
 
 // waiting is the oldest message on EVENTS that is not sealed whole; nil if there is none, and false if that cannot be told.
