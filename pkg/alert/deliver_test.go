@@ -109,9 +109,8 @@ func TestReceiverDown(t *testing.T) {
 	down.mu.Lock()
 	away = false
 	down.mu.Unlock()
-	want := ids(f.told())
 	f.until("all alerts", func() bool { return len(down.have()) >= 40 && len(up.have()) >= 40 })
-	if want = ids(f.told()); len(want) != 40 || !slices.Equal(down.have(), want) || !slices.Equal(up.have(), want) {
+	if want := ids(f.told()); len(want) != 40 || !slices.Equal(down.have(), want) || !slices.Equal(up.have(), want) {
 		t.Fatalf("told %d, one has %d, the other %d, or in another order", len(want), len(down.have()), len(up.have()))
 	}
 	if len(down.bad)+len(up.bad) > 0 || len(a.Dead()) > 0 {

@@ -65,6 +65,13 @@ func startBroker(t testing.TB, relaxed bool) (*natsd.Server, *nats.Conn, *store.
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Shutdown)
+	nc, log := connect(t, s)
+	return s, nc, log
+}
+
+// connect opens the log on a connection of its own.
+func connect(t testing.TB, s *natsd.Server) (*nats.Conn, *store.Log) {
+	t.Helper()
 	nc, err := s.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +89,7 @@ func startBroker(t testing.TB, relaxed bool) (*natsd.Server, *nats.Conn, *store.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, nc, log
+	return nc, log
 }
 
 // TestKill kills the follower's process with -9 fifty times while it tells of more than 10,000 matches. Each stands on ALERTS once.

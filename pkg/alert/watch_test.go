@@ -102,7 +102,7 @@ func TestFailure(t *testing.T) {
 			return f.altered(func(m *entry.Message) bool { return m.Seq < 3 })
 		}, "index 3: cut: "},
 		"written again": {func(f *fixture) store.Stream {
-			other := newFixtureOf(f.T, store.NewMemory("default"), f.cfg.Signer)
+			other := newFixtureOf(f.TB, store.NewMemory("default"), f.cfg.Signer)
 			other.n = 1000
 			other.batches()
 			if last(other) != last(f) {
