@@ -29,6 +29,7 @@ type dispatcher struct {
 type hookState struct {
 	Seq     uint64    `json:"seq"`     // ALERTS sequence up to which alerts are delivered or dead
 	Created time.Time `json:"created"` // of ALERTS
+	Since   time.Time `json:"since"`   // when the webhook was first seen here
 }
 
 // WebhookStatus says how a webhook fares.
@@ -116,7 +117,7 @@ func (d *dispatcher) open(ctx context.Context) error {
 		return err
 	}
 	b, _, err := d.a.cfg.Log.Cursors.Get(ctx, hookKey(d.a.cfg.Log.Name, d.send.Name))
-	state := hookState{Created: info.Created}
+	state := hookState{Created: info.Created, Since: time.Now().UTC()}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		state.Seq = info.Last
@@ -124,7 +125,10 @@ func (d *dispatcher) open(ctx context.Context) error {
 		return fmt.Errorf("cursor: %w", err)
 	default:
 		var old hookState
-		if err := json.Unmarshal(b, &old); err == nil && old.Created.Equal(info.Created) && old.Seq <= info.Last {
+		if err := json.Unmarshal(b, &old); err != nil {
+			return fmt.Errorf("cursor: %w", err)
+		}
+		if state.Since = old.Since; old.Created.Equal(info.Created) && old.Seq <= info.Last {
 			state = old
 		} // else ALERTS was made anew, and is delivered anew, under the same ids
 	}
@@ -187,7 +191,7 @@ func (d *dispatcher) serve(ctx context.Context) error {
 // deliver returns nil when the receiver has the alert, it is a dead letter, or it is not for this receiver.
 func (d *dispatcher) deliver(ctx context.Context, m entry.Message) error {
 	a, err := Parse(m)
-	if err != nil || !d.send.wants(&a) {
+	if err != nil || !d.send.wants(&a) || d.old(&a) {
 		return nil
 	}
 	rejections := 0
@@ -217,6 +221,16 @@ func (d *dispatcher) deliver(ctx context.Context, m entry.Message) error {
 			return err
 		}
 	}
+}
+
+// oldAfter is how long before a webhook was configured something may have happened that it is still told of. It is for what was on its way, and for clocks
+// that differ.
+const oldAfter = time.Hour
+
+// old says whether an alert is of a time before the webhook: a log that gets its first alerts now has years of them.
+func (d *dispatcher) old(a *Alert) bool {
+	t, err := time.Parse(time.RFC3339Nano, a.Time)
+	return err == nil && t.Before(d.state.Since.Add(-oldAfter))
 }
 
 func clip(s string) string { return s[:min(len(s), 300)] }

@@ -14,6 +14,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/sealstream/sealstream/pkg/alert"
+	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -251,5 +252,36 @@ func TestFilterOfWebhook(t *testing.T) {
 	f.until("its alerts", func() bool { return slices.Equal(r.have(), want) })
 	if len(want) == 0 {
 		t.Fatal("nothing to see")
+	}
+}
+
+// TestOldAlerts: a webhook that is configured for a log with a past is not told of that past.
+func TestOldAlerts(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	info, err := f.log.Events.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []entry.Message // EVENTS as it was a year ago
+	for seq := info.First; seq <= info.Last; seq++ {
+		m, err := f.log.Events.Get(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, m)
+	}
+	m := list[len(list)-1]
+	m.Seq, m.Time, m.Subject = m.Seq+1, time.Now().AddDate(-1, 0, 0), "audit.default.events.open"
+	m.Data = []byte(`{"specversion":"1.0","id":"old","source":"did:web:a","type":"ai.agentmesh.policy.violation"}`)
+	f.log.Events = store.NewMemoryStreamOf(info.Created, append(list, m))
+	f.seal()
+	r := newReceiver(t)
+	a := f.alerter(f.log, alert.Config{Lag: -1, Webhooks: []alert.Webhook{hook("a", r.URL)}})
+	f.run("alerter", a.Run)
+	f.publish(3)
+	f.seal()
+	f.until("the new one", func() bool { return a.Status().Webhooks[0].Seq == 2 })
+	if told := f.told(); len(told) != 2 || !slices.Equal(r.have(), ids(told[1:])) {
+		t.Fatalf("%d told, %d delivered", len(told), len(r.have()))
 	}
 }

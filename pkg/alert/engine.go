@@ -108,6 +108,9 @@ func (r *ruleState) take(g *engine, e *entry.Entry, size uint64) ([]Alert, error
 		a.Text = fmt.Sprintf("%d or more within %s for %s %s: %s", r.Rate.Count, r.Rate.Window, r.Rate.Per, key, describe(e))
 		return []Alert{a}, err
 	case r.Silence > 0:
+		if !e.IsEvent() { // the log is no agent that reports
+			return nil, nil
+		}
 		r.silences.touch(e.AgentDID, g.clock).value = lastWord{e.Index, size, e.EntryHash}
 		if len(r.silences.byKey) > maxRemembered {
 			r.silences.forget(r.silences.first)

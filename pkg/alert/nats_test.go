@@ -95,8 +95,8 @@ func TestTwoFollowers(t *testing.T) {
 	for _, a := range list {
 		f.until("the end", func() bool { return a.Status().Next == 1001 && a.Status().CaughtUp })
 	}
-	f.until("eight silences", func() bool { return len(f.own()) >= 8 }) // seven agents, and the log itself
-	time.Sleep(100 * time.Millisecond)                                  // time for one too many
+	f.until("a silence of each agent", func() bool { return len(f.own()) >= 7 })
+	time.Sleep(100 * time.Millisecond) // time for one too many
 	seen := map[string]bool{}
 	for _, x := range f.own() {
 		if seen[x.Agent] {
@@ -104,9 +104,7 @@ func TestTwoFollowers(t *testing.T) {
 		}
 		seen[x.Agent] = true
 	}
-	if list[0].Status().Published == 0 || list[1].Status().Published == 0 {
-		t.Log("one of the two did nothing", list[0].Status().Published, list[1].Status().Published)
-	}
+	t.Logf("one told %d, the other %d", list[0].Status().Published, list[1].Status().Published)
 	f.checkWithout(alert.KindSilence)
 }
 

@@ -77,10 +77,25 @@ func (f *follower) waiting(ctx context.Context, sealedLast uint64) (*entry.Messa
 		return nil, true
 	}
 	m, err := events.Get(ctx, from)
-	if errors.Is(err, store.ErrNotFound) { // a gap, or a message purged between the two questions
-		return nil, false
+	if errors.Is(err, store.ErrNotFound) { // a gap, or a message purged between the two questions: the next one that there is
+		return next(ctx, events, from)
 	}
 	return &m, err == nil
+}
+
+func next(ctx context.Context, s store.Stream, from uint64) (*entry.Message, bool) {
+	ctx, cancel := context.WithTimeout(ctx, tickEvery)
+	defer cancel()
+	r, err := s.Read(ctx, from)
+	if err != nil {
+		return nil, false
+	}
+	defer r.Close()
+	list, err := r.Next(ctx, 1)
+	if err != nil {
+		return nil, false
+	}
+	return &list[0], true
 }
 
 // lag tells once that events wait longer than they may, and takes that back when they wait less than half as long.

@@ -24,7 +24,8 @@ import (
 )
 
 // Webhook is a receiver of alerts: they are POSTed to it one at a time, in the order of ALERTS, as CloudEvents in structured mode, signed as
-// Standard Webhooks asks for.
+// Standard Webhooks asks for. It begins with the alerts that are told after it was first configured, and gets none of what happened more than an hour before
+// that.
 type Webhook struct {
 	Name       string
 	URL        string // https, or http to the loopback

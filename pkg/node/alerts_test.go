@@ -147,7 +147,9 @@ func TestAlertService(t *testing.T) {
 	}
 	_, body := fetch(services[0].HTTP, "/v1/alerts", map[string][]string{"limit": {"1000"}})
 	var page struct {
-		Alerts []struct{ Event struct{ ID, AlertRule string } }
+		Alerts []struct {
+			Event struct{ ID, AlertRule string }
+		}
 	}
 	if err := json.Unmarshal(body, &page); err != nil {
 		t.Fatal(err)
