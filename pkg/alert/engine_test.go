@@ -199,6 +199,7 @@ func line(a *Alert) string {
 // TestAgainstNaive: random histories and rules give the alerts that a matcher without memory gives; also if the engine is saved and loaded
 // in the middle, again and again.
 func TestAgainstNaive(t *testing.T) {
+	t.Parallel()
 	runs := 150
 	if testing.Short() {
 		runs = 40
@@ -270,6 +271,7 @@ func TestAgainstNaive(t *testing.T) {
 
 // TestRemembersBounded: a rule that sees ever new agents forgets those it has seen least recently, not all it knows.
 func TestRemembersBounded(t *testing.T) {
+	t.Parallel()
 	rule := Rule{Name: "x", Rate: &Rate{Count: 3, Window: time.Hour, Per: "agent"}}
 	r := newEngine(origin, []Rule{rule}).rules[0]
 	for i := range maxRemembered + 1000 {

@@ -87,7 +87,7 @@ func TestHTTP(t *testing.T) {
 			t.Fatalf("%q: the newest are %d, last %d", c.query, len(newest.Alerts), newest.Last)
 		}
 	}
-	for query, want := range map[string]int{"limit=0": 400, "limit=1001": 400, "after=x": 400, "colour=red": 400, "log=other": 404, "log=default": 200} {
+	for query, want := range map[string]int{"limit=0": 400, "limit=1001": 400, "after=x": 400, "colour=red": 400, "webhook=a": 400, "log=other": 404, "log=default": 200} {
 		var p map[string]any
 		if code := f.get(s.URL+"/v1/alerts?"+query, &p); code != want || want != 200 && p["status"] != float64(want) {
 			t.Errorf("%s: %d %v, want %d", query, code, p, want)
@@ -95,7 +95,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// TestStream: a client that is cut off again and again gets each alert once and in order, and Drain ends what is open.
+// TestStream: a client that is cut off again and again gets each alert once and in order, and EndStreams ends what is open.
 func TestStream(t *testing.T) {
 	f := newFixture(t, store.NewMemory("default"))
 	a := f.alerter(f.log, alert.Config{Lag: -1})
@@ -139,7 +139,7 @@ func TestStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	a.Drain()
+	a.EndStreams()
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); { // until the server ends it
 	}
 	if again, err := http.Get(s.URL + "/v1/alerts/stream"); err != nil || again.StatusCode != http.StatusServiceUnavailable {

@@ -93,6 +93,7 @@ func connect(t testing.TB, s *natsd.Server) (*nats.Conn, *store.Log) {
 
 // TestKill kills the follower's process with -9 fifty times while it tells of more than 10,000 matches. Each stands on ALERTS once.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills, events := 50, 20000
 	if testing.Short() {
 		kills, events = 10, 4000

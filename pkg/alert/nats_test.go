@@ -14,6 +14,7 @@ import (
 
 // TestFull: when ALERTS is full, alerts wait, the status says why, and nothing is lost or half there once there is room.
 func TestFull(t *testing.T) {
+	t.Parallel()
 	_, nc, log := startBroker(t, true)
 	f := newFixture(t, log)
 	js, err := jetstream.New(nc)
@@ -49,6 +50,7 @@ func TestFull(t *testing.T) {
 
 // TestOldStream: a stream that takes no batches gets its alerts one by one.
 func TestOldStream(t *testing.T) {
+	t.Parallel()
 	_, nc, log := startBroker(t, true)
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -77,6 +79,7 @@ func TestOldStream(t *testing.T) {
 
 // TestTwoFollowers: two processes follow one log while it grows; each alert is told once, those that follow from the clock too.
 func TestTwoFollowers(t *testing.T) {
+	t.Parallel()
 	s, _, log := startBroker(t, true)
 	f := newFixture(t, log)
 	more := append([]alert.Rule{{Name: "quiet", Silence: time.Second}}, rules...)

@@ -172,6 +172,7 @@ func TestLag(t *testing.T) {
 
 // TestSilence: an agent is missed although nothing else happens in the log; once for each time that it falls silent.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, store.NewMemory("default"))
 	quiet := []alert.Rule{{Name: "quiet", Match: []alert.Condition{{Field: "agent_did", Values: []string{"did:web:agent-1"}}}, Silence: time.Second}}
 	f.publish(6) // agents 0 to 5
