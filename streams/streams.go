@@ -1,7 +1,7 @@
 // Package streams declares the topology of a log on JetStream: each stream and bucket in a file of its own, with the reasons for its
 // settings. Nothing else in the project names one.
 //
-//	agent ─▶ EVENTS ─▶ sealer ─▶ SEALED + PAYLOADS ─▶ followers ─▶ ALERTS, CURSORS
+//	agent ─▶ EVENTS ─▶ sealer ─▶ SEALED + PAYLOADS ─▶ followers ─▶ ALERTS, CURSORS, ARCHIVE
 //	                     └─▶ HEAD, TILES
 //
 // Ensure makes what is missing and never changes what exists; Check says what has drifted. Changing a stream is an
@@ -79,6 +79,15 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 			return fmt.Errorf("make bucket %s: %w", b.Bucket, err)
 		}
 	}
+	objects := cfg.archive()
+	if _, err := js.ObjectStore(ctx, objects.Bucket); err == nil {
+		return nil
+	} else if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("bucket %s: %w", objects.Bucket, err)
+	}
+	if _, err := js.CreateObjectStore(ctx, objects); err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+		return fmt.Errorf("make bucket %s: %w", objects.Bucket, err)
+	}
 	return nil
 }
 
@@ -96,6 +105,7 @@ func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	for _, b := range buckets {
 		list = append(list, streamOf(b))
 	}
+	list = append(list, streamOfObjects(cfg.archive()))
 	fields := compared
 	if cfg.Replicas > 0 {
 		fields = append(slices.Clone(compared), "Replicas")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -59,6 +60,11 @@ func find(ctx context.Context, log *Log, compare func(proof.Batch) int, visit ..
 		return At{}, fmt.Errorf("sealed stream: %w", err)
 	}
 	lo, hi := info.First, info.Last+1
+	if l, ok := log.Sealed.(Landmarks); ok {
+		if lo, hi, err = narrow(ctx, l, lo, hi, compare); err != nil {
+			return At{}, err
+		}
+	}
 	for lo < hi {
 		at, err := batchFrom(ctx, log, lo+(hi-lo)/2, hi)
 		if errors.Is(err, ErrNotFound) {
@@ -80,6 +86,29 @@ func find(ctx context.Context, log *Log, compare func(proof.Batch) int, visit ..
 		}
 	}
 	return At{}, fmt.Errorf("sealed stream: %w", ErrNotFound)
+}
+
+// Landmarks is what a SEALED offers of which some batches are known without reading them: there a search needs to look at one stretch between
+// two of them only.
+type Landmarks interface {
+	// Landmarks are known batches without their leaves, in the order of the stream.
+	Landmarks(ctx context.Context) ([]At, error)
+}
+
+// narrow takes a search between two landmarks. The one at its upper end is searched too: it may be what is looked for.
+func narrow(ctx context.Context, l Landmarks, lo, hi uint64, compare func(proof.Batch) int) (uint64, uint64, error) {
+	list, err := l.Landmarks(ctx)
+	if err != nil {
+		return lo, hi, fmt.Errorf("sealed stream: %w", err)
+	}
+	i := sort.Search(len(list), func(i int) bool { return compare(list[i].Batch) <= 0 })
+	if i < len(list) {
+		hi = min(hi, list[i].Seq+1)
+	}
+	if i > 0 {
+		lo = max(lo, list[i-1].Seq+1)
+	}
+	return lo, hi, nil
 }
 
 // batchFrom reads the first batch at a sequence from seq up to end.

@@ -16,6 +16,7 @@ func NewMemory(name string) *Log {
 	return &Log{
 		Name: name, Events: NewMemoryStream(), Sealed: NewMemoryStream(), Payloads: NewMemoryStream(), Alerts: NewMemoryStream(),
 		Head: NewMemoryKV(), Tiles: NewMemoryKV(), Cursors: NewMemoryKV(),
+		Archive: NewMemoryObjects(),
 	}
 }
 

@@ -11,6 +11,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -28,6 +29,8 @@ var (
 	ErrFull = errors.New("stream is full")
 	// ErrAmbiguous: no answer came in time. The message may be written or not, now or a little later: read before anything else.
 	ErrAmbiguous = errors.New("no answer: it may be written or not")
+	// ErrDamaged: an object is there, but not the bytes that were written. It is certain: reading again does not help.
+	ErrDamaged = errors.New("object is damaged")
 )
 
 // Log is one log's streams and buckets.
@@ -40,6 +43,8 @@ type Log struct {
 	Head     KV     // cache of the newest checkpoint
 	Tiles    KV     // full tiles of hashes, derived
 	Cursors  KV     // how far each follower has come
+
+	Archive Objects // segments of SEALED and PAYLOADS, of which these may be trimmed; nil: there is none
 }
 
 // Stream is an ordered, durable sequence of messages. Sequences count from 1 and are never given twice, not even after
@@ -140,4 +145,14 @@ type KV interface {
 	Create(ctx context.Context, key string, value []byte) error
 	// Update writes a value if the key's revision is still the given one, and says ErrConflict otherwise.
 	Update(ctx context.Context, key string, value []byte, revision uint64) error
+}
+
+// Objects is a bucket of values of any size under names of `/`-separated tokens.
+type Objects interface {
+	// Open reads an object, or says ErrNotFound. Reading it to its end says ErrDamaged if it is not what was written.
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+	// Put writes an object, whatever stood there. After an error there is what was there before, or all of the new one.
+	Put(ctx context.Context, name string, r io.Reader) error
+	// Delete removes an object and overwrites its bytes; one that is not there is removed already.
+	Delete(ctx context.Context, name string) error
 }

@@ -51,5 +51,6 @@ func Open(ctx context.Context, nc *nats.Conn, cfg streams.Config) (_ *store.Log,
 		}
 		*b.field = bucket{handle}
 	}
-	return l, nil
+	l.Archive, err = openObjects(ctx, js, nc, streams.ArchiveBucket, replies)
+	return l, err
 }

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files of streams/testd
 
 const goldenDir = "../../../streams/testdata"
 
-var resources = []string{"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_TILES", "KV_CURSORS"}
+var resources = []string{"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_TILES", "KV_CURSORS", "OBJ_ARCHIVE"}
 
 func connect(t *testing.T) jetstream.JetStream {
 	t.Helper()

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Log) {
 		{"reader from behind the end", testReaderAhead}, {"reader over a purge", testReaderPurged}, {"what one Next gives", testNextBytes}, {"two readers", testTwoReaders},
 		{"expected last sequence of an emptied stream", testExpectEmptied}, {"asynchronous expectations", testAsyncExpect}, {"streams apart", testApart},
 		{"key value", testKV}, {"keys apart", testKVKeys}, {"racing updates of a key", testKVRace}, {"cancelled key value", testKVCancel},
+		{"objects", testObjects}, {"objects that are replaced", testObjectsReplaced},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
