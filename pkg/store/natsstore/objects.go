@@ -208,4 +208,3 @@ func openObjects(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, nam
 	}
 	return &objects{bucket: b, name: name, stream: &stream{nc: nc, name: "OBJ_" + name, replies: replies}}, nil
 }
-

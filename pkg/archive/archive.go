@@ -1,0 +1,322 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// Archive reads the archive of one log. It may be used by many goroutines.
+type Archive struct {
+	log     *store.Log
+	name    string
+	objects store.Objects
+	decoder *zstd.Decoder
+	files   files
+	decoded decoded
+
+	loading  sync.Mutex // held while segments are looked for
+	mu       sync.Mutex // guards what follows
+	segments []Segment  // from 0 on, without a gap
+	payloads map[uint64]Payloads
+}
+
+// cacheBytes is how much of the objects read last is kept in the folder for temporary files.
+const cacheBytes = 512 << 20
+
+// New makes a reader of the archive of a log, which must have one. Nothing is read yet.
+func New(log *store.Log) *Archive {
+	return &Archive{
+		log: log, name: log.Name, objects: log.Archive, decoder: newDecoder(), files: files{most: cacheBytes}, payloads: map[uint64]Payloads{},
+	}
+}
+
+// Segments are all segments of the archive. It is asked for new ones each time.
+func (a *Archive) Segments(ctx context.Context) ([]Segment, error) {
+	a.loading.Lock()
+	defer a.loading.Unlock()
+	for {
+		known := a.known()
+		s, err := a.load(ctx, uint64(len(known)), known)
+		if errors.Is(err, store.ErrNotFound) {
+			return known, nil
+		} else if err != nil {
+			return known, err
+		}
+		a.mu.Lock()
+		a.segments = append(a.segments, s)
+		a.mu.Unlock()
+	}
+}
+
+// known are the segments found so far.
+func (a *Archive) known() []Segment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clip(a.segments)
+}
+
+// load reads segment.json of a segment, which must go on where the ones before end.
+func (a *Archive) load(ctx context.Context, n uint64, before []Segment) (Segment, error) {
+	object, index, seq := objectName(a.name, n, manifestName), uint64(0), uint64(0)
+	if n > 0 {
+		index, seq = before[n-1].Size, before[n-1].LastSeq
+	}
+	raw, err := a.small(ctx, object, index)
+	if err != nil {
+		return Segment{}, err
+	}
+	s, err := ParseSegment(raw)
+	switch {
+	case err != nil:
+		return Segment{}, damaged(object, index, "%w", err)
+	case s.Log != a.name || s.Segment != n || s.First != index || s.FirstSeq != seq+1:
+		return Segment{}, damaged(object, index, "it is segment %d of log %q, from index %d and sequence %d", s.Segment, s.Log, s.First, s.FirstSeq)
+	}
+	return s, nil
+}
+
+// maxManifest is more than the JSON of any segment takes.
+const maxManifest = 64 << 20
+
+// small reads a whole object.
+func (a *Archive) small(ctx context.Context, object string, index uint64) ([]byte, error) {
+	r, err := a.objects.Open(ctx, object)
+	if err != nil {
+		return nil, a.trouble(object, index, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, maxManifest))
+	return b, a.trouble(object, index, err)
+}
+
+// trouble tells damage from what passes.
+func (a *Archive) trouble(object string, index uint64, err error) error {
+	if errors.Is(err, store.ErrDamaged) {
+		return &DamagedError{object, index, err}
+	}
+	return err
+}
+
+// segmentOf finds the segment that holds a SEALED sequence; false: the archive does not reach so far.
+func (a *Archive) segmentOf(ctx context.Context, seq uint64) (Segment, bool, error) {
+	list := a.known()
+	if n := len(list); n == 0 || list[n-1].LastSeq < seq {
+		var err error
+		if list, err = a.Segments(ctx); err != nil {
+			return Segment{}, false, err
+		}
+	}
+	i := sort.Search(len(list), func(i int) bool { return list[i].LastSeq >= seq })
+	if i == len(list) || seq < list[i].FirstSeq {
+		return Segment{}, false, nil
+	}
+	return list[i], true, nil
+}
+
+// sealedFrom gives messages of SEALED from a sequence on, at least that one and as many as come with it; none: the archive does not
+// hold it.
+func (a *Archive) sealedFrom(ctx context.Context, seq uint64) ([]entry.Message, error) {
+	s, ok, err := a.segmentOf(ctx, seq)
+	if err != nil || !ok {
+		return nil, err
+	}
+	object := objectName(a.name, s.Segment, sealedName)
+	list, err := a.frame(ctx, object, s.First, s.Part, seq)
+	if err != nil {
+		return nil, err
+	}
+	i, found := slices.BinarySearchFunc(list, seq, bySeq)
+	if !found {
+		return nil, damaged(object, s.First, "sequence %d is not in it", seq)
+	}
+	list = slices.Clone(list[i:])
+	for i := range list {
+		list[i].Subject = "audit." + a.name + ".sealed"
+	}
+	return list, nil
+}
+
+// trimmedFrom is sealedFrom for a sequence that SEALED no longer has: an archive that ends before it has lost a segment. Where there is no segment
+// at all, nobody has archived, and what is missing is SEALED's.
+func (a *Archive) trimmedFrom(ctx context.Context, seq uint64) ([]entry.Message, error) {
+	list, err := a.sealedFrom(ctx, seq)
+	if known := a.known(); err == nil && len(list) == 0 && len(known) > 0 {
+		return nil, a.lost(known, seq)
+	}
+	return list, err
+}
+
+// lost is the error of a segment that should be there, since SEALED no longer has a sequence behind the last.
+func (a *Archive) lost(known []Segment, seq uint64) error {
+	n, index := uint64(len(known)), uint64(0)
+	if n > 0 {
+		index = known[n-1].Size
+	}
+	return damaged(objectName(a.name, n, manifestName), index, "it is not there, and SEALED no longer has sequence %d", seq)
+}
+
+func bySeq(m entry.Message, seq uint64) int {
+	switch {
+	case m.Seq < seq:
+		return -1
+	case m.Seq > seq:
+		return 1
+	}
+	return 0
+}
+
+// payload reads the body of a PAYLOADS message by its sequence, or says store.ErrNotFound.
+func (a *Archive) payload(ctx context.Context, seq uint64) ([]byte, error) {
+	s, ok, err := a.segmentOfPayload(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	for again := false; ok; again = true {
+		body, err := a.payloadIn(ctx, s, seq)
+		if _, bad := errors.AsType[*DamagedError](err); !bad || again {
+			return body, err
+		}
+		a.forget(s.Segment) // an erasure may have replaced the object
+	}
+	return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
+}
+
+func (a *Archive) segmentOfPayload(ctx context.Context, seq uint64) (Segment, bool, error) {
+	list := a.known()
+	if n := len(list); n == 0 || list[n-1].Payloads < seq {
+		var err error
+		if list, err = a.Segments(ctx); err != nil {
+			return Segment{}, false, err
+		}
+	}
+	i := sort.Search(len(list), func(i int) bool { return list[i].Payloads >= seq })
+	if i == len(list) || seq == 0 {
+		return Segment{}, false, nil
+	}
+	return list[i], true, nil
+}
+
+func (a *Archive) payloadIn(ctx context.Context, s Segment, seq uint64) ([]byte, error) {
+	p, err := a.payloadsOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Frames) == 0 || seq < p.Frames[0].Seq {
+		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
+	}
+	list, err := a.frame(ctx, objectName(a.name, s.Segment, dataName(p.Revision)), s.First, p.Part, seq)
+	if err != nil {
+		return nil, err
+	}
+	i, found := slices.BinarySearchFunc(list, seq, bySeq)
+	if !found {
+		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
+	}
+	return list[i].Data, nil
+}
+
+// payloadsOf reads payloads.json of a segment, once.
+func (a *Archive) payloadsOf(ctx context.Context, s Segment) (Payloads, error) {
+	a.mu.Lock()
+	p, ok := a.payloads[s.Segment]
+	a.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	p, err := a.loadPayloads(ctx, s)
+	if err != nil {
+		return Payloads{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.payloads[s.Segment] = p
+	return p, nil
+}
+
+func (a *Archive) loadPayloads(ctx context.Context, s Segment) (Payloads, error) {
+	object := objectName(a.name, s.Segment, payloadsName)
+	raw, err := a.small(ctx, object, s.First)
+	if errors.Is(err, store.ErrNotFound) {
+		return Payloads{}, &DamagedError{object, s.First, err}
+	} else if err != nil {
+		return Payloads{}, err
+	}
+	p, err := ParsePayloads(raw)
+	if err == nil && (p.Log != a.name || p.Segment != s.Segment) {
+		err = fmt.Errorf("it is of segment %d of log %q", p.Segment, p.Log)
+	}
+	if err != nil {
+		return Payloads{}, damaged(object, s.First, "%w", err)
+	}
+	return p, nil
+}
+
+// forget drops what is kept of a segment's data.
+func (a *Archive) forget(segment uint64) {
+	a.mu.Lock()
+	p, ok := a.payloads[segment]
+	delete(a.payloads, segment)
+	a.mu.Unlock()
+	if ok {
+		key := fileKey(objectName(a.name, segment, dataName(p.Revision)), p.Part)
+		a.files.drop(key)
+		a.decoded.drop(key)
+	}
+}
+
+func fileKey(object string, p Part) string { return object + " " + p.Object.SHA256 }
+
+// frame gives the messages of the frame in which a sequence lies, of an object whose first index is given.
+func (a *Archive) frame(ctx context.Context, object string, index uint64, p Part, seq uint64) ([]entry.Message, error) {
+	i := sort.Search(len(p.Frames), func(i int) bool { return p.Frames[i].Seq > seq }) - 1
+	key := fileKey(object, p)
+	if list := a.decoded.get(key, i); list != nil {
+		return list, nil
+	}
+	f, err := a.files.get(ctx, key, int64(p.Object.Bytes), func() (*os.File, error) { return a.fetch(ctx, object, index, p.Object) })
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := p.readFrame(a.decoder, f, i)
+	if err != nil {
+		return nil, damaged(object, p.Frames[i].Index, "%w", err)
+	}
+	a.decoded.put(key, i, list)
+	return list, nil
+}
+
+// fetch reads an object into a file, and holds it to its digest.
+func (a *Archive) fetch(ctx context.Context, object string, index uint64, want Digest) (*os.File, error) {
+	r, err := a.objects.Open(ctx, object)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &DamagedError{object, index, err}
+	} else if err != nil {
+		return nil, a.trouble(object, index, err)
+	}
+	defer r.Close()
+	f, err := tempFile()
+	if err != nil {
+		return nil, err
+	}
+	sum := newDigester()
+	_, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, int64(want.Bytes)+1))
+	if err == nil && sum.digest() != want {
+		err = damaged(object, index, "%d bytes with digest %s, not %d with %s", sum.n, sum.digest().SHA256, want.Bytes, want.SHA256)
+	}
+	if err != nil {
+		f.Close()
+		return nil, a.trouble(object, index, err)
+	}
+	return f, nil
+}
