@@ -248,7 +248,7 @@ func (a *Archive) loadPayloads(ctx context.Context, s Segment) (Payloads, error)
 	object := objectName(a.name, s.Segment, payloadsName)
 	raw, err := a.small(ctx, object, s.First)
 	if errors.Is(err, store.ErrNotFound) {
-		return Payloads{}, &DamagedError{object, s.First, err}
+		return Payloads{}, missing(object, s.First)
 	} else if err != nil {
 		return Payloads{}, err
 	}
@@ -300,7 +300,7 @@ func (a *Archive) frame(ctx context.Context, object string, index uint64, p Part
 func (a *Archive) fetch(ctx context.Context, object string, index uint64, want Digest) (*os.File, error) {
 	r, err := a.objects.Open(ctx, object)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, &DamagedError{object, index, err}
+		return nil, missing(object, index)
 	} else if err != nil {
 		return nil, a.trouble(object, index, err)
 	}

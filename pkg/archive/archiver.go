@@ -133,10 +133,13 @@ func (x *Archiver) session(ctx context.Context) error {
 		return err
 	}
 	x.wrote(segments)
-	if err = x.walk(ctx, segments, false); err == errAgain {
-		err = x.walk(ctx, segments, true)
+	if err = x.walk(ctx, segments, false); err != errAgain {
+		return err
 	}
-	return err
+	if segments, err = x.a.Segments(ctx); err != nil {
+		return err
+	}
+	return x.walk(ctx, segments, true)
 }
 
 // notBehind: a SEALED that ends before the archive does was put back to an older state.

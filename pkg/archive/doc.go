@@ -37,3 +37,6 @@ func (e *DamagedError) Unwrap() []error {
 func damaged(object string, index uint64, format string, args ...any) error {
 	return &DamagedError{object, index, fmt.Errorf(format, args...)}
 }
+
+// missing does not wrap store.ErrNotFound, which would say that there is no such message.
+func missing(object string, index uint64) error { return damaged(object, index, "it is not there") }

@@ -111,7 +111,7 @@ func ParseSegment(b []byte) (Segment, error) {
 		return Segment{}, fmt.Errorf("segment of version %d", s.Version)
 	case s.Size <= s.First || s.FirstSeq == 0 || s.LastSeq < s.FirstSeq:
 		return Segment{}, fmt.Errorf("segment: empty")
-	case s.Frames == nil || s.Frames[0].Seq != s.FirstSeq || s.Frames[0].Index != s.First:
+	case len(s.Frames) == 0 || s.Frames[0].Seq != s.FirstSeq || s.Frames[0].Index != s.First:
 		return Segment{}, fmt.Errorf("segment: its frames begin elsewhere")
 	}
 	return s, s.Part.check(s.LastSeq, s.Size)
