@@ -33,7 +33,8 @@ var mayImport = map[string][]string{
 	"cmd/sealer":     {"pkg/node"},
 	"cmd/query":      {"pkg/node"},
 	"cmd/alert":      {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/bench", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/archiver":   {"pkg/node"},
+	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.
@@ -43,7 +44,7 @@ var only = map[string][]string{
 	"github.com/nats-io/nats.go":          {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
 	"github.com/cloudevents/sdk-go":       {"pkg/ingest", "pkg/query", "pkg/client"},
 	"github.com/go-json-experiment/json":  {"pkg/entry"},
-	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/alert", "cmd/sealstream"},
+	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/alert", "cmd/archiver", "cmd/sealstream"},
 	"github.com/synadia-io/orbit.go":      {"pkg/node"},
 	"github.com/klauspost/compress":       {"pkg/archive"},
 	"github.com/transparency-dev/merkle":  {},

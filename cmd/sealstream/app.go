@@ -25,6 +25,7 @@ type app struct {
 	json     bool
 	server   string
 	log      string
+	client   *http.Client // nil: httpClient
 }
 
 // errFailed is wrapped by errors that mean "no": a check failed, an event was refused, an entry is not there. Exit status 1.
@@ -82,7 +83,11 @@ func (a *app) open(path string, query url.Values, accept string) (io.ReadCloser,
 }
 
 func (a *app) do(req *http.Request) (io.ReadCloser, error) {
-	resp, err := httpClient.Do(req)
+	client := httpClient
+	if a.client != nil {
+		client = a.client
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no answer from %s; is `sealstream up` running? (%w)", a.server, errors.Unwrap(err))
 	}
@@ -123,6 +128,18 @@ func (a *app) get(path string, query url.Values, v any) error {
 		return fmt.Errorf("answer to %s: %w", path, err)
 	}
 	return nil
+}
+
+// getSlow is get for an answer that takes as long as reading a whole log does.
+func (a *app) getSlow(path string, v any) error {
+	t := httpClient.Transport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = 0
+	defer t.CloseIdleConnections()
+	slow := *httpClient
+	slow.Transport = t
+	b := *a
+	b.client = &slow
+	return b.get(path, nil, v)
 }
 
 // entryPath is the API's path of an entry that is named by index or by id.

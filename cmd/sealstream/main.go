@@ -38,6 +38,7 @@ type commands struct {
 	Prove      proveCmd      `cmd:"" help:"Prove that an entry is in the log."`
 	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
 	Export     exportCmd     `cmd:"" help:"Write entries with all that is needed to verify them offline."`
+	Archive    archiveCmd    `cmd:"" help:"List or check the archive of a log."`
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`

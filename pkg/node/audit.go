@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -22,18 +23,11 @@ import (
 // it claims to be. The checkpoint that the directory keeps is added to the known ones; own says
 // whether there was one.
 func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (r proof.Report, own bool, err error) {
-	if err := CheckDir(dir); err != nil {
+	unlock, err := lockForReading(dir)
+	if err != nil {
 		return proof.Report{}, false, err
 	}
-	lock, err := lockExisting(filepath.Join(dir, fileLock))
-	if errors.Is(err, ErrLocked) {
-		return proof.Report{}, false, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return proof.Report{}, false, fmt.Errorf("%s: %w", dir, err)
-	}
-	if lock != nil {
-		defer lock.Close()
-	}
+	defer unlock()
 	if own, err = knownCheckpoints(dir, &cfg); err != nil {
 		return proof.Report{}, false, err
 	}
@@ -42,8 +36,25 @@ func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (r proof.R
 		return proof.Report{}, own, err
 	}
 	defer done()
-	r, err = store.Audit(ctx, log, cfg)
+	r, err = store.Audit(ctx, archive.Through(log), cfg)
 	return r, own, err
+}
+
+// lockForReading takes the lock of a data directory that no process has, where there is one to take.
+func lockForReading(dir string) (unlock func(), err error) {
+	if err := CheckDir(dir); err != nil {
+		return nil, err
+	}
+	lock, err := lockExisting(filepath.Join(dir, fileLock))
+	switch {
+	case errors.Is(err, ErrLocked):
+		return nil, fmt.Errorf("%s: %w; stop it, or verify it by its URL", dir, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return func() {}, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return func() { lock.Close() }, nil
 }
 
 // knownCheckpoints reads the directory's key, if none is given, and the checkpoint that it keeps.

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/sealstream/sealstream/pkg/alert"
+	"github.com/sealstream/sealstream/pkg/archive"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 )
 
@@ -42,6 +44,16 @@ func alertFollower(a *alert.Alerter) follower {
 			state.Counts["given_up"] += w.GivenUp
 		}
 		return state
+	}}
+}
+
+// archiveFollower is the archiver, which is behind by as much as no full segment has.
+func archiveFollower(x *archive.Archiver) follower {
+	return follower{"archive", func() followerState {
+		s := x.Status()
+		_, bad := errors.AsType[*proof.MismatchError](s.Err)
+		_, damaged := errors.AsType[*archive.DamagedError](s.Err)
+		return followerState{Size: s.Size, Err: s.Err, Bad: bad && !damaged, Counts: map[string]uint64{"void": uint64(len(s.Void)), "segments": s.Segments}}
 	}}
 }
 

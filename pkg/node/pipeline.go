@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/alert"
+	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
@@ -29,6 +30,8 @@ type pipeline struct {
 	parts   *group
 	closing atomic.Bool
 
+	archive   *archive.Archive
+	archiver  *archive.Archiver // nil: none was asked for
 	followers []follower // all that follow the log, the index among them
 }
 
@@ -41,15 +44,20 @@ type pipelineConfig struct {
 	keepEvents bool
 	openEpoch  string        // reason; "": EVENTS that lost something is an error
 	alerts     *alert.Config // nil: none are made; log, keys and logger are filled in
+	archive    bool          // write the archive
+	trimSealed uint64        // newest entries that stay in SEALED; 0: all
 	logger     *slog.Logger
+
+	segmentLeaves uint64 // 0: archive.SegmentLeaves; others are for tests
 }
 
 // startPipeline creates the log if there is none and starts its parts. It returns when the sealer has opened the log, so that what
 // would stop it is an error here and not a line in a log file.
 func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
-	m := newMetrics(cfg.log.Name)
+	m, a := newMetrics(cfg.log.Name), archive.New(cfg.log)
+	log := a.Through()
 	sc := sealer.Config{
-		Log: cfg.log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
+		Log: log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
 	}
 	if err := sealer.Create(ctx, sc, true); err != nil {
 		return nil, err
@@ -59,7 +67,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 			return nil, err
 		}
 	}
-	p := &pipeline{log: cfg.log, keys: cfg.keys, metrics: m, parts: newGroup(context.WithoutCancel(ctx))}
+	p := &pipeline{log: log, keys: cfg.keys, metrics: m, archive: a, parts: newGroup(context.WithoutCancel(ctx))}
 	vkeys := []string{cfg.keys.Signer.VerifierKey()}
 	durability := "fsync"
 	if cfg.relaxed {
@@ -69,20 +77,27 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.sealer, err = sealer.New(sc); err != nil {
 		return nil, err
 	}
-	if p.query, err = query.New(query.Config{Log: cfg.log, Keys: vkeys, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
+	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: cfg.log, Keys: vkeys, Relaxed: cfg.relaxed, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	p.followers = append(p.followers, indexFollower(p.query))
 	if cfg.alerts != nil {
 		ac := *cfg.alerts
-		ac.Log, ac.Keys, ac.Logger = cfg.log, vkeys, cfg.logger
+		ac.Log, ac.Keys, ac.Logger = log, vkeys, cfg.logger
 		if p.alerts, err = alert.New(ac); err != nil {
 			return nil, err
 		}
 		p.followers = append(p.followers, alertFollower(p.alerts))
+	}
+	if cfg.archive {
+		p.archiver, err = archive.NewArchiver(archive.Config{Archive: a, Keys: vkeys, TrimSealed: cfg.trimSealed, SegmentLeaves: cfg.segmentLeaves, Logger: cfg.logger})
+		if err != nil {
+			return nil, err
+		}
+		p.followers = append(p.followers, archiveFollower(p.archiver))
 	}
 	p.watch()
 	p.parts.run("sealer", p.sealer.Run)
@@ -94,6 +109,9 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	p.parts.run("ingest", p.ingest.Run)
 	if p.alerts != nil {
 		p.parts.run("alerts", p.alerts.Run)
+	}
+	if p.archiver != nil {
+		p.parts.run("archiver", p.archiver.Run)
 	}
 	return p, nil
 }
@@ -157,6 +175,7 @@ func (p *pipeline) routes() map[string]http.Handler {
 	if p.alerts != nil {
 		maps.Copy(list, p.alerts.Routes())
 	}
+	maps.Copy(list, archiveRoutes(p.log.Name, p.archive, []string{p.keys.Signer.VerifierKey()}, p.archiver))
 	return list
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
@@ -109,7 +110,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		m := newMetrics(s.Log)
-		in, err := ingest.New(ingest.Config{Log: l, Keys: []string{key}, Observe: m.observeIngest(), Logger: log})
+		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +139,8 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		q, err := query.New(query.Config{Log: l, Keys: []string{key}, Logger: log})
+		a := archive.New(l)
+		q, err := query.New(query.Config{Log: a.Through(), Keys: []string{key}, Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +149,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		m := newMetrics(s.Log)
 		m.watchQuery(q)
 		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, func() uint64 { return q.Status().Size })
-		return m.instrument(q.Handler()), nil
+		return m.instrument(archiveHandler(q.Handler(), a, []string{key}, nil)), nil
 	})
 }
 
@@ -180,7 +182,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: l, Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
+		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
 		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
 			return nil, err
 		}

@@ -34,6 +34,8 @@ type UpConfig struct {
 	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
 	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
 	Alerts     AlertConfig  // what is told of the log beside the built-in types, and to whom
+	Archive    bool         // write full segments into the ARCHIVE bucket
+	TrimSealed uint64       // with Archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: they are kept whole
 	Logger     *slog.Logger // nil: silent
 }
 
@@ -58,6 +60,9 @@ var ErrWrong = errors.New("wrong setting")
 func (c *UpConfig) check() error {
 	if err := checkNames(c.Host, c.Log); err != nil {
 		return err
+	}
+	if c.TrimSealed > 0 && !c.Archive {
+		return fmt.Errorf("%w: SEALED is trimmed behind an archive alone, and none is written", ErrWrong)
 	}
 	return checkLoopback(c.NATS)
 }
@@ -147,7 +152,8 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	pc := pipelineConfig{
-		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents, openEpoch: n.cfg.OpenEpoch, logger: n.cfg.Logger,
+		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents, openEpoch: n.cfg.OpenEpoch,
+		archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
 	}
 	if !n.cfg.Alerts.Off {
 		pc.alerts = &alerts

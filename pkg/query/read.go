@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -97,7 +98,15 @@ func (r reader) leaves(ctx context.Context, ref batchRef) ([][]byte, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, corrupt(ref.first, "missing", "SEALED sequence %d is not there any more", ref.seq)
 	}
-	return lines, err
+	return lines, lost(err)
+}
+
+// lost makes a mismatch that the store itself has found, in an archive, what others here are.
+func lost(err error) error {
+	if m, ok := errors.AsType[*proof.MismatchError](err); ok {
+		return &CorruptError{m}
+	}
+	return err
 }
 
 // leaf takes one leaf out of a batch. Its hash decides, so that nothing else of the message needs to be looked at.
@@ -146,7 +155,7 @@ func (r reader) payloads(ctx context.Context, ref batchRef, list []Found) error 
 	}
 	lines, err := r.lines(ctx, cacheKey{payloads: true, seq: ref.payloads})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+		return lost(err)
 	}
 	for _, f := range wanted {
 		record, rest := recordOf(lines, f.Entry.Index)
