@@ -68,6 +68,15 @@ var httpClient = &http.Client{CheckRedirect: func(*http.Request, []*http.Request
 
 // open asks the server, and returns the body of a 200. Any other answer is an error with the problem's own words.
 func (a *app) open(path string, query url.Values, accept string) (io.ReadCloser, error) {
+	resp, err := a.answer(path, query, accept)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// answer is open with the answer's header.
+func (a *app) answer(path string, query url.Values, accept string) (*http.Response, error) {
 	if query == nil {
 		query = url.Values{}
 	}
@@ -82,7 +91,7 @@ func (a *app) open(path string, query url.Values, accept string) (io.ReadCloser,
 	return a.do(req)
 }
 
-func (a *app) do(req *http.Request) (io.ReadCloser, error) {
+func (a *app) do(req *http.Request) (*http.Response, error) {
 	client := httpClient
 	if a.client != nil {
 		client = a.client
@@ -92,7 +101,7 @@ func (a *app) do(req *http.Request) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("no answer from %s; is `sealstream up` running? (%w)", a.server, errors.Unwrap(err))
 	}
 	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	return nil, a.problem(resp)

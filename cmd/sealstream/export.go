@@ -4,39 +4,62 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 type exportCmd struct {
 	filterFlags
-	Format string `help:"jsonl: verifies offline; json: one document; cloudevents: a JSON array of CloudEvents." enum:"jsonl,json,cloudevents" default:"jsonl"`
+	Format string `help:"jsonl: verifies offline; json: one document; cloudevents: a JSON array of CloudEvents, or cloudevents-jsonl: one a line; csv: for spreadsheets." enum:"jsonl,json,cloudevents,cloudevents-jsonl,csv" default:"jsonl"`
 	Out    string `help:"File to write to; none: the terminal." short:"o" type:"path" placeholder:"FILE"`
 }
 
 func (*exportCmd) Help() string {
-	return "Examples:\n  sealstream export -o log.jsonl && sealstream verify log.jsonl --key log.pub\n  sealstream export --agent did:web:agent.example.com -o agent.jsonl"
+	return "With --out, a format that has no place for the manifest gets it in a file beside it: FILE.manifest.json.\n\nExamples:\n  sealstream export -o log.jsonl && sealstream verify log.jsonl --key log.pub\n  sealstream export --agent did:web:agent.example.com -o agent.jsonl"
 }
 
 // Run streams the export. One that breaks off leaves no file under the name that was asked for.
 func (c *exportCmd) Run(a *app) error {
 	q := c.values()
 	q.Set("format", c.Format)
-	body, err := a.open("/v1/export", q, "")
+	resp, err := a.answer("/v1/export", q, "")
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer resp.Body.Close()
 	if c.Out == "" {
-		_, err := io.Copy(a.out, body)
+		_, err := io.Copy(a.out, resp.Body)
 		return brokenExport(err)
 	}
-	f, err := os.CreateTemp(dirOf(c.Out), ".sealstream-export-*")
+	bar := a.progress("bytes", 0)
+	n, err := writeWhole(c.Out, &countingReader{resp.Body, 0, bar})
+	bar.done()
+	if err == nil {
+		err = c.sidecar(resp.Header.Get("Sealstream-Manifest"))
+	}
 	if err != nil {
-		return err
+		return brokenExport(err)
+	}
+	fmt.Fprintf(a.err, "wrote %s, %d bytes\n", c.Out, n)
+	return nil
+}
+
+// sidecar writes the manifest that came in the header, if one did.
+func (c *exportCmd) sidecar(manifest string) error {
+	if manifest == "" {
+		return nil
+	}
+	_, err := writeWhole(c.Out+".manifest.json", strings.NewReader(manifest+"\n"))
+	return err
+}
+
+// writeWhole writes a file under its name once all of it is there.
+func writeWhole(name string, r io.Reader) (int64, error) {
+	f, err := os.CreateTemp(dirOf(name), ".sealstream-export-*")
+	if err != nil {
+		return 0, err
 	}
 	defer os.Remove(f.Name())
-	bar := a.progress("bytes", 0)
-	n, err := io.Copy(f, &countingReader{body, 0, bar})
-	bar.done()
+	n, err := io.Copy(f, r)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
@@ -44,13 +67,9 @@ func (c *exportCmd) Run(a *app) error {
 		err = os.Chmod(f.Name(), 0o644)
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), c.Out)
+		err = os.Rename(f.Name(), name)
 	}
-	if err != nil {
-		return brokenExport(err)
-	}
-	fmt.Fprintf(a.err, "wrote %s, %d bytes\n", c.Out, n)
-	return nil
+	return n, err
 }
 
 func brokenExport(err error) error {

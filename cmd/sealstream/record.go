@@ -53,9 +53,9 @@ func (a *app) record(contentType string, body []byte, wait string) ([]receipt, e
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Close()
+	defer answer.Body.Close()
 	var out struct{ Receipts []receipt }
-	if err := json.NewDecoder(answer).Decode(&out); err != nil {
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
 		return nil, fmt.Errorf("answer to the events: %w", err)
 	}
 	return out.Receipts, nil

@@ -86,13 +86,18 @@ func integer(n uint64) any {
 // verbatim is a URL that is written as it was given. Parsing and writing it would change what agents call themselves.
 func verbatim(s string) url.URL { return url.URL{Opaque: s} }
 
-// cloudEventsWriter writes a JSON array of events, one a line.
-type cloudEventsWriter struct{ any bool }
+// cloudEventsWriter writes events, one a line: an array of them, or JSON Lines.
+type cloudEventsWriter struct{ array, any bool }
 
-func (c *cloudEventsWriter) begin(proof.Manifest) ([]byte, error) { return []byte("["), nil }
+func (c *cloudEventsWriter) begin(proof.Manifest) ([]byte, error) {
+	if c.array {
+		return []byte("["), nil
+	}
+	return nil, nil
+}
 
-func (c *cloudEventsWriter) entry(dst []byte, f Found, _ proof.Path) ([]byte, error) {
-	if c.any {
+func (c *cloudEventsWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
+	if c.array && c.any {
 		dst = append(dst, ',')
 	}
 	c.any = true
@@ -100,8 +105,25 @@ func (c *cloudEventsWriter) entry(dst []byte, f Found, _ proof.Path) ([]byte, er
 	if err != nil {
 		return dst, err
 	}
+	if path != nil {
+		steps, err := path.MarshalJSON()
+		if err != nil {
+			return dst, err
+		}
+		if err := ce.Context.SetExtension("sealproof", string(steps)); err != nil {
+			return dst, err
+		}
+	}
 	b, err := ce.MarshalJSON()
-	return append(append(dst, '\n'), b...), err
+	if c.array {
+		return append(append(dst, '\n'), b...), err
+	}
+	return append(append(dst, b...), '\n'), err
 }
 
-func (c *cloudEventsWriter) end() []byte { return []byte("\n]\n") }
+func (c *cloudEventsWriter) end() []byte {
+	if c.array {
+		return []byte("\n]\n")
+	}
+	return nil
+}

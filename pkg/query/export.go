@@ -17,11 +17,14 @@ type Format string
 const (
 	JSONL       Format = "jsonl"       // SPEC 9: a manifest, then a line for each entry; the form that verifiers read
 	JSON        Format = "json"        // {metadata, entries}: the manifest, and entries as the API shows them with raw
-	CloudEvents Format = "cloudevents" // an array of CloudEvents, with sealindex, sealhash and sealprevious
+	CloudEvents Format = "cloudevents" // an array of CloudEvents, with sealindex, sealhash and sealprevious; with filters, sealproof too
+
+	CloudEventLines Format = "cloudevents-jsonl" // the same, one a line and no array
+	CSV             Format = "csv"               // CSVColumns, for spreadsheets
 )
 
 // Formats are the forms that Export knows.
-var Formats = []Format{JSONL, JSON, CloudEvents}
+var Formats = []Format{JSONL, JSON, CloudEvents, CloudEventLines, CSV}
 
 // writer is what a format makes of a manifest and entries. path is nil in a whole export.
 type writer interface {
@@ -37,9 +40,19 @@ func (f Format) writer() (writer, error) {
 	case JSON:
 		return &jsonWriter{}, nil
 	case CloudEvents:
+		return &cloudEventsWriter{array: true}, nil
+	case CloudEventLines:
 		return &cloudEventsWriter{}, nil
+	case CSV:
+		return csvWriter{}, nil
 	}
-	return nil, &RequestError{"format", fmt.Sprintf("%.40q is none of %s, %s and %s", string(f), JSONL, JSON, CloudEvents)}
+	return nil, &RequestError{"format", fmt.Sprintf("%.40q is none of %v", string(f), Formats)}
+}
+
+// ManifestTaker is what a writer that is given to Export may be: it is told the manifest before the first byte. Only JSONL and JSON
+// hold it themselves.
+type ManifestTaker interface {
+	TakeManifest(m proof.Manifest) error
 }
 
 // Export writes all entries that a filter matches, in the order of the log, as they stand at the newest checkpoint: any number,
@@ -67,6 +80,7 @@ func (q *Query) Export(ctx context.Context, w io.Writer, f Filter, format Format
 	e := exporter{
 		reader: reader{Query: q, snapshot: snap, cache: newCache(walk)}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),
 	}
+	e.taker, _ = w.(ManifestTaker)
 	if err := e.write(ctx, all); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -77,12 +91,18 @@ type exporter struct {
 	reader
 	filters map[string][]string
 	out     writer
+	taker   ManifestTaker // nil: nobody
 	w       *bufio.Writer
 	buf     []byte
 }
 
 func (e *exporter) write(ctx context.Context, all search) error {
 	m := e.manifest(all)
+	if e.taker != nil {
+		if err := e.taker.TakeManifest(m); err != nil {
+			return err
+		}
+	}
 	head, err := e.out.begin(m)
 	if err != nil {
 		return err

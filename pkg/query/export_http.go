@@ -1,9 +1,14 @@
 package query
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf16"
+
+	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 // stalledAfter cuts an export that its reader does not take from: it holds one of the few places.
@@ -12,7 +17,11 @@ const stalledAfter = time.Minute
 // contentTypes of the exports, and the ends of their files' names.
 var contentTypes = map[Format][2]string{
 	JSONL: {"application/jsonl", "jsonl"}, JSON: {"application/json", "json"}, CloudEvents: {"application/cloudevents-batch+json", "cloudevents.json"},
+	CloudEventLines: {"application/jsonl", "cloudevents.jsonl"}, CSV: {"text/csv; charset=utf-8; header=present", "csv"},
 }
+
+// ManifestHeader holds the manifest of an export whose format has no place for it: JSON in ASCII, in one line.
+const ManifestHeader = "Sealstream-Manifest"
 
 func (q *Query) getExport(w http.ResponseWriter, r *http.Request, p *params) error {
 	filter := p.filter()
@@ -42,6 +51,9 @@ func (q *Query) getExport(w http.ResponseWriter, r *http.Request, p *params) err
 		q.log.ErrorContext(r.Context(), "export cut short", "path", r.URL.Path, "cause", err)
 		panic(http.ErrAbortHandler)
 	}
+	if err == nil && !out.begun { // an empty one
+		out.begin()
+	}
 	return err
 }
 
@@ -51,12 +63,44 @@ type exportResponse struct {
 	name   string
 	format Format
 	begun  bool
+
+	manifest string // "": not known, or in the body
+}
+
+// TakeManifest implements ManifestTaker.
+func (e *exportResponse) TakeManifest(m proof.Manifest) error {
+	if e.format == JSONL || e.format == JSON {
+		return nil
+	}
+	b, err := json.Marshal(m)
+	e.manifest = ascii(b)
+	return err
+}
+
+// ascii writes JSON without a byte that a header may not have: control characters are escaped already.
+func ascii(b []byte) string {
+	var s strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r < 0x7f:
+			s.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&s, `\u%04x`, r)
+		default:
+			a, b := utf16.EncodeRune(r)
+			fmt.Fprintf(&s, `\u%04x\u%04x`, a, b)
+		}
+	}
+	return s.String()
 }
 
 func (e *exportResponse) begin() {
 	e.begun = true
 	t := contentTypes[e.format]
 	e.w.Header().Set("Content-Type", t[0])
+	if e.manifest != "" {
+		e.w.Header().Set(ManifestHeader, e.manifest)
+	}
 	e.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.%s"`, e.name, t[1]))
 }
 
