@@ -200,7 +200,9 @@ func same(t *testing.T, want, got entry.Event, e entry.Entry) {
 // TestExportIsCut: an export that cannot be finished breaks the connection, so that nobody takes it for a whole one.
 func TestExportIsCut(t *testing.T) {
 	f := newFixture(t)
-	f.publishAll(tau(t, 400), 20)
+	events := tau(t, 400)
+	f.publishAll(events[:300], 20)
+	f.publishAll(events[300:], 20) // in batches of their own, behind what is sent before they are read
 	m, err := f.log.Sealed.Get(t.Context(), f.q.Status().SealedSeq)
 	if err != nil {
 		t.Fatal(err)
