@@ -81,7 +81,7 @@ func (a *Archive) load(ctx context.Context, n uint64, before []Segment) (Segment
 	case err != nil:
 		return Segment{}, damaged(object, index, "%w", err)
 	case s.Log != a.name || s.Segment != n || s.First != index || s.FirstSeq != seq+1:
-		return Segment{}, damaged(object, index, "it is segment %d of log %q, from index %d and sequence %d", s.Segment, s.Log, s.First, s.FirstSeq)
+		return Segment{}, damaged(object, min(index, s.First), "it is segment %d of log %q, from index %d and sequence %d", s.Segment, s.Log, s.First, s.FirstSeq)
 	}
 	return s, nil
 }

@@ -3,7 +3,7 @@
 //	SEALED, PAYLOADS ─Archiver (verified)─▶ ARCHIVE ─Archive.Through─▶ every reader of SEALED and PAYLOADS
 //
 // The Archiver is a follower that writes full segments: the SEALED messages of 65,536 leaves, byte for byte, with the signed checkpoint that
-// covers them, and their data in an object of its own (SPEC 11). It alone may trim SEALED, and only behind segments that it has read back and
+// covers them, and their data in an object of its own (SPEC 12). It alone may trim SEALED, and only behind segments that it has read back and
 // compared. Archive reads them, and Through makes a store.Log of which nobody can tell what was trimmed: followers, queries, proofs, audits
 // and the sealer's start verify what comes from here exactly as what comes from SEALED, and trust it as little.
 //

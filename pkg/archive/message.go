@@ -16,7 +16,7 @@ import (
 // noTime stands where a message's stored time is not kept.
 const noTime = "-"
 
-// AppendMessage writes a message as it stands in a segment (SPEC 11.1): a line that says how long everything is, the headers by name, and the
+// AppendMessage writes a message as it stands in a segment (SPEC 12.1): a line that says how long everything is, the headers by name, and the
 // body. Subjects are not written: a segment has one. A zero Time is "not kept".
 func AppendMessage(dst []byte, m entry.Message) []byte {
 	when, count := noTime, 0

@@ -9,7 +9,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Segment is the object segment.json of a segment (SPEC 11.2). It is written last: a segment that has none is not there.
+// Segment is the object segment.json of a segment (SPEC 12.2). It is written last: a segment that has none is not there.
 type Segment struct {
 	Version    int    `json:"sealstream_segment"` // 1
 	Log        string `json:"log"`

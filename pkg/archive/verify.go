@@ -144,8 +144,8 @@ func (a *Archive) audit(ctx context.Context, segments []Segment, cfg proof.Audit
 			}
 		}
 	})
-	if err == nil && gone > 0 {
-		err = proof.Missing(report.Size, last+1, last+gone)
+	if from := max(last, end.Last) + 1; err == nil && from <= last+gone {
+		err = proof.Missing(report.Size, from, last+gone)
 	}
 	if n := len(segments); err == nil && n > 0 && report.Size < segments[n-1].Size {
 		err = &proof.MismatchError{Index: report.Size, What: "archive", Why: fmt.Sprintf("the archive says it has %d entries", segments[n-1].Size)}

@@ -307,6 +307,99 @@ def batches(case, about):
     return {"size": reader.log.found[0], "root": sv.fold(reader.log.roots).hex()}
 
 
+def frames(raw):
+    """The content of zstd frames (RFC 8878), which are one block that is not compressed each: more than that the vectors have not."""
+    content, starts, at = b"", [], 0
+    while at < len(raw):
+        sv.check(raw[at:at + 5] == b"\x28\xb5\x2f\xfd\xa0" and len(raw) >= at + 12, "no frame at byte %d" % at)
+        size, block = int.from_bytes(raw[at + 5:at + 9], "little"), int.from_bytes(raw[at + 9:at + 12], "little")
+        sv.check(block == size << 3 | 1 and len(raw) >= at + 12 + size, "the frame at byte %d is cut off" % at)
+        starts.append((at, len(content)))
+        content, at = content + raw[at + 12:at + 12 + size], at + 12 + size
+    return content, starts
+
+
+def part(manifest, raw):
+    """SPEC 12.2: an object is what its manifest says; its messages, in order, as (sequence, time, headers, body)."""
+    content, starts = frames(raw)
+    for name, b in (("object", raw), ("content", content)):
+        sv.check(manifest[name] == {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()}, "another %s" % name)
+    messages, places, at = [], {}, 0
+
+    def take(size):
+        nonlocal at
+        at += size
+        sv.check(at < len(content) and content[at:at + 1] == b"\n", "a part ends elsewhere than it says")
+        at += 1
+        return content[at - size - 1:at - 1]
+
+    while at < len(content):
+        place = at
+        seq, time, count, size = take(content.index(b"\n", at) - at).decode().split(" ")
+        headers = []
+        for _ in range(int(count)):
+            name, value = map(int, take(content.index(b"\n", at) - at).decode().split(" "))
+            both = take(name + value)
+            headers.append([both[:name].decode(), both[name:].decode()])
+        sv.check(not messages or int(seq) > messages[-1][0], "sequence %s out of order" % seq)
+        places[place] = int(seq)
+        messages.append((int(seq), time, headers, take(int(size))))
+    found = [[places.get(inside), outside] for outside, inside in starts]
+    sv.check(found == [[seq, at] for seq, _, at in manifest["frames"]], "frames that begin elsewhere")
+    return messages
+
+
+def manifest_of(raw, kind):
+    """segment.json or payloads.json, which has one form."""
+    found = json.loads(raw)
+    sv.check(json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode() + b"\n" == raw, "not in its one form")
+    sv.check(found[kind] == 1, "another version")
+    return found
+
+
+def archive(case):
+    """An archive (SPEC 12): its objects make SEALED and PAYLOADS again, and these make a log."""
+    objects = {entry["name"]: to_bytes(entry["body"]) for entry in case["objects"]}
+    seen, sealed, data, size, erased = 0, [], {}, 0, set()
+    for number in range(case["segments"]):
+        base = "%s/%08d/" % (case["log"], number)
+        manifest, payloads = manifest_of(objects[base + "segment.json"], "sealstream_segment"), manifest_of(objects[base + "payloads.json"], "sealstream_payloads")
+        sv.check((manifest["first"], manifest["first_seq"], manifest["segment"], payloads["segment"]) == (size, seen + 1, number, number), "a segment that does not go on")
+        messages = part(manifest, objects[base + "sealed.zst"])
+        sv.check([message[0] for message in messages] == list(range(seen + 1, manifest["last_seq"] + 1)), "sequences are missing")
+        last = dict(messages[-1][2])
+        sv.check(int(last["Sealstream-Size"]) == manifest["size"] and sv.unbase64(last["Sealstream-Checkpoint"]) == manifest["checkpoint"].encode()
+                 and int(last["Sealstream-Payloads"]) == manifest["payloads"], "its last batch says something else")
+        sealed += messages
+        data.update((message[0], message[3]) for message in part(payloads, objects[base + "payloads-%d.zst" % payloads["revision"]]))
+        erased.update(payloads["erased"])
+        seen, size = manifest["last_seq"], manifest["size"]
+    told = [(message["seq"], message["time"], message["headers"], to_bytes(message["body"])) for message in case["messages"]]
+    sv.check(sealed == told, "other messages than were archived")
+    sv.check(data == {message["seq"]: to_bytes(message["body"]) for message in case["payloads"]}, "other data than was archived")
+    reader = Sealed([case["vkey"]])
+    for (_, _, headers, body), message in zip(sealed, case["messages"]):
+        verdict = reader.read({"headers": headers, "body": body.decode()})[0]
+        sv.check(verdict == ("void" if message["void"] else "good"), "sequence %d: %s" % (message["seq"], verdict))
+        if verdict == "good":
+            records = data.get(int(dict(headers)["Sealstream-Payloads"]), b"").splitlines()
+            records = {sv.parse(record)["index"]: sv.parse(record) for record in records}
+            for leaf in map(sv.parse, body.splitlines()):
+                there = leaf["index"] in records
+                sv.check(there == ("data_hash" in leaf and leaf["index"] not in erased), "the data of index %d" % leaf["index"])
+                if there:
+                    sv.open_data(records[leaf["index"]], leaf)
+    return {"size": reader.log.found[0], "root": sv.fold(reader.log.roots).hex()}
+
+
+def archive_damaged(case, change):
+    """The archive with one object changed: it must be refused."""
+    objects = [entry for entry in case["objects"] if entry["name"] != change["object"]]
+    if "body" in change:
+        objects.append({"name": change["object"], "body": change["body"]})
+    return archive(dict(case, objects=objects))
+
+
 def export(case, directory):
     """The verdict on an export, and the index that is named."""
     keys = [sv.read_key(vkey) for vkey in case["vkeys"] or []]
@@ -375,6 +468,10 @@ def cases(directory):
     for case in about_batches["cases"]:
         told = {name: case[name] for name in ("size", "root") if name in case and case["messages"][-1]["verdict"] == "good"}
         yield "batches.json: " + case["name"], True, lambda: batches(case, about_batches), told
+    archived = load("archive.json")
+    yield "archive.json: all", True, lambda: archive(archived), {"size": archived["size"], "root": archived["root"]}
+    for change in archived["damaged"]:
+        yield "archive.json: " + change["name"], False, lambda: archive_damaged(archived, change), {}
     for case in load("exports.json")["cases"]:
         yield "exports.json: " + case["name"], True, lambda: export(case, directory), {}
 
