@@ -32,7 +32,7 @@ type pipeline struct {
 
 	archive   *archive.Archive
 	archiver  *archive.Archiver // nil: none was asked for
-	followers []follower // all that follow the log, the index among them
+	followers []follower        // all that follow the log, the index among them
 }
 
 // pipelineConfig says how a pipeline differs from the default.

@@ -22,7 +22,7 @@ func (t *tail) loadConfig(ctx context.Context) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return errTrusted
 	} else if err != nil {
-		return fmt.Errorf("config at index %d: %w", index, err)
+		return fmt.Errorf("config at index %d: %w", index, unreadable(err))
 	}
 	e, err := entry.ParseEntry(at.Batch.Leaves[index-at.Batch.First])
 	c, ok := e.Detail.(*entry.Config)

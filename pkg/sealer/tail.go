@@ -130,13 +130,21 @@ func (t *tail) walk(ctx context.Context) error {
 	return t.loadConfig(ctx)
 }
 
+// unreadable tells what is wrong with the log for good, such as an object of its archive, from trouble that passes.
+func unreadable(err error) error {
+	if _, bad := errors.AsType[*proof.MismatchError](err); bad {
+		return fmt.Errorf("%w: %w", ErrLogBad, err)
+	}
+	return fmt.Errorf("sealed stream: %w", err)
+}
+
 func (t *tail) read(ctx context.Context, end uint64) error {
 	ctx, came, done := impatient(ctx)
 	defer done()
 	parser := proof.NewParser(t.keys...)
 	for p, err := range store.Ahead(ctx, t.log.Sealed, t.last+1, end, func(m entry.Message) walked { return newWalked(parser.Parse(m)) }) {
 		if err != nil {
-			return fmt.Errorf("sealed stream: %w", err)
+			return unreadable(err)
 		}
 		came()
 		if err := t.message(p); err != nil {
@@ -188,7 +196,7 @@ func (t *tail) beginBehind(ctx context.Context, index uint64) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return errTrusted
 	} else if err != nil {
-		return fmt.Errorf("index %d: %w", index, err)
+		return fmt.Errorf("index %d: %w", index, unreadable(err))
 	}
 	chain, err := proof.ResumeChain(at.Batch, at.Batch.Leaves[len(at.Batch.Leaves)-1], t.keys...)
 	if err != nil {
