@@ -105,7 +105,7 @@ func (a *Archive) Handler(keys []string, archiver *Archiver) http.Handler {
 				l.Archiver.Error = &text
 			}
 		}
-		a.answer(w, r, l, err)
+		answer(w, statusOf(err), l, err)
 	})
 	mux.HandleFunc("GET /v1/archive/verify", func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -115,19 +115,20 @@ func (a *Archive) Handler(keys []string, archiver *Archiver) http.Handler {
 			return
 		}
 		v, err := VerdictOf(Verify(r.Context(), a.log, proof.AuditConfig{Keys: keys}))
-		a.answer(w, r, v, err)
+		answer(w, statusOf(err), v, err)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if log := r.URL.Query().Get("log"); log != "" && log != a.name {
+			answer(w, http.StatusNotFound, nil, errors.New("this service has another log"))
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// answer writes JSON, or a problem (RFC 9457).
-func (a *Archive) answer(w http.ResponseWriter, r *http.Request, v any, err error) {
-	status, kind := http.StatusOK, "application/json"
-	if log := r.URL.Query().Get("log"); log != "" && log != a.name {
-		status, err = http.StatusNotFound, errors.New("this service has another log")
-	} else if err != nil {
-		status = http.StatusInternalServerError
-	}
+// answer writes JSON, or a problem (RFC 9457) where there is an error.
+func answer(w http.ResponseWriter, status int, v any, err error) {
+	kind := "application/json"
 	if err != nil {
 		kind, v = "application/problem+json", map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": err.Error()}
 	}
@@ -136,4 +137,12 @@ func (a *Archive) answer(w http.ResponseWriter, r *http.Request, v any, err erro
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v)
+}
+
+// statusOf: what goes wrong here is trouble of the store, or damage.
+func statusOf(err error) int {
+	if err != nil {
+		return http.StatusInternalServerError
+	}
+	return http.StatusOK
 }
