@@ -91,7 +91,8 @@ func VerdictOf(r Report, err error) (Verdict, error) {
 	return v, nil
 }
 
-// Handler serves GET /v1/archive and GET /v1/archive/verify. archiver is nil where none runs. One check runs at a time: it reads everything.
+// Handler serves GET /v1/archive and GET /v1/archive/verify. archiver is nil where none runs. One check runs at a time: it
+// reads everything. Parameters are the caller's to look at.
 func (a *Archive) Handler(keys []string, archiver *Archiver) http.Handler {
 	busy := make(chan struct{}, 1)
 	mux := http.NewServeMux()
@@ -117,13 +118,7 @@ func (a *Archive) Handler(keys []string, archiver *Archiver) http.Handler {
 		v, err := VerdictOf(Verify(r.Context(), a.log, proof.AuditConfig{Keys: keys}))
 		answer(w, statusOf(err), v, err)
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if log := r.URL.Query().Get("log"); log != "" && log != a.name {
-			answer(w, http.StatusNotFound, nil, errors.New("this service has another log"))
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
 
 // answer writes JSON, or a problem (RFC 9457) where there is an error.

@@ -45,14 +45,10 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 	})
 }
 
-// archiveHandler adds the archive's paths to an API.
-func archiveHandler(api http.Handler, a *archive.Archive, keys []string, x *archive.Archiver) http.Handler {
-	mux := http.NewServeMux()
-	h := a.Handler(keys, x)
-	mux.Handle("/v1/archive", h)
-	mux.Handle("/v1/archive/verify", h)
-	mux.Handle("/", api)
-	return mux
+// archiveRoutes are the paths of an archive; x is nil where no archiver runs.
+func archiveRoutes(log string, a *archive.Archive, keys []string, x *archive.Archiver) map[string]http.Handler {
+	h := strict(log, a.Handler(keys, x))
+	return map[string]http.Handler{"GET /v1/archive": h, "GET /v1/archive/verify": h}
 }
 
 // openArchive opens the archive of the log in a data directory that no process has, on a copy. done removes that.

@@ -149,7 +149,12 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		m := newMetrics(s.Log)
 		m.watchQuery(q)
 		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, func() uint64 { return q.Status().Size })
-		return m.instrument(archiveHandler(q.Handler(), a, []string{key}, nil)), nil
+		mux := http.NewServeMux()
+		mux.Handle("/", q.Handler())
+		for pattern, h := range archiveRoutes(s.Log, a, []string{key}, nil) {
+			mux.Handle(pattern, h)
+		}
+		return m.instrument(mux), nil
 	})
 }
 
