@@ -19,6 +19,7 @@ type ArchiverService struct {
 	ServiceFlags
 	Key        string `help:"File with the log's public key." default:"log.pub" type:"path" placeholder:"FILE"`
 	TrimSealed uint64 `help:"Trim SEALED and PAYLOADS behind the archive, but for this many newest entries; 0: keep them whole." env:"SEALSTREAM_TRIM_SEALED" placeholder:"N"`
+	Metrics    string `help:"Where /metrics, /healthz, /readyz and /v1/archive are; empty: nowhere." default:"127.0.0.1:9465" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
 }
 
 // Serve implements Service.
@@ -30,19 +31,52 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 	if err := s.checkLog(key); err != nil {
 		return err
 	}
-	log := s.logger()
-	return s.serve(ctx, "archiver", "", func(nc *nats.Conn, g *group) (http.Handler, error) {
+	if s.Metrics != "" {
+		if err := checkLoopback(s.Metrics); err != nil {
+			return err
+		}
+	}
+	log, m := s.logger(), newMetrics(s.Log)
+	return s.serve(ctx, "archiver", s.Metrics, func(nc *nats.Conn, g *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
 		}
-		x, err := archive.NewArchiver(archive.Config{Archive: archive.New(l), Keys: []string{key}, TrimSealed: s.TrimSealed, Logger: log})
+		a := archive.New(l)
+		x, err := archive.NewArchiver(archive.Config{Archive: a, Keys: []string{key}, TrimSealed: s.TrimSealed, Logger: log})
 		if err != nil {
 			return nil, err
 		}
 		g.run("archiver", x.Run)
-		return nil, nil
+		if s.Metrics == "" {
+			return nil, nil
+		}
+		m.watchFollowers(func() []follower { return []follower{archiveFollower(x)} }, func() uint64 { return x.Status().Size })
+		return m.instrument(archiverHandler(s.Log, x, archiveRoutes(s.Log, a, []string{key}, x))), nil
 	})
+}
+
+// archiverHandler says how an archiver that stands alone fares: it is ready while it has no trouble.
+func archiverHandler(log string, x *archive.Archiver, routes map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range routes {
+		mux.Handle(pattern, h)
+	}
+	mux.Handle("GET /healthz", strict(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+	})))
+	mux.Handle("GET /readyz", strict(log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := x.Status()
+		if status.Err != nil {
+			problem(w, http.StatusServiceUnavailable, status.Err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "application/json", map[string]any{"status": "ready", "tree_size": status.Size, "segments": status.Segments})
+	})))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusNotFound, "this is the archiver: GET /metrics, GET /healthz, GET /readyz, GET /v1/archive, GET /v1/archive/verify")
+	})
+	return mux
 }
 
 // archiveRoutes are the paths of an archive; x is nil where no archiver runs.

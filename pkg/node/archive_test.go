@@ -197,13 +197,19 @@ func TestArchiverService(t *testing.T) {
 	}
 	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
 	q := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
-	serveForTest(t, &ArchiverService{ServiceFlags: flags, Key: filepath.Join(dir, filePublic), TrimSealed: 10})
+	x := &ArchiverService{ServiceFlags: flags, Key: filepath.Join(dir, filePublic), TrimSealed: 10, Metrics: freeAddr(t)}
+	serveForTest(t, x)
 	serveForTest(t, q)
 	serveForTest(t, &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true})
 	waitReady(t, q.HTTP)
-	status, body := fetch(q.HTTP, "/v1/archive/verify", nil)
-	if status != http.StatusOK || !strings.Contains(string(body), `"valid":true`) {
-		t.Errorf("%d %s", status, body)
+	waitReady(t, x.Metrics)
+	for _, c := range []struct{ addr, path, holds string }{
+		{q.HTTP, "/v1/archive/verify", `"valid":true`}, {x.Metrics, "/v1/archive/verify", `"valid":true`}, {x.Metrics, "/v1/archive", `"archiver":{"error":null}`},
+		{x.Metrics, "/healthz", `"ok"`}, {x.Metrics, "/readyz", `"segments":0`}, {x.Metrics, "/metrics", `follower="archive"`},
+	} {
+		if status, body := fetch(c.addr, c.path, nil); status != http.StatusOK || !strings.Contains(string(body), c.holds) {
+			t.Errorf("%s: %d %s", c.path, status, body)
+		}
 	}
 	if err := (&ArchiverService{ServiceFlags: ServiceFlags{Log: "other", Replicas: 1}, Key: filepath.Join(dir, filePublic)}).Serve(t.Context()); !errors.Is(err, ErrKeys) {
 		t.Errorf("with another log's key: %v", err)
