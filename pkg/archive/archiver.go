@@ -176,68 +176,87 @@ type kept struct {
 
 // walk follows SEALED and writes a segment whenever one is full. It begins behind the archive, or, with whole, at the log's first message, to
 // prove the archived part too.
-func (x *Archiver) walk(ctx context.Context, segments []Segment, whole bool) error {
-	chain, last, end := proof.NewChain(x.cfg.Keys...), uint64(0), Segment{}
+func (x *Archiver) walk(ctx context.Context, segments []Segment, whole bool) (err error) {
+	w := walking{Archiver: x, chain: proof.NewChain(x.cfg.Keys...), whole: whole || len(segments) == 0}
 	if n := len(segments); n > 0 {
-		end = segments[n-1]
-		if !whole {
-			var err error
-			if chain, err = x.resume(ctx, end); err != nil {
-				return err
-			}
-			last = end.LastSeq
-		}
-	} else {
-		whole = true
+		w.end = segments[n-1]
 	}
-	b, err := x.newBuilder(end, len(segments))
-	if err != nil {
+	if !w.whole {
+		if w.chain, err = x.resume(ctx, w.end); err != nil {
+			return err
+		}
+		w.last = w.end.LastSeq
+	}
+	if w.b, err = x.newBuilder(w.end, len(segments)); err != nil {
 		return err
 	}
-	defer func() { b.close() }()
-	for k, err := range store.Ahead(ctx, x.through.Sealed, last+1, 0, func(m entry.Message) kept { return kept{proof.Parse(m), m} }) {
+	defer func() { w.b.close() }()
+	for k, err := range store.Ahead(ctx, x.through.Sealed, w.last+1, 0, func(m entry.Message) kept { return kept{proof.Parse(m), m} }) {
+		if err == nil && k.Seq != w.last+1 {
+			err = proof.Missing(w.chain.Size(), w.last+1, k.Seq-1)
+		}
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
-		if k.Seq != last+1 {
-			return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), last+1, k.Seq-1))
-		}
-		last = k.Seq
-		entries, err := chain.Take(k.Parsed)
-		void := errors.Is(err, proof.ErrVoid)
-		switch {
-		case void && !whole:
-			return errAgain
-		case err != nil && !void:
-			return fmt.Errorf("SEALED sequence %d: %w", k.Seq, err)
-		case k.Seq <= end.LastSeq:
-			if k.Seq == end.LastSeq && (void || chain.Size() != end.Size) {
-				return damaged(objectName(x.a.name, end.Segment, manifestName), end.First, "the log has %d entries at sequence %d, not %d", chain.Size(), k.Seq, end.Size)
-			}
-			continue
-		case void:
-			x.void(k.Seq)
-		}
-		if err := x.erasures(ctx, entries, b); err != nil {
+		if err := w.take(ctx, k); err != nil {
 			return err
 		}
-		if err := b.add(k, entries, chain.Size()); err != nil {
-			return err
-		}
-		if void || chain.Size() < b.full {
-			continue
-		}
-		if end, err = x.finish(ctx, b, chain.Batch(), k.Seq); err != nil {
-			return err
-		}
-		next, err := x.newBuilder(end, int(end.Segment)+1)
-		if err != nil {
-			return err
-		}
-		b.close()
-		b = next
 	}
 	return errors.New("sealed stream: it has ended")
+}
+
+// walking is one walk.
+type walking struct {
+	*Archiver
+	chain *proof.Chain
+	whole bool
+	last  uint64   // SEALED sequence taken last
+	end   Segment  // the newest that is archived; zero: none is
+	b     *builder // the next
+}
+
+// take takes the next message into chain and segment.
+func (w *walking) take(ctx context.Context, k kept) error {
+	w.last = k.Seq
+	entries, err := w.chain.Take(k.Parsed)
+	void := errors.Is(err, proof.ErrVoid)
+	switch {
+	case void && !w.whole:
+		return errAgain
+	case err != nil && !void:
+		return fmt.Errorf("SEALED sequence %d: %w", k.Seq, err)
+	case k.Seq == w.end.LastSeq && (void || w.chain.Size() != w.end.Size):
+		object := objectName(w.a.name, w.end.Segment, manifestName)
+		return damaged(object, w.end.First, "the log has %d entries at sequence %d, not %d", w.chain.Size(), k.Seq, w.end.Size)
+	case k.Seq <= w.end.LastSeq:
+		return nil // archived
+	case void:
+		w.void(k.Seq)
+	}
+	if err := w.erasures(ctx, entries, w.b); err != nil {
+		return err
+	}
+	if err := w.b.add(k, entries, w.chain.Size()); err != nil {
+		return err
+	}
+	if void || w.chain.Size() < w.b.full {
+		return nil
+	}
+	return w.full(ctx)
+}
+
+// full writes the segment, and begins the next.
+func (w *walking) full(ctx context.Context) (err error) {
+	if w.end, err = w.finish(ctx, w.b, w.chain.Batch(), w.last); err != nil {
+		return err
+	}
+	next, err := w.newBuilder(w.end, int(w.end.Segment)+1)
+	if err != nil {
+		return err
+	}
+	w.b.close()
+	w.b = next
+	return nil
 }
 
 // void remembers a void message; it is archived as it is.

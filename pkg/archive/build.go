@@ -89,7 +89,7 @@ func (x *Archiver) finish(ctx context.Context, b *builder, last proof.Batch, seq
 		if err := x.put(ctx, s, sealedName, b.sealed); err != nil {
 			return s, err
 		}
-		if err := x.putPayloads(ctx, s, b.payloads, b.erased, 0); err != nil {
+		if err := x.putPayloads(ctx, s, b.payloads, b.erased); err != nil {
 			return s, err
 		}
 		if err := x.a.objects.Put(ctx, objectName(x.a.name, s.Segment, manifestName), bytes.NewReader(s.Format())); err != nil {
@@ -144,13 +144,13 @@ func (x *Archiver) put(ctx context.Context, s Segment, name string, f *framer) e
 }
 
 // putPayloads writes the data of a segment, but for records of erased indexes, and then what names it.
-func (x *Archiver) putPayloads(ctx context.Context, s Segment, list []named, erased map[uint64]bool, revision uint64) error {
+func (x *Archiver) putPayloads(ctx context.Context, s Segment, list []named, erased map[uint64]bool) error {
 	f, err := newFramer(x.encoder)
 	if err != nil {
 		return err
 	}
 	defer f.close()
-	p := Payloads{Version: 1, Log: x.a.name, Segment: s.Segment, Revision: revision, Erased: []uint64{}}
+	p := Payloads{Version: 1, Log: x.a.name, Segment: s.Segment, Erased: []uint64{}}
 	for _, n := range list {
 		body, err := store.PayloadMessage(ctx, x.through, n.seq)
 		if errors.Is(err, store.ErrNotFound) {
@@ -165,13 +165,7 @@ func (x *Archiver) putPayloads(ctx context.Context, s Segment, list []named, era
 		}
 	}
 	slices.Sort(p.Erased)
-	if p.Part, err = f.end(); err != nil {
-		return err
-	}
-	if err := x.put(ctx, s, dataName(revision), f); err != nil {
-		return err
-	}
-	return x.a.objects.Put(ctx, objectName(x.a.name, s.Segment, payloadsName), bytes.NewReader(p.Format()))
+	return x.putData(ctx, s, p, f)
 }
 
 // without leaves out the records of some indexes, and says which there were.
@@ -209,6 +203,8 @@ func (x *Archiver) erase(ctx context.Context, indexes map[uint64]bool) error {
 	return nil
 }
 
+// eraseIn erases in one segment: the data without the records first, then what names it, and the object that held them last. Erased before,
+// what a crash may have left of that is removed.
 func (x *Archiver) eraseIn(ctx context.Context, s Segment, indexes map[uint64]bool) error {
 	old, err := x.a.loadPayloads(ctx, s)
 	if err != nil {
@@ -219,42 +215,58 @@ func (x *Archiver) eraseIn(ctx context.Context, s Segment, indexes map[uint64]bo
 		return err
 	}
 	defer f.close()
-	next := Payloads{Version: 1, Log: x.a.name, Segment: s.Segment, Revision: old.Revision + 1, Erased: old.Erased}
-	object := objectName(x.a.name, s.Segment, dataName(old.Revision))
-	data, err := x.a.fetch(ctx, object, s.First, old.Object)
+	left, err := x.copyWithout(ctx, s, old, indexes, f)
 	if err != nil {
 		return err
 	}
+	before := old.Revision
+	switch {
+	case len(left) > 0:
+		next := Payloads{Version: 1, Log: x.a.name, Segment: s.Segment, Revision: old.Revision + 1, Erased: append(old.Erased, left...)}
+		slices.Sort(next.Erased)
+		if err := x.putData(ctx, s, next, f); err != nil {
+			return err
+		}
+	case old.Revision == 0:
+		return nil // there was no data
+	default:
+		before--
+	}
+	x.a.forget(s.Segment)
+	return x.a.objects.Delete(ctx, objectName(x.a.name, s.Segment, dataName(before)))
+}
+
+// copyWithout copies the data of a segment, but for the records of some indexes, and says which there were.
+func (x *Archiver) copyWithout(ctx context.Context, s Segment, p Payloads, indexes map[uint64]bool, to *framer) (left []uint64, err error) {
+	object := objectName(x.a.name, s.Segment, dataName(p.Revision))
+	data, err := x.a.fetch(ctx, object, s.First, p.Object)
+	if err != nil {
+		return nil, err
+	}
 	defer data.Close()
-	for i := range old.Frames {
-		list, _, err := old.readFrame(x.a.decoder, data, i)
+	for i, frame := range p.Frames {
+		list, _, err := p.readFrame(x.a.decoder, data, i)
 		if err != nil {
-			return damaged(object, old.Frames[i].Index, "%w", err)
+			return nil, damaged(object, frame.Index, "%w", err)
 		}
 		for _, m := range list {
-			body, left := without(m.Data, indexes)
-			next.Erased = append(next.Erased, left...)
-			if err := f.add(entry.Message{Seq: m.Seq, Data: body}, old.Frames[i].Index); err != nil {
-				return err
+			body, erased := without(m.Data, indexes)
+			left = append(left, erased...)
+			if err := to.add(entry.Message{Seq: m.Seq, Data: body}, frame.Index); err != nil {
+				return nil, err
 			}
 		}
 	}
-	if len(next.Erased) > len(old.Erased) {
-		slices.Sort(next.Erased)
-		if next.Part, err = f.end(); err != nil {
-			return err
-		}
-		if err := x.put(ctx, s, dataName(next.Revision), f); err != nil {
-			return err
-		}
-		if err := x.a.objects.Put(ctx, objectName(x.a.name, s.Segment, payloadsName), bytes.NewReader(next.Format())); err != nil {
-			return err
-		}
-	} else if old.Revision == 0 {
-		return nil
-	} else {
-		next = old // done before; a crash may have left the object that held them
+	return left, nil
+}
+
+// putData ends a segment's data and writes it, and then what names it.
+func (x *Archiver) putData(ctx context.Context, s Segment, p Payloads, f *framer) (err error) {
+	if p.Part, err = f.end(); err != nil {
+		return err
 	}
-	x.a.forget(s.Segment)
-	return x.a.objects.Delete(ctx, objectName(x.a.name, s.Segment, dataName(next.Revision-1)))
+	if err := x.put(ctx, s, dataName(p.Revision), f); err != nil {
+		return err
+	}
+	return x.a.objects.Put(ctx, objectName(x.a.name, s.Segment, payloadsName), bytes.NewReader(p.Format()))
 }
