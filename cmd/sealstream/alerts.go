@@ -199,14 +199,14 @@ func (c *alertsCmd) redeliver(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer body.Body.Close()
 	var r struct {
 		Delivered int    `json:"delivered"`
 		Failed    int    `json:"failed"`
 		Left      int    `json:"left"`
 		Why       string `json:"why,omitempty"`
 	}
-	if err := json.NewDecoder(body).Decode(&r); err != nil {
+	if err := json.NewDecoder(body.Body).Decode(&r); err != nil {
 		return fmt.Errorf("answer to /v1/alerts/redeliver: %w", err)
 	}
 	if a.json {

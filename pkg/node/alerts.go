@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/pkg/alert"
+	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/streams"
 )
 
@@ -131,7 +132,7 @@ func (s *AlertService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		cfg.Log, cfg.Keys, cfg.Logger = l, []string{key}, logger
+		cfg.Log, cfg.Keys, cfg.Logger = archive.Through(l), []string{key}, logger
 		a, err := alert.New(cfg)
 		if err != nil {
 			return nil, err
