@@ -237,7 +237,7 @@ func unit(s []byte) int {
 		if 'A' <= c && c <= 'F' {
 			c += 'a' - 'A'
 		}
-		d := hexDigit(c)
+		d := hexDigits[c]
 		if d > 15 {
 			return -1
 		}

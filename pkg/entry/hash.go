@@ -95,27 +95,30 @@ func AgentToken(source string) string {
 // ParseHash reads 64 lower-case hexadecimal digits, and nothing else.
 func ParseHash(s string) (Hash, error) {
 	var h Hash
-	bad := len(s) != 2*len(h)
-	for i := 0; i < len(h) && !bad; i++ {
-		high, low := hexDigit(s[2*i]), hexDigit(s[2*i+1])
-		h[i], bad = high<<4|low, high|low > 15
+	if len(s) == 2*len(h) {
+		bad := byte(0)
+		for i := range h {
+			high, low := hexDigits[s[2*i]], hexDigits[s[2*i+1]]
+			h[i] = high<<4 | low
+			bad |= high | low
+		}
+		if bad <= 15 {
+			return h, nil
+		}
 	}
-	if bad {
-		return Hash{}, fmt.Errorf("hash %.80q: not 64 lower-case hexadecimal digits", s)
-	}
-	return h, nil
+	return Hash{}, fmt.Errorf("hash %.80q: not 64 lower-case hexadecimal digits", s)
 }
 
-// hexDigit is the value of a lower-case hexadecimal digit, or 255.
-func hexDigit(c byte) byte {
-	switch {
-	case isDigit(c):
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
+// hexDigits is the value of each lower-case hexadecimal digit, and 255 of all else.
+var hexDigits = func() (values [256]byte) {
+	for c := range values {
+		values[c] = 255
 	}
-	return 255
-}
+	for i, c := range []byte("0123456789abcdef") {
+		values[c] = byte(i)
+	}
+	return values
+}()
 
 // FormatHash is the inverse of ParseHash.
 func FormatHash(h Hash) string { return hex.EncodeToString(h[:]) }

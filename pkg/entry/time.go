@@ -118,6 +118,9 @@ func FormatReceived(t time.Time) string { return t.UTC().Format(receivedLayout) 
 
 // ParseTime reads a time of a leaf; digits beyond nanoseconds are cut, for comparing only.
 func ParseTime(canonical string) (time.Time, error) {
+	if isCanonical(canonical) {
+		return timeOf(canonical), nil
+	}
 	if c, err := CanonicalTime(canonical); err != nil || c != canonical {
 		return time.Time{}, errTime
 	}
@@ -126,4 +129,23 @@ func ParseTime(canonical string) (time.Time, error) {
 		s = s[:len(secondsLayout)+10]
 	}
 	return time.Parse(secondsLayout, s)
+}
+
+// timeOf is ParseTime of what isCanonical knows.
+func timeOf(s string) time.Time {
+	century, _ := two(s, 0)
+	year, _ := two(s, 2)
+	month, _ := two(s, 5)
+	day, _ := two(s, 8)
+	hour, _ := two(s, 11)
+	minute, _ := two(s, 14)
+	second, _ := two(s, 17)
+	nanos := 0
+	for i := range 9 {
+		nanos *= 10
+		if at := len(secondsLayout) + 1 + i; at < len(s)-1 {
+			nanos += int(s[at] - '0')
+		}
+	}
+	return time.Date(100*century+year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
 }
