@@ -17,6 +17,10 @@ type Follower struct {
 	From uint64   // first index wanted
 	Stop bool     // end at the present end of SEALED instead of waiting for more
 
+	// Prepare makes of a batch what the caller needs beside it, in the goroutines that parse, many batches at a time; Sealed.Prepared is what it
+	// returned. The batch is not verified yet and may be void; of one with a leaf that is none there are fewer entries. nil: nothing.
+	Prepare func(b proof.Batch, entries []entry.Entry) any
+
 	// Void is told of each message that is skipped because it does not continue the log; nil: nobody is.
 	Void func(seq uint64, why error)
 }
@@ -26,6 +30,8 @@ type Sealed struct {
 	Seq     uint64
 	Batch   proof.Batch
 	Entries []entry.Entry
+
+	Prepared any // by Follower.Prepare
 }
 
 // Follow yields the entries of a log from an index on, each verified, and waits at the end until ctx is done. It ends after the
@@ -98,7 +104,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 	} else if last >= end {
 		return f.lost(chain, end, gone)
 	}
-	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, proof.NewParser(f.Keys...).Parse) {
+	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, f.parser()) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
@@ -106,7 +112,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 			return fmt.Errorf("sealed stream: %w", proof.Missing(chain.Size(), last+1, p.Seq-1))
 		}
 		last = p.Seq
-		entries, err := chain.Take(p)
+		entries, err := chain.Take(p.Parsed)
 		switch {
 		case errors.Is(err, proof.ErrVoid) && !whole:
 			return again
@@ -116,11 +122,28 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 			}
 		case err != nil:
 			return fmt.Errorf("SEALED sequence %d: %w", p.Seq, err)
-		case !yield(Sealed{p.Seq, chain.Batch(), entries}):
+		case !yield(Sealed{p.Seq, chain.Batch(), entries, p.ready}):
 			return errStopped
 		}
 	}
 	return f.lost(chain, end, gone)
+}
+
+// prepared is a message of which all is done that needs no other.
+type prepared struct {
+	proof.Parsed
+	ready any
+}
+
+func (f Follower) parser() func(entry.Message) prepared {
+	parse := proof.NewParser(f.Keys...).Parse
+	return func(m entry.Message) prepared {
+		p := prepared{Parsed: parse(m)}
+		if f.Prepare != nil && len(p.Entries) > 0 {
+			p.ready = f.Prepare(p.Batch, p.Entries)
+		}
+		return p
+	}
 }
 
 // before finds the batch before the one that holds From, or, if that is not sealed yet, the one that ends with From−1.
