@@ -23,7 +23,8 @@ var mayImport = map[string][]string{
 	"pkg/sealer":            {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/ingest":            {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/archive":           {"pkg/store", "pkg/proof", "pkg/entry"},
-	"pkg/query":             {"pkg/store", "pkg/proof", "pkg/entry"},
+	"pkg/query/segment":     {},
+	"pkg/query":             {"pkg/query/segment", "pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/alert":             {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
 	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/client", "pkg/store", "pkg/store/natsstore",
@@ -52,6 +53,8 @@ var only = map[string][]string{
 	"pgregory.net/rapid":                  {},
 	"golang.org/x/mod":                    {"pkg/proof"},
 	"go.yaml.in/yaml":                     {"pkg/alert"},
+	"github.com/RoaringBitmap/roaring":    {"pkg/query/segment"},
+	"github.com/minio/highwayhash":        {"pkg/query/segment"},
 }
 
 // ground packages do no I/O and start nothing: none of these may be imported there.

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// cache keeps the lines of the messages read last, up to a number of bytes. What it gives is checked again at every use, like what
+// cache keeps the bodies of the messages read last, up to a number of bytes. What it gives is checked again at every use, like what
 // the store gives.
 type cache struct {
 	mu    sync.Mutex
@@ -23,7 +23,7 @@ type cacheKey struct {
 
 type cached struct {
 	key   cacheKey
-	lines [][]byte
+	body  []byte
 	bytes int
 }
 
@@ -31,7 +31,7 @@ func newCache(most int) *cache {
 	return &cache{most: most, order: list.New(), byKey: map[cacheKey]*list.Element{}}
 }
 
-func (c *cache) get(key cacheKey) ([][]byte, bool) {
+func (c *cache) get(key cacheKey) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, there := c.byKey[key]
@@ -39,15 +39,15 @@ func (c *cache) get(key cacheKey) ([][]byte, bool) {
 		return nil, false
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*cached).lines, true
+	return e.Value.(*cached).body, true
 }
 
-func (c *cache) put(key cacheKey, lines [][]byte, size int) {
+func (c *cache) put(key cacheKey, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(key)
 	const overhead = 256 // of the list, the map and the message itself
-	v := &cached{key, lines, size + 24*len(lines) + overhead}
+	v := &cached{key, body, len(body) + overhead}
 	c.byKey[key] = c.order.PushFront(v)
 	c.bytes += v.bytes
 	for c.bytes > c.most {

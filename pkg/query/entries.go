@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/query/segment"
 )
 
 // The number of entries in a page.
@@ -73,7 +74,9 @@ func (q *Query) plan(f Filter, p Page) (plan, error) {
 		return plan{}, err
 	}
 	indexes, next, err := pageOf(all, snap, f, p)
-	return plan{q.reader(snap), indexes, next}, err
+	r := q.reader(snap)
+	r.by = &f
+	return plan{r, indexes, next}, err
 }
 
 // pageOf is the indexes of a page, ascending, and the cursor of the next one.
@@ -156,24 +159,15 @@ func (q *Query) EntryByID(ctx context.Context, id, agent string) (Found, error) 
 const maxCandidates = 256
 
 func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, data bool) (Found, error) {
-	q.mu.RLock()
-	may := q.index.withID(id)
-	if agent != "" {
-		may = slices.DeleteFunc(may, func(x uint64) bool { return !q.index.has(agentField, agent, x) })
-	}
-	q.mu.RUnlock()
-	may = may[:min(len(may), maxCandidates)]
+	may := snap.candidates(q, id, agent)
 	r := q.reader(snap)
 	var candidates []Candidate
 	for _, x := range may {
-		if x >= snap.size {
-			break
-		}
 		e, err := r.entryAt(ctx, x)
 		if err != nil {
 			return Found{}, q.remember(err)
 		}
-		if e.EntryID == id {
+		if e.EntryID == id && (agent == "" || e.AgentDID == agent) {
 			candidates = append(candidates, Candidate{x, e.AgentDID})
 		}
 	}
@@ -184,6 +178,27 @@ func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, 
 		return q.entry(ctx, snap, candidates[0].Index, data)
 	}
 	return Found{}, &AmbiguousError{id, candidates}
+}
+
+// candidates are the entries that may have an id and, if one is given, an agent; the first ones.
+func (s snapshot) candidates(q *Query, id, agent string) (list []uint64) {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	by := compile(Filter{Agent: []string{agent}})
+	of, has := -1, (*segment.Bits)(nil)
+	s.indexed.withID(id, func(x uint64) bool {
+		if x >= s.size {
+			return false
+		}
+		if n := int(x / s.indexed.rows); agent != "" && of != n {
+			of, has = n, s.indexed.match(n, by, 0)
+		}
+		if agent == "" || has != nil && has.Has(int(x%s.indexed.rows)) {
+			list = append(list, x)
+		}
+		return len(list) < maxCandidates
+	})
+	return list
 }
 
 // MarshalJSON writes the entry as the API shows it (AppendJSON).

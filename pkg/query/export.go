@@ -78,7 +78,7 @@ func (q *Query) Export(ctx context.Context, w io.Writer, f Filter, format Format
 	}
 	const walk = 4 << 20 // two batches with their payloads, and more
 	e := exporter{
-		reader: reader{Query: q, snapshot: snap, cache: newCache(walk)}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),
+		reader: reader{Query: q, snapshot: snap, cache: newCache(walk), by: &f}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),
 	}
 	e.taker, _ = w.(ManifestTaker)
 	if err := e.write(ctx, all); err != nil {
@@ -147,7 +147,7 @@ func (e *exporter) chunk(ctx context.Context, indexes []uint64) error {
 	for _, f := range list {
 		var path proof.Path
 		if len(e.filters) > 0 {
-			if path, err = e.path(e.snapshot, f.Entry); err != nil {
+			if path, err = e.path(ctx, f.Entry); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type fixture struct {
 	q      *query.Query
 	server *httptest.Server
 	size   uint64 // entries that there must be
+
+	stopLast func() // ends the newest query service
 }
 
 const bound = 30 * time.Second // no test waits longer
@@ -90,7 +92,7 @@ func (f *fixture) serve(cfg query.Config) {
 	}
 	f.q, f.server = q, httptest.NewServer(q.Handler())
 	f.Cleanup(f.server.Close)
-	f.run("query", q.Run)
+	f.stopLast = f.run("query", q.Run)
 }
 
 // publish appends one EVENTS message of events in the JSON format, and counts on that many entries.

@@ -137,7 +137,7 @@ func (q *Query) getConsistency(w http.ResponseWriter, r *http.Request, p *params
 	if err := p.end(); err != nil {
 		return err
 	}
-	c, err := q.Consistency(from, to)
+	c, err := q.Consistency(r.Context(), from, to)
 	if err != nil {
 		return err
 	}

@@ -1,47 +1,15 @@
 package query
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
-)
 
-// TestPostings compares the galloping walks with a plain look at every element.
-func TestPostings(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		var list []uint32
-		for x := uint32(0); len(list) < r.IntN(60); x += 1 + uint32(r.IntN(1+r.IntN(50))) {
-			list = append(list, x)
-		}
-		up, down := postings{list: list}, postings{list: list, at: len(list)}
-		for x := int64(0); x < 1500; x += int64(r.IntN(1 + r.IntN(200))) {
-			i := slices.IndexFunc(list, func(y uint32) bool { return int64(y) >= x })
-			if y, ok := up.ceil(x); ok != (i >= 0) || ok && y != int64(list[i]) {
-				t.Fatalf("ceil %d of %v: %d %t", x, list, y, ok)
-			}
-			if r.IntN(10) == 0 {
-				x++
-			}
-		}
-		for x := int64(1500); x >= 0; x -= int64(r.IntN(1 + r.IntN(200))) {
-			i := slices.IndexFunc(list, func(y uint32) bool { return int64(y) > x })
-			if i < 0 {
-				i = len(list)
-			}
-			if y, ok := down.floor(x); ok != (i > 0) || ok && y != int64(list[i-1]) {
-				t.Fatalf("floor %d of %v: %d %t", x, list, y, ok)
-			}
-			if r.IntN(10) == 0 {
-				x--
-			}
-		}
-	}
-}
+	"github.com/sealstream/sealstream/pkg/query/segment"
+)
 
 func TestPrefersText(t *testing.T) {
 	for accept, want := range map[string]bool{
@@ -60,19 +28,19 @@ func TestCache(t *testing.T) {
 	c := newCache(3000)
 	key := func(i int) cacheKey { return cacheKey{seq: uint64(i)} }
 	for i := range 100 {
-		c.put(key(i), [][]byte{{byte(i)}}, 700)
+		c.put(key(i), bytes.Repeat([]byte{byte(i)}, 700))
 		c.get(key(0))
 		if c.bytes > 3000 || len(c.byKey) != c.order.Len() {
 			t.Fatalf("%d bytes, %d messages, %d in order", c.bytes, len(c.byKey), c.order.Len())
 		}
 	}
-	if lines, ok := c.get(key(0)); !ok || lines[0][0] != 0 {
+	if body, ok := c.get(key(0)); !ok || body[0] != 0 {
 		t.Fatal("the message used most is gone")
 	}
 	if _, ok := c.get(key(50)); ok {
 		t.Fatal("an old message is still there")
 	}
-	c.put(key(0), nil, 4000)
+	c.put(key(0), make([]byte, 4000))
 	if _, ok := c.get(key(0)); ok || c.bytes != 0 {
 		t.Fatal("a message that is larger than all is kept")
 	}
@@ -189,11 +157,32 @@ func FuzzCursor(f *testing.F) {
 func TestTally(t *testing.T) {
 	var c tally
 	for i := range 1000 {
-		c.add(fmt.Sprint(i))
-		c.add("0")
-		c.add("")
+		c.add(fmt.Sprint(i), 1)
+		c.add("0", 1)
+		c.add("", 1)
 	}
 	if len(c.counts) != maxTally || c.counts["0"] != 1001 || c.other != 1000-maxTally {
 		t.Fatalf("%d counts, %d other", len(c.counts), c.other)
+	}
+}
+
+// TestSeen: an id that was added is always known, and few others are.
+func TestSeen(t *testing.T) {
+	var s seen
+	key := segment.Key{9}
+	const n = 300_000
+	wrong := 0
+	for i := range n {
+		if s.add(segment.ShortID(key.Hash(fmt.Sprint("id-", i)))) {
+			wrong++
+		}
+	}
+	if wrong > n/50 || len(s.parts) != 3 {
+		t.Fatalf("%d of %d new ids are taken for known ones; %d parts", wrong, n, len(s.parts))
+	}
+	for i := range n {
+		if !s.add(segment.ShortID(key.Hash(fmt.Sprint("id-", i)))) {
+			t.Fatalf("id %d is not known any more", i)
+		}
 	}
 }

@@ -2,7 +2,7 @@ package query
 
 // after walks the entries that a filter matches, from an index on, in the order of the log, as they stand now.
 func (q *Query) after(f Filter, from uint64) (snapshot, *search, error) {
-	snap, all, err := q.view(f)
+	snap, all, err := q.viewFrom(f, from)
 	if err != nil {
 		return snapshot{}, nil, err
 	}

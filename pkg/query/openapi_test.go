@@ -67,7 +67,7 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range append(slices.Clone(fieldNames[:]), "from", "to", "limit", "cursor", "order", "raw", "log") {
+	for _, name := range append(slices.Clone(fieldNames[:]), "from", "to", "time", "limit", "cursor", "order", "raw", "log") {
 		if !strings.Contains(string(doc.Paths["/v1/entries"]["get"]), fmt.Sprintf(`"#/components/parameters/%s"`, name)) {
 			t.Errorf("parameter %s of /v1/entries is not documented", name)
 		}

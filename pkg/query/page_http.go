@@ -17,13 +17,12 @@ func (p plan) answer(w http.ResponseWriter, r *http.Request, raw bool) error {
 
 // answerWith shows each the entries as they are read, and has end write what stands behind them.
 func (p plan) answerWith(w http.ResponseWriter, r *http.Request, raw bool, each func([]Found), end func([]byte) ([]byte, error)) error {
-	buf, sent := []byte(`{"entries":[`), false
-	for rest := p.indexes; len(rest) > 0; {
-		_, n := p.sameBatch(rest)
-		list, err := p.read(r.Context(), rest[:n])
+	buf, sent, any := []byte(`{"entries":[`), false, false
+	for list, err := range p.each(r.Context(), p.indexes) {
 		if err == nil {
 			each(list)
-			buf, err = appendEntries(buf, list, raw, len(rest) == len(p.indexes))
+			buf, err = appendEntries(buf, list, raw, any)
+			any = true
 		}
 		if err != nil && sent {
 			p.log.ErrorContext(r.Context(), "answer cut short", "path", r.URL.Path, "cause", err)
@@ -31,7 +30,7 @@ func (p plan) answerWith(w http.ResponseWriter, r *http.Request, raw bool, each 
 		} else if err != nil {
 			return err
 		}
-		if rest = rest[n:]; len(buf) > maxHeld {
+		if len(buf) > maxHeld {
 			w.Header().Set("Content-Type", "application/json")
 			w.Write(buf) // that a client has gone ends the request's context
 			buf, sent = buf[:0], true
@@ -51,9 +50,9 @@ func (p plan) answerWith(w http.ResponseWriter, r *http.Request, raw bool, each 
 	return nil
 }
 
-func appendEntries(dst []byte, list []Found, raw, first bool) (_ []byte, err error) {
+func appendEntries(dst []byte, list []Found, raw, behind bool) (_ []byte, err error) {
 	for i, f := range list {
-		if i > 0 || !first {
+		if i > 0 || behind {
 			dst = append(dst, ',')
 		}
 		if dst, err = f.AppendJSON(dst, raw); err != nil {
@@ -74,7 +73,7 @@ func appendEnd(dst []byte, cursor string, size uint64) []byte {
 
 // MarshalJSON writes the page as the API shows it.
 func (l Entries) MarshalJSON() ([]byte, error) {
-	dst, err := appendEntries([]byte(`{"entries":[`), l.Entries, false, true)
+	dst, err := appendEntries([]byte(`{"entries":[`), l.Entries, false, false)
 	if err != nil {
 		return nil, err
 	}

@@ -94,6 +94,8 @@ func (p *params) filter() (f Filter) {
 	}
 	f.From, _ = p.one("from")
 	f.To, _ = p.one("to")
+	of, _ := p.one("time")
+	f.Time = Time(of)
 	return f
 }
 

@@ -55,7 +55,7 @@ func (p *press) seal(events ...[]byte) {
 func (p *press) batch(drafts func(entry.Source) []entry.Draft) {
 	p.Helper()
 	p.seq++
-	at := time.Unix(1700000000, int64(p.seq)*1000)
+	at := time.Unix(1700000000+int64(p.seq)*256, int64(p.seq)*1000)
 	b := proof.Batch{First: p.frontier.Size(), Input: proof.Position{Epoch: 1, Seq: p.seq, Place: proof.PlaceEnd, Time: at}}
 	var records []byte
 	for _, d := range drafts(entry.Source{Log: "default", Origin: p.signer.Origin(), Epoch: 1, Seq: p.seq, ReceivedAt: entry.FormatReceived(at)}) {
@@ -87,17 +87,25 @@ func (p *press) append(s store.Stream, m entry.Message) uint64 {
 	return seq
 }
 
-// large seals n events in full batches: 1,000 agents, 50,000 resources, both of very unequal frequency.
+// large seals n events in full batches: 1,000 agents, 50,000 resources, both of very unequal frequency. One in eight entries begins a trace, one in
+// twenty a session; one in four has a target.
 func large(t testing.TB, n int) *press {
 	p, r := newPress(t), rand.New(rand.NewPCG(1, 6))
 	agents, resources := rand.NewZipf(r, 1.2, 1, 999), rand.NewZipf(r, 1.1, 1, 49_999)
+	kinds := []string{"tool.invoked", "tool.blocked", "policy.violation", "policy.evaluation", "agent.invocation", "trust.handshake"}
 	for i := 0; i < n; {
 		var events [][]byte
 		for ; i < n && len(events) < 256; i++ {
+			target := ""
+			if r.IntN(4) == 0 {
+				target = fmt.Sprintf(`"targetdid":"did:web:agent-%d.example.com",`, agents.Uint64())
+			}
+			resource := resources.Uint64()
 			events = append(events, fmt.Appendf(nil, `{"specversion":"1.0","id":"0197b2c4-0000-7000-8000-%012d","source":"did:web:agent-%d.example.com","type":"ai.agentmesh.%s",`+
-				`"subject":"/crm/customers/%d","time":%q,"action":%q,"outcome":%q,"matchedrule":"rule-%d","traceid":"%032x","sessionid":"session-%d",`+
-				`"data":{"tool":"lookup","n":%d}}`, i, agents.Uint64(), []string{"tool.invoked", "tool.blocked", "policy.violation"}[min(r.IntN(20), 2)], resources.Uint64(),
-				time.Unix(1700000000+int64(i)-int64(r.IntN(600)), 0).UTC().Format(time.RFC3339), entry.Actions[r.IntN(5)], entry.Outcomes[r.IntN(4)], r.IntN(30), i/8, i/20, i))
+				`"subject":"/crm/%s/%d",%s"time":%q,"action":%q,"outcome":%q,"matchedrule":"rule-%d","traceid":"%016x%016x","sessionid":"session-%d",`+
+				`"data":{"tool":"lookup","n":%d}}`, i, agents.Uint64(), kinds[min(r.IntN(20), 5)], []string{"customers", "orders"}[resource%2], resource, target,
+				time.Unix(1700000000+int64(i)-int64(r.IntN(600)), int64(r.IntN(1000))*1e6).UTC().Format("2006-01-02T15:04:05.000Z"), entry.Actions[r.IntN(5)], entry.Outcomes[r.IntN(4)],
+				r.IntN(30), uint64(i/8)*0x9e3779b97f4a7c15, uint64(i/8)*0xc2b2ae3d27d4eb4f, i/20, i))
 		}
 		p.seal(events...)
 	}

@@ -32,7 +32,7 @@ func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.Entry
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	return q.prove(snap, f, data)
+	return q.prove(ctx, snap, f, data)
 }
 
 // ProofByID is Proof by entry id, with the errors of EntryByID.
@@ -45,11 +45,11 @@ func (q *Query) ProofByID(ctx context.Context, id, agent string, data bool) (pro
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	return q.prove(snap, f, data)
+	return q.prove(ctx, snap, f, data)
 }
 
-func (q *Query) prove(snap snapshot, f Found, data bool) (proof.EntryProof, error) {
-	path, err := q.path(snap, f.Entry)
+func (q *Query) prove(ctx context.Context, snap snapshot, f Found, data bool) (proof.EntryProof, error) {
+	path, err := q.reader(snap).path(ctx, f.Entry)
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
@@ -67,15 +67,13 @@ func (q *Query) prove(snap snapshot, f Found, data bool) (proof.EntryProof, erro
 }
 
 // path makes an inclusion proof and checks it. That it fails says that the index itself is damaged: memory, or a defect.
-func (q *Query) path(snap snapshot, e entry.Entry) (proof.Path, error) {
-	q.mu.RLock()
-	path, err := proof.Inclusion(e.Index, snap.size, &q.index.tree)
-	q.mu.RUnlock()
-	if err == nil {
-		err = proof.CheckInclusion(entry.LeafHash(e.Leaf), e.Index, snap.size, path, snap.checkpoint.Root)
-	}
+func (r reader) path(ctx context.Context, e entry.Entry) (proof.Path, error) {
+	path, err := proof.Inclusion(e.Index, r.size, r.nodes(ctx))
 	if err != nil {
-		return nil, q.remember(corrupt(e.Index, "proof", "%v", err))
+		return nil, r.remember(err)
+	}
+	if err := proof.CheckInclusion(entry.LeafHash(e.Leaf), e.Index, r.size, path, r.checkpoint.Root); err != nil {
+		return nil, r.remember(corrupt(e.Index, "proof", "%v", err))
 	}
 	return path, nil
 }
@@ -90,7 +88,7 @@ type Consistency struct {
 }
 
 // Consistency proves that the tree of size from is the begin of that of size to, for any sizes up to the present one.
-func (q *Query) Consistency(from, to uint64) (Consistency, error) {
+func (q *Query) Consistency(ctx context.Context, from, to uint64) (Consistency, error) {
 	snap, _, err := q.view(Filter{})
 	if err != nil {
 		return Consistency{}, err
@@ -101,22 +99,20 @@ func (q *Query) Consistency(from, to uint64) (Consistency, error) {
 	case from > to:
 		return Consistency{}, &RequestError{"from", "is more than to"}
 	}
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	tree := &q.index.tree
+	tree := q.reader(snap).nodes(ctx)
 	hashes, err := proof.Consistency(from, to, tree)
 	if err != nil {
-		return Consistency{}, err
+		return Consistency{}, q.remember(err)
 	}
 	c := Consistency{From: from, To: to, Proof: make([]string, len(hashes))}
 	for i, h := range hashes {
 		c.Proof[i] = entry.FormatHash(h)
 	}
-	fromRoot, err := tree.Root(from)
+	fromRoot, err := proof.RootAt(from, tree)
 	if err != nil {
-		return Consistency{}, err
+		return Consistency{}, q.remember(err)
 	}
-	toRoot, err := tree.Root(to)
+	toRoot, err := proof.RootAt(to, tree)
 	c.FromRoot, c.ToRoot = entry.FormatHash(fromRoot), entry.FormatHash(toRoot)
-	return c, err
+	return c, q.remember(err)
 }

@@ -1,11 +1,12 @@
 // Package query answers what is asked of a log: entries by filter, by index and by id, proofs, checkpoints, exports, and whether
-// the log still verifies. It is a follower of SEALED with an index in memory, and the HTTP API over it.
+// the log still verifies. It is a follower of SEALED with an index, and the HTTP API over it.
 //
-//	SEALED ─store.Follower (verified)─▶ index (hashes, times, who has which value)
+//	SEALED ─store.Follower (verified)─▶ index (upper hashes, times, who has which value) ─▶ segments, as files
 //	request ─▶ index: which entries ─▶ SEALED, PAYLOADS: their bytes ─hashed again─▶ answer
 //
-// The index is never the truth: it can be lost at any time, and what it finds is read back from the log and must have the hash that was
-// verified. All proofs are against the newest checkpoint that was verified here. When the log stops to verify, what was
+// The index is never the truth: it can be lost at any time, and what it finds is read back from the log, must have the hash that was
+// verified, and must be what was asked for. Segments that are read from files must make a root under which the log's next checkpoint stands, and while they are
+// used already, the whole log is verified again and each of them made anew for comparison (recheck.go). All proofs are against the newest checkpoint that was verified here. When the log stops to verify, what was
 // verified before is still served, and every health page says so.
 //
 // No compatibility is promised for this package yet.
@@ -30,6 +31,7 @@ type Config struct {
 	Log  *store.Log
 	Keys []string // verifier keys of the log; none: those that index 0 names, which says that the log is one, but not whose
 
+	Folder     string       // where the index keeps its segments, for this log alone; made if there is none; "": in memory alone
 	Durability string       // what an acknowledgement promises here, for /v1/stats; "": not told
 	Accepting  func() error // asked by /readyz: why events are not accepted; nil: not asked
 	CacheBytes int          // SEALED and PAYLOADS messages kept in memory; 0: 64 MiB
@@ -44,12 +46,15 @@ type Config struct {
 
 // Query serves one log. Make it with New, start it with Run. All methods may be called by many goroutines.
 type Query struct {
-	cfg     Config
-	log     *slog.Logger
-	cache   *cache
-	exports chan struct{} // one token for each that runs
-	audits  audits
-	streams streams
+	cfg        Config
+	log        *slog.Logger
+	cache      *cache
+	exports    chan struct{} // one token for each that runs
+	audits     audits
+	folder     folder
+	frozen     chan struct{} // one token for whoever writes segments
+	suspicions chan suspicion
+	streams    streams
 
 	mu      sync.RWMutex // guards what follows
 	index   *index
@@ -86,6 +91,7 @@ func New(cfg Config) (*Query, error) {
 	cfg.Keys = slices.Clone(cfg.Keys)
 	q := &Query{
 		cfg: cfg, log: cfg.Logger, cache: newCache(cfg.CacheBytes), exports: make(chan struct{}, cfg.MaxExports),
+		folder: folder(cfg.Folder), frozen: make(chan struct{}, 1), suspicions: make(chan suspicion, 1),
 		index: newIndex(cfg.Log.Name), changed: make(chan struct{}),
 	}
 	q.audits.run = q.audit
@@ -95,14 +101,16 @@ func New(cfg Config) (*Query, error) {
 
 // state is how the follower fares.
 type state struct {
-	position uint64   // SEALED sequence up to which the log was followed, void messages included
-	end      uint64   // SEALED's last sequence, when it was last asked
-	stalled  int      // how often it was asked since, without the follower coming further
-	caughtUp bool     // the index has once reached the end that SEALED had
-	void     []uint64 // SEALED sequences of void messages; the first few
-	bad      error    // the log does not verify: final
-	altered  error    // the store does not hold any more what was verified; a Verify that passes takes it back
-	trouble  error    // of the store: comes and goes
+	position  uint64   // SEALED sequence up to which the log was followed, void messages included
+	end       uint64   // SEALED's last sequence, when it was last asked
+	stalled   int      // how often it was asked since, without the follower coming further
+	caughtUp  bool     // the index has once reached the end that SEALED had
+	void      []uint64 // SEALED sequences of void messages; the first few, ascending
+	restored  uint64   // entries whose index was read from files
+	rechecked bool     // they were made anew from the log, and compared
+	bad       error    // the log does not verify: final
+	altered   error    // the store does not hold any more what was verified; a Verify that passes takes it back
+	trouble   error    // of the store: comes and goes
 }
 
 // Status is what health pages tell of a query service.
@@ -112,6 +120,10 @@ type Status struct {
 	SealedSeq uint64   // SEALED sequence followed up to
 	Lag       uint64   // SEALED messages behind the end, when it was last asked
 	CaughtUp  bool     // the index has reached the end that SEALED had at the start
+	Restored  uint64   // entries whose index was read from files
+	Rechecked bool     // those were made again from the log, and were right or put right
+	Segments  int      // immutable parts of the index,
+	Bytes     int      // and how large they are together
 	Void      []uint64 // SEALED sequences of void messages, the first 100
 	Err       error    // why this service is not well; nil: it is
 	Corrupt   bool     // Err says that the log, or the store, does not verify
@@ -124,7 +136,12 @@ func (q *Query) Status() Status {
 	s, x := &q.state, q.index
 	st := Status{
 		Size: x.size, Root: entry.FormatHash(x.root()), SealedSeq: s.position, Lag: s.lag(), CaughtUp: s.caughtUp,
-		Void: slices.Clone(s.void), Err: s.err(x.size),
+		Void: slices.Clone(s.void), Err: s.err(x.size), Restored: s.restored, Rechecked: s.rechecked,
+	}
+	for _, p := range x.parts {
+		if p.frozen != nil {
+			st.Segments, st.Bytes = st.Segments+1, st.Bytes+p.frozen.seg.Bytes()
+		}
 	}
 	_, st.Corrupt = errors.AsType[*proof.MismatchError](st.Err)
 	return st
@@ -196,8 +213,9 @@ func (q *Query) set(change func()) {
 	q.changed = make(chan struct{})
 }
 
-// snapshot is the log as it stands at the newest verified checkpoint. It needs no lock, but hashes do: see Query.hashes.
+// snapshot is the log as it stands at the newest verified checkpoint. It needs no lock; what is live in the index does.
 type snapshot struct {
+	indexed    *index
 	size       uint64
 	checkpoint proof.Checkpoint
 	batches    []batchRef
@@ -205,7 +223,10 @@ type snapshot struct {
 
 // view takes a snapshot, and prepares the search for a normal filter in it. It refuses while the index is being built, because an
 // answer that lacks the newest entries would look like a whole one.
-func (q *Query) view(f Filter) (snapshot, search, error) {
+func (q *Query) view(f Filter) (snapshot, search, error) { return q.viewFrom(f, 0) }
+
+// viewFrom is view for a walk that begins at an index, and does not look at what stands before it.
+func (q *Query) viewFrom(f Filter, from uint64) (snapshot, search, error) {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	if !q.state.caughtUp && q.state.bad == nil {
@@ -215,5 +236,7 @@ func (q *Query) view(f Filter) (snapshot, search, error) {
 		return snapshot{}, search{}, ErrBuilding
 	}
 	x := q.index
-	return snapshot{x.size, x.checkpoint, x.batches}, x.search(f), nil
+	return x.snapshot(), x.search(f, from), nil
 }
+
+func (x *index) snapshot() snapshot { return snapshot{x, x.size, x.checkpoint, x.batches} }

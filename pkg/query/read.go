@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -24,65 +25,54 @@ type Found struct {
 type reader struct {
 	*Query
 	snapshot
-	cache *cache // the common one, or that of a walk over much of the log, which shall not sweep it
+	cache *cache  // the common one, or that of a walk over much of the log, which shall not sweep it
+	by    *Filter // which the entries must match, normal; nil: they were not found by a filter
 }
 
-func (q *Query) reader(s snapshot) reader { return reader{q, s, q.cache} }
+func (q *Query) reader(s snapshot) reader { return reader{Query: q, snapshot: s, cache: q.cache} }
 
-// read reads the entries of ascending indexes, in one pass over the batches concerned.
+// read reads the entries of ascending indexes.
 func (r reader) read(ctx context.Context, indexes []uint64) ([]Found, error) {
 	list := make([]Found, 0, len(indexes))
-	hashes, err := r.hashes(indexes)
-	if err != nil {
-		return nil, err
-	}
-	for len(indexes) > 0 {
-		ref, n := r.sameBatch(indexes)
-		found, err := r.batch(ctx, ref, indexes[:n], hashes[:n])
+	for found, err := range r.each(ctx, indexes) {
 		if err != nil {
-			return nil, r.remember(err)
+			return nil, err
 		}
 		list = append(list, found...)
-		indexes, hashes = indexes[n:], hashes[n:]
 	}
 	return list, nil
 }
 
 // sameBatch is the batch of the first index, and how many of the indexes are in it.
-func (r reader) sameBatch(indexes []uint64) (batchRef, int) {
-	after := sort.Search(len(r.batches), func(i int) bool { return r.batches[i].first > indexes[0] })
-	end := r.size
-	if after < len(r.batches) {
-		end = r.batches[after].first
-	}
+func (s snapshot) sameBatch(indexes []uint64) (batchRef, int) {
+	ref, end := s.batchOf(indexes[0])
 	n, _ := slices.BinarySearch(indexes, end)
-	return r.batches[after-1], n
+	return ref, n
 }
 
-// hashes reads leaf hashes from the tree.
-func (q *Query) hashes(indexes []uint64) ([]entry.Hash, error) {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	list := make([]entry.Hash, len(indexes))
-	for i, x := range indexes {
-		var err error
-		if list[i], err = q.index.tree.Leaf(x); err != nil {
-			return nil, err
-		}
+// batchOf is the batch of an index, and where it ends.
+func (s snapshot) batchOf(index uint64) (ref batchRef, end uint64) {
+	after := sort.Search(len(s.batches), func(i int) bool { return s.batches[i].first > index })
+	end = s.size
+	if after < len(s.batches) {
+		end = s.batches[after].first
 	}
-	return list, nil
+	return s.batches[after-1], end
 }
 
 // batch reads some entries of one batch, with their payloads.
-func (r reader) batch(ctx context.Context, ref batchRef, indexes []uint64, hashes []entry.Hash) ([]Found, error) {
-	leaves, err := r.leaves(ctx, ref)
+func (r reader) batch(ctx context.Context, ref batchRef, indexes []uint64) ([]Found, error) {
+	m, err := r.sealed(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]Found, len(indexes))
 	for i, x := range indexes {
-		if list[i].Entry, err = r.leaf(ref, leaves, x, hashes[i]); err != nil {
+		if list[i].Entry, err = m.entry(x); err != nil {
 			return nil, err
+		}
+		if r.by != nil && !r.by.matches(&list[i].Entry) {
+			return nil, r.suspect(fmt.Errorf("%w: entry %d was found by a filter that it does not match", ErrBuilding, x))
 		}
 	}
 	err = r.payloads(ctx, ref, list)
@@ -90,15 +80,6 @@ func (r reader) batch(ctx context.Context, ref batchRef, indexes []uint64, hashe
 		list[i].RepeatOf, err = r.repeatOf(ctx, &list[i].Entry)
 	}
 	return list, err
-}
-
-// leaves are the lines of a batch.
-func (r reader) leaves(ctx context.Context, ref batchRef) ([][]byte, error) {
-	lines, err := r.lines(ctx, cacheKey{seq: ref.seq})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, corrupt(ref.first, "missing", "SEALED sequence %d is not there any more", ref.seq)
-	}
-	return lines, lost(err)
 }
 
 // lost makes a mismatch that the store itself has found, in an archive, what others here are.
@@ -109,42 +90,36 @@ func lost(err error) error {
 	return err
 }
 
-// leaf takes one leaf out of a batch. Its hash decides, so that nothing else of the message needs to be looked at.
-func (r reader) leaf(ref batchRef, leaves [][]byte, index uint64, want entry.Hash) (entry.Entry, error) {
-	i := index - ref.first
-	if i >= uint64(len(leaves)) || entry.LeafHash(leaves[i]) != want {
-		r.cache.drop(cacheKey{seq: ref.seq})
-		return entry.Entry{}, corrupt(index, "leaf", "SEALED sequence %d holds another leaf than the one that was verified", ref.seq)
-	}
-	e, err := entry.ParseEntry(leaves[i])
-	if err != nil {
-		return entry.Entry{}, corrupt(index, "leaf", "%v", err) // its hash is right: it was parsed before
-	}
-	return e, nil
+// suspicion is why an index is to be made anew.
+type suspicion struct {
+	of  *index
+	why error
 }
 
-// lines is a message's body, split.
-func (r reader) lines(ctx context.Context, key cacheKey) ([][]byte, error) {
-	if lines, ok := r.cache.get(key); ok {
-		return lines, nil
+// suspect has the index made anew.
+func (r reader) suspect(why error) error {
+	select {
+	case r.suspicions <- suspicion{r.indexed, why}:
+	default: // somebody has said so already
 	}
-	var body []byte
+	return why
+}
+
+// body is a message's body.
+func (r reader) body(ctx context.Context, key cacheKey) (body []byte, err error) {
+	if body, ok := r.cache.get(key); ok {
+		return body, nil
+	}
 	if key.payloads {
-		b, err := store.PayloadMessage(ctx, r.cfg.Log, key.seq)
-		if err != nil {
-			return nil, err
-		}
-		body = b
-	} else {
-		b, err := store.Fetch(ctx, r.cfg.Log.Sealed, key.seq)
-		if err != nil {
-			return nil, fmt.Errorf("SEALED sequence %d: %w", key.seq, err)
-		}
-		body = b
+		body, err = store.PayloadMessage(ctx, r.cfg.Log, key.seq)
+	} else if body, err = store.Fetch(ctx, r.cfg.Log.Sealed, key.seq); err != nil {
+		err = fmt.Errorf("SEALED sequence %d: %w", key.seq, err)
 	}
-	lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
-	r.cache.put(key, lines, len(body))
-	return lines, nil
+	if err != nil {
+		return nil, err
+	}
+	r.cache.put(key, body)
+	return body, nil
 }
 
 // payloads finds and checks the payloads of entries of one batch. What was erased is not shown, though the bytes be still there.
@@ -153,19 +128,18 @@ func (r reader) payloads(ctx context.Context, ref batchRef, list []Found) error 
 	if len(wanted) == 0 {
 		return nil
 	}
-	lines, err := r.lines(ctx, cacheKey{payloads: true, seq: ref.payloads})
+	body, err := r.body(ctx, cacheKey{payloads: true, seq: ref.payloads})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return lost(err)
 	}
 	for _, f := range wanted {
-		record, rest := recordOf(lines, f.Entry.Index)
+		record := recordOf(body, f.Entry.Index)
 		if record == nil {
 			if err := r.mayBeMissing(ctx, ref, f.Entry.Index); err != nil {
 				return err
 			}
 			continue
 		}
-		lines = rest
 		p, err := entry.ParsePayload(record)
 		if err != nil || !p.Opens(f.Entry) {
 			r.cache.drop(cacheKey{payloads: true, seq: ref.payloads})
@@ -181,24 +155,63 @@ func (r reader) withData(list []Found) (wanted []*Found) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := range list {
-		if e := &list[i].Entry; e.DataHash != "" && !r.index.erased[e.Index] {
+		if e := &list[i].Entry; e.DataHash != "" && !r.indexed.erased[e.Index] {
 			wanted = append(wanted, &list[i])
 		}
 	}
 	return wanted
 }
 
-// recordOf finds the record of an index by the end that it must have (SPEC 7), so that only those that are wanted are parsed; rest
-// is what stands behind it.
-func recordOf(lines [][]byte, index uint64) (record []byte, rest [][]byte) {
-	const tail = len(`0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
-	end := fmt.Appendf(nil, `,"index":%d,"salt":"`, index)
-	for i, line := range lines {
-		if len(line) > tail && bytes.HasSuffix(line[:len(line)-tail], end) {
-			return line, lines[i+1:]
+// recordOf finds the record of an index in a PAYLOADS message, so that only those that are wanted are parsed. Records stand in the order
+// of the log and end in index and salt (SPEC 7): they are searched by halves, and, if the message is not as it should be, one after the other.
+func recordOf(body []byte, index uint64) []byte {
+	const few = 2048 // bytes that are sooner looked through
+	lo, hi := 0, len(body)
+	for hi-lo > few {
+		mid := lo + (hi-lo)/2
+		i := bytes.IndexByte(body[mid:hi], '\n')
+		if i < 0 || mid+i+1 == hi { // the upper half is one record
+			break
+		}
+		begin := mid + i + 1
+		record, _ := cut(body[begin:hi])
+		got, ok := indexOfRecord(record)
+		switch {
+		case !ok:
+			return recordIn(body, index)
+		case got <= index:
+			lo = begin
+		default:
+			hi = begin
 		}
 	}
-	return nil, nil
+	if record := recordIn(body[lo:hi], index); record != nil {
+		return record
+	}
+	return recordIn(body, index)
+}
+
+func recordIn(body []byte, index uint64) []byte {
+	for len(body) > 0 {
+		var record []byte
+		record, body = cut(body)
+		if got, ok := indexOfRecord(record); ok && got == index {
+			return record
+		}
+	}
+	return nil
+}
+
+// indexOfRecord reads the index near the end of a record. Quotes within the data are escaped, so that nothing there looks like it.
+func indexOfRecord(line []byte) (uint64, bool) {
+	const tail = len(`,"salt":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
+	if len(line) < tail || string(line[len(line)-tail:len(line)-66]) != `,"salt":"` {
+		return 0, false
+	}
+	line = line[:len(line)-tail]
+	digits := line[bytes.LastIndexByte(line, ':')+1:]
+	n, err := strconv.ParseUint(string(digits), 10, 64)
+	return n, err == nil && bytes.HasSuffix(line[:len(line)-len(digits)], []byte(`,"index":`))
 }
 
 // mayBeMissing says whether an erasure entry names the index. One that is sealed but not yet indexed counts as trouble that will pass.
@@ -209,7 +222,7 @@ func (r reader) mayBeMissing(ctx context.Context, ref batchRef, index uint64) er
 		return fmt.Errorf("sealed stream: %w", err)
 	}
 	r.mu.RLock()
-	erased, position := r.index.erased[index], r.state.position
+	erased, position := r.indexed.erased[index], r.state.position
 	r.mu.RUnlock()
 	switch {
 	case erased:
@@ -233,16 +246,20 @@ func (r reader) repeatOf(ctx context.Context, e *entry.Entry) (*uint64, error) {
 	if e.IsOwn() {
 		return nil, nil
 	}
-	r.mu.RLock()
 	var same []uint64
-	if !r.index.firstWithID(e.EntryID, e.Index) {
-		same = r.index.withID(e.EntryID)
+	r.mu.RLock()
+	if !r.indexed.again(e.Index) {
+		r.mu.RUnlock()
+		return nil, nil
 	}
-	r.mu.RUnlock()
-	for _, i := range same[:min(len(same), maxSame)] {
-		if i >= e.Index {
-			return nil, nil
+	r.indexed.withID(e.EntryID, func(index uint64) bool {
+		if index < e.Index {
+			same = append(same, index)
 		}
+		return index < e.Index && len(same) < maxSame
+	})
+	r.mu.RUnlock()
+	for _, i := range same {
 		first, err := r.entryAt(ctx, i)
 		if err != nil {
 			return nil, err
@@ -259,14 +276,10 @@ const maxSame = 64
 
 // entryAt reads one entry without its payload.
 func (r reader) entryAt(ctx context.Context, index uint64) (entry.Entry, error) {
-	hashes, err := r.hashes([]uint64{index})
+	ref, _ := r.batchOf(index)
+	m, err := r.sealed(ctx, ref)
 	if err != nil {
 		return entry.Entry{}, err
 	}
-	ref, _ := r.sameBatch([]uint64{index})
-	leaves, err := r.leaves(ctx, ref)
-	if err != nil {
-		return entry.Entry{}, err
-	}
-	return r.leaf(ref, leaves, index, hashes[0])
+	return m.entry(index)
 }

@@ -46,7 +46,7 @@ func (q *Query) Stats() Stats {
 	s := Stats{
 		Log: q.cfg.Log.Name, Origin: x.checkpoint.Origin, Keys: slices.Clone(q.cfg.Keys), TreeSize: x.size, Root: entry.FormatHash(x.root()),
 		Durability: q.cfg.Durability, EventTypes: x.types.clone(), OtherTypes: x.types.other, Actions: x.actions.clone(),
-		Outcomes: x.outcomes.clone(), Agents: len(x.values[agentField]), FirstReceivedAt: x.received[0], LastReceivedAt: x.received[1],
+		Outcomes: x.outcomes.clone(), Agents: len(x.agents), FirstReceivedAt: x.received[0], LastReceivedAt: x.received[1],
 		Index: IndexStats{
 			Ready: status.Err == nil, Valid: !status.Corrupt, SealedSeq: status.SealedSeq, Lag: status.Lag,
 			Void: append([]uint64{}, status.Void...),

@@ -1,8 +1,10 @@
 package query
 
 import (
+	"cmp"
+	"fmt"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,63 +36,77 @@ func compareTimes(a, b string) int {
 
 func fraction(s string) string { return strings.TrimRight(strings.Trim(s, ".Z"), "0") }
 
-// longTime is a timestamp that nanosOf does not hold in full.
+// longTimes are the times that a number of nanoseconds does not hold in full, by column and row.
+type longTimes map[[2]int]string
+
+// longTime is one of them; at is a place in a batch or in a part.
 type longTime struct {
-	index uint32
-	text  string
+	At     int    `json:"at"`
+	Column int    `json:"column"`
+	Text   string `json:"text"`
 }
 
-// times is the column of timestamps. It only grows, so that a copy is a snapshot.
-type times struct {
-	nanos []int64
-	long  []longTime // ascending by index
-}
-
-func (t *times) append(canonical string) {
-	n, all := nanosOf(canonical)
-	if !all {
-		t.long = append(t.long, longTime{uint32(len(t.nanos)), strings.Clone(canonical)})
+func newLongTimes(list []longTime, rows int) (longTimes, error) {
+	var t longTimes
+	for _, l := range list {
+		if l.At < 0 || l.At >= rows || l.Column != timestampColumn && l.Column != receivedColumn {
+			return nil, fmt.Errorf("%w: long times", errPart)
+		}
+		if c, err := entry.CanonicalTime(l.Text); err != nil || c != l.Text {
+			return nil, fmt.Errorf("%w: long times", errPart)
+		}
+		t.add(l.Column, l.At, l.Text)
 	}
-	t.nanos = append(t.nanos, n)
+	return t, nil
 }
 
-// text is a timestamp in full. It is only needed for those that equal a bound.
-func (t *times) text(index uint32) string {
-	i := sort.Search(len(t.long), func(i int) bool { return t.long[i].index >= index })
-	if i < len(t.long) && t.long[i].index == index {
-		return t.long[i].text
+func (t *longTimes) add(column, row int, text string) {
+	if *t == nil {
+		*t = longTimes{}
 	}
-	return entry.FormatReceived(time.Unix(0, t.nanos[index]))
+	(*t)[[2]int{column, row}] = strings.Clone(text)
 }
 
-// span is a range of timestamps, both ends included; an empty end is open.
+func (t longTimes) list() (list []longTime) {
+	for at, text := range t {
+		list = append(list, longTime{at[1], at[0], text})
+	}
+	slices.SortFunc(list, func(a, b longTime) int { return cmp.Or(a.At-b.At, a.Column-b.Column) })
+	return list
+}
+
+// text is a time in full.
+func (t longTimes) text(column, row int, nanos int64) string {
+	if text, there := t[[2]int{column, row}]; there {
+		return text
+	}
+	return entry.FormatReceived(time.Unix(0, nanos))
+}
+
+// span is a range of one column of times, both ends included; an empty end is open.
 type span struct {
+	column   int
 	from, to string // canonical
 	lo, hi   int64
 }
 
-func newSpan(from, to string) span {
-	s := span{from: from, to: to, lo: math.MinInt64, hi: math.MaxInt64}
-	if from != "" {
-		s.lo, _ = nanosOf(from)
+func newSpan(f Filter) span {
+	s := span{from: f.From, to: f.To, lo: math.MinInt64, hi: math.MaxInt64}
+	if f.Time == Received {
+		s.column = receivedColumn
 	}
-	if to != "" {
-		s.hi, _ = nanosOf(to)
+	if s.from != "" {
+		s.lo, _ = nanosOf(s.from)
+	}
+	if s.to != "" {
+		s.hi, _ = nanosOf(s.to)
 	}
 	return s
 }
 
 func (s *span) open() bool { return s.from == "" && s.to == "" }
 
-// has says whether the timestamp at index lies within.
-func (s *span) has(t *times, index uint32) bool {
-	switch n := t.nanos[index]; {
-	case n < s.lo || n > s.hi:
-		return false
-	case n == s.lo && s.from != "" && compareTimes(t.text(index), s.from) < 0:
-		return false
-	case n == s.hi && s.to != "" && compareTimes(t.text(index), s.to) > 0:
-		return false
-	}
-	return true
+// has says of a time whose nanoseconds lie from lo to hi whether it lies within.
+func (s *span) has(nanos int64, text string) bool {
+	return !(nanos == s.lo && s.from != "" && compareTimes(text, s.from) < 0 || nanos == s.hi && s.to != "" && compareTimes(text, s.to) > 0)
 }

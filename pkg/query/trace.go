@@ -195,7 +195,7 @@ func (r *timeRange) add(canonical string) TimeRange {
 
 // MarshalJSON writes the trace as the API shows it.
 func (t Trace) MarshalJSON() ([]byte, error) {
-	dst, err := appendEntries([]byte(`{"entries":[`), t.Entries, false, true)
+	dst, err := appendEntries([]byte(`{"entries":[`), t.Entries, false, false)
 	if err != nil {
 		return nil, err
 	}

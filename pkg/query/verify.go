@@ -40,7 +40,7 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 		why := m.Error()
 		v.Error, v.FirstBadIndex = &why, &m.Index
 		if v.TreeSize > m.Index {
-			v.TreeSize, v.Root = q.rootAt(m.Index)
+			v.TreeSize, v.Root = q.rootAt(ctx, m.Index)
 		}
 		q.log.ErrorContext(ctx, "the log does not verify", "log", q.cfg.Log.Name, "cause", m)
 		q.remember(&CorruptError{m})
@@ -56,23 +56,19 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 // pinpoint names the leaf that was altered, where an audit can only tell the batch: its hash was verified here before.
 func (q *Query) pinpoint(ctx context.Context, m *proof.MismatchError) *proof.MismatchError {
 	q.mu.RLock()
-	snap := snapshot{size: q.index.size, batches: q.index.batches}
+	snap := q.index.snapshot()
 	q.mu.RUnlock()
 	if m.Index >= snap.size {
 		return m
 	}
-	r := reader{q, snap, newCache(0)}
-	ref, _ := r.sameBatch([]uint64{m.Index})
-	leaves, err := r.leaves(ctx, ref)
+	r := reader{Query: q, snapshot: snap, cache: newCache(0)}
+	ref, end := r.batchOf(m.Index)
+	body, err := r.sealed(ctx, ref)
 	if err != nil {
 		return m
 	}
-	for x := ref.first; x < snap.size && x < ref.first+uint64(len(leaves)); x++ {
-		hashes, err := q.hashes([]uint64{x})
-		if err != nil {
-			return m
-		}
-		_, err = r.leaf(ref, leaves, x, hashes[0])
+	for x := ref.first; x < end; x++ {
+		_, err = body.entry(x)
 		if c, ok := errors.AsType[*CorruptError](err); ok {
 			return c.Mismatch
 		}
@@ -80,12 +76,19 @@ func (q *Query) pinpoint(ctx context.Context, m *proof.MismatchError) *proof.Mis
 	return m
 }
 
-// rootAt is the root that the log had at a size, or, if less was verified here, at that.
-func (q *Query) rootAt(size uint64) (uint64, string) {
+// rootAt is the root that the log had at a size, or, if less was verified here, at that. Where hashes that are not kept cannot be read any more, it is
+// the root of the nearest size below that needs none of them.
+func (q *Query) rootAt(ctx context.Context, size uint64) (uint64, string) {
 	q.mu.RLock()
-	defer q.mu.RUnlock()
-	size = min(size, q.index.size)
-	root, _ := q.index.tree.Root(size) // the tree is at least that large
+	snap := q.index.snapshot()
+	q.mu.RUnlock()
+	r := reader{Query: q, snapshot: snap, cache: newCache(0)}
+	size = min(size, snap.size)
+	root, err := proof.RootAt(size, r.nodes(ctx))
+	if err != nil {
+		size -= size % groupSize
+		root, _ = proof.RootAt(size, r.nodes(ctx))
+	}
 	return size, entry.FormatHash(root)
 }
 

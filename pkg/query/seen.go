@@ -1,0 +1,50 @@
+package query
+
+// seen remembers ids by their hashes, two bytes each, so that it costs nothing to know of nearly every entry that its id is new: a filter after Bloom, each id
+// in one word. It grows by a part twice as large as the last one.
+type seen struct {
+	parts []seenPart
+	room  int // for so many more in the last part
+}
+
+type seenPart struct {
+	words []uint64
+	shift int
+}
+
+const (
+	seenFirst   = 1 << 16 // ids in the first part
+	seenPerWord = 4       // ids: 16 bits for each
+)
+
+// add adds an id, and says whether it may have been there; about one of a hundred new ones may, too.
+func (s *seen) add(hash uint64) bool {
+	hash = (hash ^ hash>>32) * 0x9e3779b97f4a7c15 // the lower bits of an id's hash are not kept everywhere
+	hash ^= hash >> 29
+	mask := uint64(0)
+	for i := range 5 {
+		mask |= 1 << (hash >> (6 * i) & 63)
+	}
+	for _, p := range s.parts {
+		if p.words[hash>>p.shift]&mask == mask {
+			return true
+		}
+	}
+	if s.room == 0 {
+		s.grow()
+	}
+	s.room--
+	p := s.parts[len(s.parts)-1]
+	p.words[hash>>p.shift] |= mask
+	return false
+}
+
+func (s *seen) grow() {
+	n, shift := seenFirst/seenPerWord, 64-14
+	if len(s.parts) > 0 {
+		last := s.parts[len(s.parts)-1]
+		n, shift = 2*len(last.words), last.shift-1
+	}
+	s.parts = append(s.parts, seenPart{make([]uint64, n), shift})
+	s.room = n * seenPerWord
+}
