@@ -12,13 +12,17 @@ import (
 // filterFlags are the filters of GET /v1/entries.
 type filterFlags struct {
 	fieldFlags
-	From string `help:"Earliest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
-	To   string `help:"Latest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
+	From string `help:"Earliest time, RFC 3339, inclusive." placeholder:"TIME"`
+	To   string `help:"Latest time, RFC 3339, inclusive." placeholder:"TIME"`
+	Time string `help:"Which time --from and --to are of: timestamp, as the agent claims, or received, when the log got it." enum:"timestamp,received" default:"timestamp"`
 }
 
 func (f filterFlags) values() url.Values {
 	q := f.fieldFlags.values()
 	setTimes(q, f.From, f.To)
+	if f.Time == "received" {
+		q.Set("time", f.Time)
+	}
 	return q
 }
 
@@ -37,7 +41,7 @@ type fieldFlags struct {
 	Type     []string `help:"Event type, such as tool_invocation." sep:"none"`
 	Action   []string `help:"allow, deny, audit, quarantine, warning." sep:"none"`
 	Outcome  []string `help:"success, failure, denied, error." sep:"none"`
-	Resource []string `help:"Resource." sep:"none"`
+	Resource []string `help:"Resource; one that ends in * is a prefix, such as '/crm/*'." sep:"none"`
 	Target   []string `help:"Target agent's DID." sep:"none"`
 	Rule     []string `help:"Matched rule." sep:"none"`
 	Trace    []string `help:"Trace id." sep:"none"`
@@ -64,7 +68,8 @@ type queryCmd struct {
 }
 
 func (*queryCmd) Help() string {
-	return "Examples:\n  sealstream query --agent did:web:agent.example.com --outcome denied\n  sealstream query --type policy_violation --type rogue_detection --json"
+	return "Examples:\n  sealstream query --agent did:web:agent.example.com --outcome denied\n  sealstream query --type policy_violation --type rogue_detection --json\n" +
+		"  sealstream query --resource '/crm/*' --time received --from 2026-11-23T22:00:00Z"
 }
 
 // page is the answer of GET /v1/entries.

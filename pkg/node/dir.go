@@ -34,6 +34,7 @@ const format = "sealstream data directory, format 1\n"
 //	webhook.secret  what webhooks without a secret of their own are signed with (0600)
 //	nats/       the streams, under their names
 //	replay.json while a process runs: a nats context with which replays may be published (0600)
+//	index/      the query service's index, by log; may be removed at any time while nothing runs
 type Dir struct {
 	Path string
 	lock *os.File
@@ -49,6 +50,7 @@ const (
 	fileMark   = "checkpoint"
 	fileReplay = "replay.json"
 	dirNATS    = "nats"
+	dirIndex   = "index"
 )
 
 // CheckDir says whether path is a data directory of this release, and touches nothing.

@@ -40,6 +40,7 @@ type pipelineConfig struct {
 	log        *store.Log
 	keys       Keys
 	mark       string // "": none
+	index      string // folder of the index; "": in memory alone
 	relaxed    bool
 	keepEvents bool
 	openEpoch  string        // reason; "": EVENTS that lost something is an error
@@ -77,7 +78,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.sealer, err = sealer.New(sc); err != nil {
 		return nil, err
 	}
-	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
+	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Folder: cfg.index, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {

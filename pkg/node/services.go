@@ -123,8 +123,9 @@ func (s *IngestService) Serve(ctx context.Context) error {
 // QueryService answers filters and makes proofs.
 type QueryService struct {
 	ServiceFlags
-	HTTP string `help:"Where it listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	Key  string `help:"File with the log's public key." default:"log.pub" type:"path" placeholder:"FILE"`
+	HTTP  string `help:"Where it listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	Key   string `help:"File with the log's public key." default:"log.pub" type:"path" placeholder:"FILE"`
+	Index string `help:"Folder for the index, so that a restart need not build it from the log; none: in memory alone." env:"SEALSTREAM_INDEX" type:"path" placeholder:"DIR"`
 }
 
 // Serve implements Service.
@@ -140,7 +141,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		a := archive.New(l)
-		q, err := query.New(query.Config{Log: a.Through(), Keys: []string{key}, Logger: log})
+		q, err := query.New(query.Config{Log: a.Through(), Keys: []string{key}, Folder: s.folder(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -156,6 +157,14 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		}
 		return m.instrument(mux), nil
 	})
+}
+
+// folder is the log's own folder of the index.
+func (s *QueryService) folder() string {
+	if s.Index == "" {
+		return ""
+	}
+	return filepath.Join(s.Index, s.Log)
 }
 
 // SealerService is the one writer of a log.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -152,8 +153,8 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	pc := pipelineConfig{
-		log: log, keys: keys, mark: dir.Join(fileMark), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents, openEpoch: n.cfg.OpenEpoch,
-		archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
+		log: log, keys: keys, mark: dir.Join(fileMark), index: filepath.Join(dir.Join(dirIndex), n.cfg.Log), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents,
+		openEpoch: n.cfg.OpenEpoch, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
 	}
 	if !n.cfg.Alerts.Off {
 		pc.alerts = &alerts
