@@ -53,8 +53,8 @@ type batchRef struct {
 	payloads uint64 // of its PAYLOADS message
 }
 
-func newIndex(log string) *index {
-	x := &index{log: log, rows: partRows, erased: map[uint64]bool{}, agents: map[uint64]struct{}{}}
+func newIndex(log string, rows uint64) *index {
+	x := &index{log: log, rows: rows, erased: map[uint64]bool{}, agents: map[uint64]struct{}{}}
 	rand.Read(x.key[:]) // which never fails
 	return x
 }

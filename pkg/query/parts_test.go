@@ -37,7 +37,7 @@ func (q *Query) Indexes(f Filter) (list []uint64, err error) {
 
 // Forge writes segments as they would be if some rows of the log were others, each with all that a segment must have.
 func Forge(ctx context.Context, q *Query, change func(index uint64, r *segment.Row)) error {
-	x := newIndex(q.cfg.Log.Name)
+	x := newIndex(q.cfg.Log.Name, q.rows)
 	x.key = q.current().key
 	follower := store.Follower{Log: q.cfg.Log, Keys: q.cfg.Keys, Stop: true}
 	follower.Prepare = func(b proof.Batch, entries []entry.Entry) any { return factsOf(x.key, b, entries) }

@@ -52,6 +52,7 @@ type Query struct {
 	exports    chan struct{} // one token for each that runs
 	audits     audits
 	folder     folder
+	rows       uint64        // of a part of the index
 	frozen     chan struct{} // one token for whoever writes segments
 	suspicions chan suspicion
 	streams    streams
@@ -92,7 +93,7 @@ func New(cfg Config) (*Query, error) {
 	q := &Query{
 		cfg: cfg, log: cfg.Logger, cache: newCache(cfg.CacheBytes), exports: make(chan struct{}, cfg.MaxExports),
 		folder: folder(cfg.Folder), frozen: make(chan struct{}, 1), suspicions: make(chan suspicion, 1),
-		index: newIndex(cfg.Log.Name), changed: make(chan struct{}),
+		index: newIndex(cfg.Log.Name, partRows), rows: partRows, changed: make(chan struct{}),
 	}
 	q.audits.run = q.audit
 	q.streams.screen, q.streams.ending = newScreen(streamBytes), make(chan struct{})

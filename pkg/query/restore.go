@@ -20,7 +20,7 @@ func (q *Query) restore(ctx context.Context) error {
 		q.log.ErrorContext(ctx, "the index keeps no files", "log", q.cfg.Log.Name, "cause", err)
 		q.folder = ""
 	}
-	x := newIndex(q.cfg.Log.Name)
+	x := newIndex(q.cfg.Log.Name, q.rows)
 	for {
 		first := uint64(len(x.parts)) * x.rows
 		data, err := q.folder.read(first)
@@ -111,7 +111,7 @@ func (x *index) count(f *frozen) {
 // nobody's way to be late.
 func (q *Query) recheck(ctx context.Context, restored *index, size uint64) error {
 	f := store.Follower{Log: q.cfg.Log, Keys: q.cfg.Keys, Stop: true, Void: q.void}
-	x := newIndex(q.cfg.Log.Name)
+	x := newIndex(q.cfg.Log.Name, q.rows)
 	x.key = restored.key
 	f.Prepare = func(b proof.Batch, entries []entry.Entry) any { return factsOf(x.key, b, entries) }
 	pace, next := newPace(), 0

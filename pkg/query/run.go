@@ -74,7 +74,7 @@ func (q *Query) begin(ctx context.Context, why error) {
 	defer func() { <-q.frozen }()
 	q.throwAway(ctx, 0)
 	q.set(func() {
-		q.index = newIndex(q.cfg.Log.Name)
+		q.index = newIndex(q.cfg.Log.Name, q.rows)
 		q.state = state{void: q.state.void, altered: q.state.altered}
 	})
 }

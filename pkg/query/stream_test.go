@@ -134,6 +134,7 @@ func (c *follower) run(f *fixture, r *rand.Rand) error {
 // TestStreamsWhole: slow and fast readers, such that go away and come again, and such that stand still, while the log grows: each gets its
 // filtered stream whole, once, in order, and those that stand still hold up nobody.
 func TestStreamsWhole(t *testing.T) {
+	defer query.FullParts()()
 	n, readers := 100_000, 200
 	if testing.Short() {
 		n = 10_000
