@@ -169,6 +169,9 @@ func checkAll(t testing.TB, q *query.Query, all []scanned) (filters []query.Filt
 
 // TestFullPart: a part of the proper size, frozen, and a live one behind it.
 func TestFullPart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("70,000 entries; TestRestore has small parts")
+	}
 	defer query.FullParts()()
 	p := large(t, 70_000)
 	all := p.scanAll()
