@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/internal/eventgen"
+	"github.com/sealstream/sealstream/pkg/query"
 )
 
 // fields are the parameters, and the members that they filter.
@@ -103,6 +104,7 @@ func (f *fixture) check(all []entry.Entry, values url.Values, limit int) (matche
 
 // TestFilters compares every filter with a naive scan: each value of each field, and random combinations.
 func TestFilters(t *testing.T) {
+	defer query.Parts(512)()
 	f := newFixture(t)
 	events := append(tau(t, 713), generated(rand.New(rand.NewPCG(1, 2)), 687)...)
 	events = append(events, eventsOf(1, 600)...)

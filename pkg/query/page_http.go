@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // maxHeld bounds what is held of an answer in memory. A thousand entries can have a quarter of a gigabyte of data.
 const maxHeld = 4 << 20
+
+// pageBuffers are what pages are written in. Each is at most a little larger than maxHeld, or than the largest batch.
+var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // answer writes a page, batch by batch. One that is held whole can still become a proper error; what is larger goes out while it is
 // read, and is broken off if something does not verify.
@@ -17,7 +21,12 @@ func (p plan) answer(w http.ResponseWriter, r *http.Request, raw bool) error {
 
 // answerWith shows each the entries as they are read, and has end write what stands behind them.
 func (p plan) answerWith(w http.ResponseWriter, r *http.Request, raw bool, each func([]Found), end func([]byte) ([]byte, error)) error {
-	buf, sent, any := []byte(`{"entries":[`), false, false
+	held := pageBuffers.Get().(*[]byte)
+	buf, sent, any := append((*held)[:0], `{"entries":[`...), false, false
+	defer func() {
+		*held = buf // as large as it has become
+		pageBuffers.Put(held)
+	}()
 	for list, err := range p.each(r.Context(), p.indexes) {
 		if err == nil {
 			each(list)

@@ -12,11 +12,14 @@ import (
 // Tests have small parts, so that logs of a few hundred entries have many of them.
 func init() { partRows = 64 }
 
-// FullParts gives parts their proper size until restore is called.
-func FullParts() (restore func()) {
-	partRows = segment.MaxRows
+// Parts gives the parts of services that are made before restore is called a size.
+func Parts(rows uint64) (restore func()) {
+	partRows = rows
 	return func() { partRows = 64 }
 }
+
+// FullParts gives them their proper size.
+func FullParts() (restore func()) { return Parts(segment.MaxRows) }
 
 // Indexes is what a filter matches, before anything is read.
 func (q *Query) Indexes(f Filter) (list []uint64, err error) {
