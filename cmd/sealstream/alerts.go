@@ -84,8 +84,7 @@ func (c *alertsCmd) Run(a *app) error {
 // show prints one alert: a line for a person, the CloudEvent in a line with --json.
 func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if a.json {
-		_, err := fmt.Fprintf(a.out, "%s\n", event)
-		return err
+		return a.encode(event, false)
 	}
 	var e struct {
 		Time, Type string

@@ -28,7 +28,7 @@ func (a *app) printer() func(raw []byte) error {
 	style := styleOf(a.out)
 	return func(raw []byte) error {
 		if a.json {
-			return json.NewEncoder(a.out).Encode(json.RawMessage(raw)) // which leaves out line breaks in data
+			return a.encode(json.RawMessage(raw), false) // which leaves out line breaks in data
 		}
 		var r row
 		if err := json.Unmarshal(raw, &r); err != nil {

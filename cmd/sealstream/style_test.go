@@ -1,10 +1,38 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
+
+// TestTame: printed JSON says the same, and nothing that a terminal obeys.
+func TestTame(t *testing.T) {
+	for _, data := range []string{"plain é 語 🙂", "\u009b31m red \u009d0;title\u009c \x7f", "\u202etxt.exe \u2066x\u2069", `\u009b`, "<&>\u00a0"} {
+		quoted := `"` + strings.ReplaceAll(data, `\`, `\\`) + `"`
+		for _, indent := range []bool{false, true} {
+			var out strings.Builder
+			a := &app{out: &out}
+			if err := a.encode(json.RawMessage(`{"data":`+quoted+`}`), indent); err != nil {
+				t.Fatal(err)
+			}
+			if i := strings.IndexFunc(out.String(), func(r rune) bool {
+				return r == 0x7f || unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r)
+			}); i >= 0 {
+				t.Errorf("%q", out.String()[i:])
+			}
+			var v struct{ Data string }
+			if err := json.Unmarshal([]byte(out.String()), &v); err != nil || v.Data != data {
+				t.Errorf("%q became %q, %v", data, v.Data, err)
+			}
+		}
+	}
+	if b := []byte(`"plain é"`); &tameJSON(b)[0] != &b[0] {
+		t.Error("what needs nothing is copied")
+	}
+}
 
 // TestDrawing: colours where there are any, and no line wider than the terminal, however deep the tree and hostile the text.
 func TestDrawing(t *testing.T) {
