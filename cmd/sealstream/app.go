@@ -42,6 +42,15 @@ func (f failure) Is(target error) bool { return target == errFailed }
 
 func failed(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
 
+// errRefused is wrapped by errors of a server that has understood and says no: to ask it again would not help.
+var errRefused = errors.New("refused")
+
+// refusal is an errRefused with a text of its own.
+type refusal struct{ error }
+
+func (r refusal) Is(target error) bool { return target == errRefused }
+func (r refusal) Unwrap() error        { return r.error }
+
 // shown is an error that the output tells already.
 type shown struct{ error }
 
@@ -153,7 +162,10 @@ func (a *app) problem(resp *http.Response) error {
 		}
 	}
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusUnprocessableEntity {
-		return failed("%s", text)
+		return refusal{failed("%s", text)}
+	}
+	if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests {
+		return refusal{errors.New(text)}
 	}
 	return errors.New(text)
 }

@@ -72,3 +72,11 @@ func TestDrawing(t *testing.T) {
 		t.Errorf("colours change the text")
 	}
 }
+
+func TestShellWord(t *testing.T) {
+	for in, want := range map[string]string{"7f3a-b.c": "7f3a-b.c", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "a\x1b[31m": `a\x1b[31m`} {
+		if got := shellWord(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
