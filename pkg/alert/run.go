@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -40,6 +41,7 @@ type Alerter struct {
 	status  Status
 	drained chan struct{} // closed when streams of answers are to end
 	drain   sync.Once
+	streams atomic.Int64 // open
 }
 
 // New checks the configuration; it reads nothing.
