@@ -161,7 +161,7 @@ func alertHandler(a *alert.Alerter) http.Handler {
 			return
 		}
 		if st.Err == "" {
-			st.Err = "the log is being read"
+			st.Err = errReading.Error()
 		}
 		code := http.StatusServiceUnavailable
 		answer(w, code, "application/problem+json", map[string]any{"type": "about:blank", "title": http.StatusText(code), "status": code, "detail": st.Err})
