@@ -117,7 +117,7 @@ func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if len(e.Time) > 19 {
 		e.Time = e.Time[:19] + "Z"
 	}
-	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, e.Time, e.Data.Index, cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
+	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, cell(e.Time, 20), e.Data.Index, cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 
 // line is an entry as one line of a stream of them, whose columns cannot wait for the longest.
 func (r row) line() string {
-	return fmt.Sprintf("%7d  %-30s  %-18s  %-40s  %s  %s", r.Index, r.Timestamp, cell(r.EventType, 32), cell(r.AgentDID, 48),
+	return fmt.Sprintf("%7d  %-30s  %-18s  %-40s  %s  %s", r.Index, cell(r.Timestamp, 40), cell(r.EventType, 32), cell(r.AgentDID, 48),
 		decision(traceEntry{Action: r.Action, Outcome: r.Outcome}), cell(r.Resource, 200))
 }
 

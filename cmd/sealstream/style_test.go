@@ -80,3 +80,18 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 }
+
+// TestLyingTrace: a tree that hangs below itself has an end, and fields that no agent can choose are no commands either.
+func TestLyingTrace(t *testing.T) {
+	tr := trace{Entries: []traceEntry{{Index: 1, Timestamp: "\x1b[2J", Action: "\x1b[31m", Outcome: "\u009b31m"}}, Tree: []traceBranch{
+		{AgentDID: "a", Entries: []uint64{1}}, {AgentDID: "b", Delegation: new(uint64(1)), Entries: []uint64{1}},
+	}}
+	d := newDrawing(tr, false, style{})
+	d.tree()
+	r := row{Timestamp: "\x1b[2J", Action: "\x1b[31m", Outcome: "\u009b31m"}
+	for _, text := range []string{d.out.String(), r.line(), plain("\x1b[31mred\u009b\nnext\u202e")} {
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q", text)
+		}
+	}
+}
