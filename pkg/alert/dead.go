@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/store"
@@ -36,20 +37,15 @@ var errDeadFull = errors.New("too many dead letters; nothing more is given up be
 type deadLetters struct {
 	kv     store.KV
 	prefix string
+	n      atomic.Int64 // letters
 
 	mu    sync.Mutex // guards what follows, and is held while pages are written
 	read  bool
 	pages [][]DeadLetter
 }
 
-func (d *deadLetters) count() (n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, p := range d.pages {
-		n += len(p)
-	}
-	return n
-}
+// count never waits for the bucket: health pages ask it.
+func (d *deadLetters) count() int { return int(d.n.Load()) }
 
 // open reads the pages up to the first that is not there. Pages are emptied, never removed.
 func (d *deadLetters) open(ctx context.Context) error {
@@ -59,6 +55,7 @@ func (d *deadLetters) open(ctx context.Context) error {
 		return nil
 	}
 	d.pages = nil
+	d.n.Store(0)
 	for {
 		b, _, err := d.kv.Get(ctx, d.prefix+strconv.Itoa(len(d.pages)))
 		if errors.Is(err, store.ErrNotFound) {
@@ -72,6 +69,7 @@ func (d *deadLetters) open(ctx context.Context) error {
 			return fmt.Errorf("dead letters: page %d: %w", len(d.pages), err)
 		}
 		d.pages = append(d.pages, page)
+		d.n.Add(int64(len(page)))
 	}
 }
 
@@ -90,6 +88,7 @@ func (d *deadLetters) write(ctx context.Context, n int, page []DeadLetter) error
 	if n == len(d.pages) {
 		d.pages = append(d.pages, nil)
 	}
+	d.n.Add(int64(len(page) - len(d.pages[n])))
 	d.pages[n] = page
 	return nil
 }

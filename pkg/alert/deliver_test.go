@@ -1,6 +1,7 @@
 package alert_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -316,5 +317,40 @@ func TestRedeliverSlow(t *testing.T) {
 	}
 	if x, err := a.Redeliver(t.Context(), "", 4); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// stuck is a bucket that does not answer.
+type stuck struct {
+	store.KV
+	asked chan string
+}
+
+func (s *stuck) Put(ctx context.Context, key string, value []byte) error {
+	if strings.Contains(key, "/dead/") {
+		s.asked <- key
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.KV.Put(ctx, key, value)
+}
+
+// TestStatusDoesNotWait: whoever asks how a webhook fares does not wait for the store.
+func TestStatusDoesNotWait(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	r := newReceiver(t)
+	r.answer = func(w http.ResponseWriter, _ *http.Request, _ string, _ int) bool {
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	kv := &stuck{f.log.Cursors, make(chan string)}
+	f.log.Cursors = kv
+	a := f.alerter(f.log, alert.Config{Lag: -1, Webhooks: []alert.Webhook{hook("a", r.URL)}})
+	f.run("alerter", a.Run)
+	f.publish(3)
+	f.seal()
+	<-kv.asked
+	if st := a.Status(); st.Webhooks[0].Dead != 0 || st.Webhooks[0].Failing == "" { // a minute here would be the test's end
+		t.Errorf("%+v", st)
 	}
 }
