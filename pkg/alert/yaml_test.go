@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -143,4 +144,16 @@ func FuzzParseFile(f *testing.F) {
 		}
 		newEngine(origin, file.Rules)
 	})
+}
+
+// TestExample holds the file that the README points to.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ParseFile("example.yaml", text)
+	if err != nil || len(f.Rules) != 3 || len(f.Webhooks) != 1 || f.Lag == 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
 }
