@@ -104,7 +104,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 		return err
 	}
 	log := s.logger()
-	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g, web *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
@@ -115,7 +115,11 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		g.run("ingest", in.Run)
-		g.run("requests", func(ctx context.Context) error { return requests(ctx, nc, s.Log, in) })
+		r, err := listenRequests(ctx, nc, s.Log, in)
+		if err != nil {
+			return nil, err
+		}
+		web.run("requests", r.run)
 		return m.instrument(in.ServiceHandler()), nil
 	})
 }
@@ -135,7 +139,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		return err
 	}
 	log := s.logger()
-	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
@@ -191,7 +195,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		}
 	}
 	log, m := s.logger(), newMetrics(s.Log)
-	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
 		if err != nil {
 			return nil, err
@@ -282,8 +286,9 @@ func createdLog(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, cfg 
 	return nil, nil
 }
 
-// serve connects, starts what start starts, and runs until ctx is done or a part fails. addr "": no HTTP.
-func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*nats.Conn, *group) (http.Handler, error)) error {
+// serve connects, starts what start starts, and runs until ctx is done or a part fails. start gets two groups: the parts, and what answers requests,
+// which ends before them. addr "": no HTTP.
+func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(nc *nats.Conn, parts, web *group) (http.Handler, error)) error {
 	nc, err := f.nats().Connect("sealstream "+name, f.logger())
 	if err != nil {
 		return err
@@ -291,14 +296,14 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*
 	defer nc.Close()
 	g := newGroup(context.WithoutCancel(ctx))
 	defer g.stop()
-	handler, err := start(nc, g)
+	web := newGroup(context.WithoutCancel(ctx))
+	defer web.stop() // before the parts: requests under way are answered
+	handler, err := start(nc, g, web)
 	if ctx.Err() != nil {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	web := newGroup(context.WithoutCancel(ctx))
-	defer web.stop() // before the parts: requests under way are answered
 	if handler != nil {
 		l, err := listen(addr)
 		if err != nil {
