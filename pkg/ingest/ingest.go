@@ -54,6 +54,8 @@ type Config struct {
 	// Relaxed says in every receipt that the store acknowledges before its fsync. It changes nothing else.
 	Relaxed   bool
 	Publisher func(*http.Request) string // the identity that a request was authenticated as; nil, or "": none
+	// Open takes NATS requests on submit.open, of any source; for where NATS tells no agent from another. False refuses them.
+	Open bool
 
 	MaxBody     int64         // bytes of one request; 0: 16 MiB
 	MaxInFlight int64         // bytes of all requests that are not answered yet; 0: 256 MiB

@@ -81,7 +81,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Folder: cfg.index, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	p.followers = append(p.followers, indexFollower(p.query))

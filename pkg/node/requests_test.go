@@ -152,7 +152,7 @@ func TestRequestsAtStop(t *testing.T) {
 	}
 	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
 	stopSealer := serveForTest(t, &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true})
-	in := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
+	in := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic), EventsOpen: true}
 	stopIngest := serveForTest(t, in)
 	waitReady(t, in.HTTP)
 	stopSealer()

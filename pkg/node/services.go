@@ -93,8 +93,9 @@ func Main(name, description string, s Service) int {
 // IngestService accepts events over HTTP and writes them to EVENTS.
 type IngestService struct {
 	ServiceFlags
-	HTTP string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	Key  string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
+	HTTP       string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	Key        string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
+	EventsOpen bool   `help:"Accept any source on submit.open. Only where NATS has no authentication."`
 }
 
 // Serve implements Service.
@@ -110,7 +111,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		m := newMetrics(s.Log)
-		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Observe: m.observeIngest(), Logger: log})
+		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Open: s.EventsOpen, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
