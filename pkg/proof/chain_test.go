@@ -168,6 +168,25 @@ func TestOpenedCheckpoints(t *testing.T) {
 	}
 }
 
+// TestParsedEntries: behind a leaf that is none there are no entries, so that nobody takes an empty one for an entry.
+func TestParsedEntries(t *testing.T) {
+	w := generated(t, 3, 40)
+	for _, m := range w.sealed {
+		b, err := proof.ParseBatch(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Leaves {
+			leaves := slices.Clone(b.Leaves)
+			leaves[i] = []byte(`{"v":1}`)
+			m.Data = append(bytes.Join(leaves, []byte("\n")), '\n')
+			if p := proof.Parse(m); len(p.Batch.Leaves) != len(leaves) || len(p.Entries) != i {
+				t.Fatalf("leaf %d of %d is none: %d entries of %d leaves", i, len(leaves), len(p.Entries), len(p.Batch.Leaves))
+			}
+		}
+	}
+}
+
 // TestBatchRoundTrip: Parse gives what Format wrote, and every header counts.
 func TestBatchRoundTrip(t *testing.T) {
 	w := generated(t, 4, 60)
