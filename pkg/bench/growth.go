@@ -27,6 +27,7 @@ type Grown struct {
 	OpenMS       float64 `json:"sealer_open_ms"` // from start until the sealer goes on
 	IndexMS      float64 `json:"index_ms"`       // from start until the index has the whole log
 	HeapMB       float64 `json:"heap_mb"`        // of the process without the index: server, ingest, sealer
+	PeakHeapMB   float64 `json:"peak_heap_mb"`   // the most that it was while this size was reached, with what was not collected yet
 	IndexHeapMB  float64 `json:"index_heap_mb"`  // what the index adds
 	Goroutines   int     `json:"goroutines"`
 	Files        int     `json:"files"`
@@ -76,6 +77,8 @@ func (b *run) reachSize(ctx context.Context, r *rig, size uint64) (g Grown, err 
 		return g, err
 	}
 	defer probe.end()
+	peak := peakHeap()
+	defer func() { g.PeakHeapMB = peak() }()
 	burst := uint64(leastBurst)
 	if present := r.sealer.Status().Size; size > present {
 		burst = min(max((size-present)/bursts, leastBurst), mostBurst)
@@ -202,14 +205,6 @@ func (b *run) reopen(ctx context.Context, r *rig, g *Grown) error {
 	}
 	g.OpenMS = float64(time.Since(begin)) / float64(time.Millisecond)
 	return nil
-}
-
-func heapMB() float64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc) / (1 << 20)
 }
 
 // openFiles is how many files this process has open; 0 where that cannot be told.

@@ -106,7 +106,6 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	natsd.Threads()
 	n := &Node{cfg: cfg, http: l}
 	if err := n.start(ctx); err != nil {
 		n.Close()
