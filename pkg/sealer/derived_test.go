@@ -186,13 +186,13 @@ func checkTiles(ctx context.Context, log *store.Log, list []entry.Entry) error {
 	}
 	for level := 0; len(row) > 0; level++ {
 		var up []entry.Hash
-		for n := 0; n <= len(row)/tileWidth; n++ {
+		for n := 0; n <= len(row)/proof.TileWidth; n++ {
 			value, _, err := log.Tiles.Get(ctx, log.Name+"/"+proof.TilePath(level, uint64(n), 0))
-			if full := n < len(row)/tileWidth; (err == nil) != full {
+			if full := n < len(row)/proof.TileWidth; (err == nil) != full {
 				return fmt.Errorf("tile %d of level %d, of %d hashes: %v", n, level, len(row), err)
 			} else if full {
-				part := row[n*tileWidth : (n+1)*tileWidth]
-				if string(value) != string(formatTile(part)) {
+				part := row[n*proof.TileWidth : (n+1)*proof.TileWidth]
+				if string(value) != string(proof.FormatTile(part)) {
 					return fmt.Errorf("tile %d of level %d is not that of the leaves", n, level)
 				}
 				up = append(up, proof.PerfectRoot(part))

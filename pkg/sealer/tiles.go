@@ -15,8 +15,8 @@ import (
 // every batch; what it was not told, or could not keep, it reads from the log.
 type tiler struct {
 	s     *Sealer
-	size  uint64         // leaves taken in
-	rows  [][]entry.Hash // by level, the hashes of the tile that is not full yet
+	size  uint64 // leaves taken in
+	rows  proof.TileRows
 	ready bool
 
 	mu    sync.Mutex
@@ -24,10 +24,7 @@ type tiler struct {
 	queue []entry.Hash
 }
 
-const (
-	tileWidth = 256
-	maxQueue  = 1 << 17 // hashes, 4 MiB
-)
+const maxQueue = 1 << 17 // hashes, 4 MiB
 
 func (t *tiler) took(c committed) {
 	t.mu.Lock()
@@ -107,7 +104,7 @@ func (t *tiler) read(ctx context.Context, end uint64) error {
 
 func (t *tiler) addAll(ctx context.Context, hashes []entry.Hash) error {
 	for _, h := range hashes {
-		if err := t.add(ctx, 0, t.size, h); err != nil {
+		if err := t.rows.Add(0, t.size, h, t.put(ctx)); err != nil {
 			return err
 		}
 		t.size++
@@ -117,82 +114,44 @@ func (t *tiler) addAll(ctx context.Context, hashes []entry.Hash) error {
 
 // begin finds how many full tiles of the lowest level are written, and reads back what the levels above need of them.
 func (t *tiler) begin(ctx context.Context) error {
-	t.rows, t.size = nil, 0
+	t.rows, t.size = proof.TileRows{}, 0
 	for {
-		value, _, err := t.s.cfg.Log.Tiles.Get(ctx, t.key(0, t.size/tileWidth))
+		value, _, err := t.s.cfg.Log.Tiles.Get(ctx, t.key(proof.Tile{Level: 0, N: t.size / proof.TileWidth, Width: proof.TileWidth}))
 		if errors.Is(err, store.ErrNotFound) {
 			t.ready = true
 			return nil
 		} else if err != nil {
 			return err
 		}
-		row, err := parseTile(value)
+		row, err := proof.ParseTile(value, proof.TileWidth)
 		if err != nil {
 			return err
 		}
-		if err := t.add(ctx, 1, t.size/tileWidth, proof.PerfectRoot(row)); err != nil {
+		if err := t.rows.Add(1, t.size/proof.TileWidth, proof.PerfectRoot(row), t.put(ctx)); err != nil {
 			return err
 		}
-		t.size += tileWidth
+		t.size += proof.TileWidth
 	}
-}
-
-// add takes the n-th hash of a level, and writes the tile that it fills, and those that that one fills. After an error nothing has
-// changed, and the same hash may be added again.
-func (t *tiler) add(ctx context.Context, level int, n uint64, h entry.Hash) error {
-	for len(t.rows) <= level {
-		t.rows = append(t.rows, make([]entry.Hash, 0, tileWidth))
-	}
-	row := append(t.rows[level], h)
-	if len(row) == tileWidth {
-		if err := t.put(ctx, t.key(level, n/tileWidth), formatTile(row)); err != nil {
-			return err
-		}
-		if err := t.add(ctx, level+1, n/tileWidth, proof.PerfectRoot(row)); err != nil {
-			return err
-		}
-		row = row[:0]
-	}
-	t.rows[level] = row
-	return nil
 }
 
 // put writes a tile once. Another one under its key means that someone has another log, or that bytes have changed.
-func (t *tiler) put(ctx context.Context, key string, value []byte) error {
-	err := t.s.cfg.Log.Tiles.Create(ctx, key, value)
-	if !errors.Is(err, store.ErrExists) {
-		return err
+func (t *tiler) put(ctx context.Context) func(proof.Tile, []entry.Hash) error {
+	return func(tile proof.Tile, row []entry.Hash) error {
+		key, value := t.key(tile), proof.FormatTile(row)
+		err := t.s.cfg.Log.Tiles.Create(ctx, key, value)
+		if !errors.Is(err, store.ErrExists) {
+			return err
+		}
+		old, _, err := t.s.cfg.Log.Tiles.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if string(old) != string(value) {
+			t.s.log.ErrorContext(ctx, "a tile differs from the log", "log", t.s.identity.log, "tile", key)
+			return fmt.Errorf("tile %s differs from the log", key)
+		}
+		return nil
 	}
-	old, _, err := t.s.cfg.Log.Tiles.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	if string(old) != string(value) {
-		t.s.log.ErrorContext(ctx, "a tile differs from the log", "log", t.s.identity.log, "tile", key)
-		return fmt.Errorf("tile %s differs from the log", key)
-	}
-	return nil
 }
 
-func (t *tiler) key(level int, n uint64) string {
-	return t.s.identity.log + "/" + proof.TilePath(level, n, 0)
-}
-
-func formatTile(row []entry.Hash) []byte {
-	b := make([]byte, 0, len(row)*32)
-	for _, h := range row {
-		b = append(b, h[:]...)
-	}
-	return b
-}
-
-func parseTile(b []byte) ([]entry.Hash, error) {
-	if len(b) != tileWidth*32 {
-		return nil, fmt.Errorf("tile of %d bytes", len(b))
-	}
-	row := make([]entry.Hash, tileWidth)
-	for i := range row {
-		row[i] = entry.Hash(b[i*32:])
-	}
-	return row, nil
-}
+func (t *tiler) key(tile proof.Tile) string { return t.s.identity.log + "/" + tile.Path() }
