@@ -40,7 +40,7 @@ func TestAPIDocument(t *testing.T) {
 	if err := json.Unmarshal(query.OpenAPI, &doc); err != nil {
 		t.Fatal(err)
 	}
-	examples := map[string]string{"index": "0", "id": "none", "did": "did:web:a.example.com", "type": "sealstream.config", "from": "1", "to": "1"}
+	examples := map[string]string{"index": "0", "id": "none", "did": "did:web:a.example.com", "type": "sealstream.config", "from": "1", "to": "1", "log": "default", "level": "0", "tile": "000"}
 	for path, operations := range doc.Paths {
 		for method, op := range operations {
 			method, target, q := strings.ToUpper(method), path, url.Values{}
