@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,16 +10,24 @@ import (
 
 type exportCmd struct {
 	filterFlags
-	Format string `help:"jsonl: verifies offline; json: one document; cloudevents: a JSON array of CloudEvents, or cloudevents-jsonl: one a line; csv: for spreadsheets." enum:"jsonl,json,cloudevents,cloudevents-jsonl,csv" default:"jsonl"`
+	Format string `help:"jsonl: verifies offline; json: one document; cloudevents: a JSON array of CloudEvents, or cloudevents-jsonl: one a line; csv: for spreadsheets; tiles: a directory for any file server, without payloads, to which a later run adds." enum:"jsonl,json,cloudevents,cloudevents-jsonl,csv,tiles" default:"jsonl"`
 	Out    string `help:"File to write to; none: the terminal." short:"o" type:"path" placeholder:"FILE"`
+	Key    string `help:"The log's public key, or its file; the checkpoint in the tiles is checked with it." placeholder:"KEY|FILE"`
+	Dir    string `arg:"" optional:"" help:"Directory of the tiles." type:"path"`
 }
 
 func (*exportCmd) Help() string {
-	return "With --out, a format that has no place for the manifest gets it in a file beside it: FILE.manifest.json.\n\nExamples:\n  sealstream export -o log.jsonl && sealstream verify log.jsonl --key log.pub\n  sealstream export --agent did:web:agent.example.com -o agent.jsonl"
+	return "With --out, a format that has no place for the manifest gets it in a file beside it: FILE.manifest.json.\n\nExamples:\n  sealstream export -o log.jsonl && sealstream verify log.jsonl --key log.pub\n  sealstream export --agent did:web:agent.example.com -o agent.jsonl\n  sealstream export --format tiles --key log.pub public/"
 }
 
 // Run streams the export. One that breaks off leaves no file under the name that was asked for.
 func (c *exportCmd) Run(a *app) error {
+	if c.Format == "tiles" {
+		return c.tiles(a)
+	}
+	if c.Dir != "" || c.Key != "" {
+		return errors.New("a directory and --key are for --format tiles; a file is named by --out")
+	}
 	q := c.values()
 	q.Set("format", c.Format)
 	resp, err := a.answer("/v1/export", q, "")
