@@ -13,7 +13,10 @@ import (
 
 // Tile is a tile of hashes or an entry bundle (c2sp.org/tlog-tiles), of any width that the log has. Its bytes are always those of the tree
 // that was verified here: what TILES and SEALED hold is compared with it. ErrNotFound says that the log is not that long.
-func (q *Query) Tile(ctx context.Context, t proof.Tile) ([]byte, error) {
+func (q *Query) Tile(ctx context.Context, t proof.Tile) ([]byte, error) { return q.encodedTile(ctx, t, false) }
+
+// encodedTile is Tile, perhaps under gzip. What was made once is kept for a while: it can never be another.
+func (q *Query) encodedTile(ctx context.Context, t proof.Tile, compress bool) ([]byte, error) {
 	snap, _, err := q.view(Filter{})
 	if err != nil {
 		return nil, err
@@ -21,14 +24,18 @@ func (q *Query) Tile(ctx context.Context, t proof.Tile) ([]byte, error) {
 	if !t.In(snap.size) {
 		return nil, fmt.Errorf("%s: %w in a log of %d entries", t.Path(), ErrNotFound, snap.size)
 	}
-	if b, there := q.tiles.get(t.Path()); there {
+	key := tileKey{t, compress}
+	if b, there := q.tiles.get(key); there {
 		return b, nil
 	}
 	b, err := q.reader(snap).tile(ctx, t)
 	if err != nil {
 		return nil, q.remember(err)
 	}
-	q.tiles.put(t.Path(), b)
+	if compress {
+		b = compressed(b)
+	}
+	q.tiles.put(key, b)
 	return b, nil
 }
 

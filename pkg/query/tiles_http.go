@@ -38,17 +38,17 @@ func (q *Query) writeTile(w http.ResponseWriter, r *http.Request, p *params, pat
 	if !ok {
 		return fmt.Errorf("%.80q: %w: not the path of a tile (c2sp.org/tlog-tiles)", path, ErrNotFound)
 	}
-	b, err := q.Tile(r.Context(), t)
+	compress := t.Level == proof.BundleLevel && acceptsGzip(r.Header)
+	b, err := q.encodedTile(r.Context(), t, compress)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	if t.Level == proof.BundleLevel {
 		h.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header) {
-			h.Set("Content-Encoding", "gzip")
-			b = q.compressed(path, b)
-		}
+	}
+	if compress {
+		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Cache-Control", "max-age=31536000, immutable")
 	if t.Width < proof.TileWidth { // it is wanted until the full one is there
@@ -92,18 +92,13 @@ var gzipWriters = sync.Pool{New: func() any {
 }}
 
 // compressed is a bundle under gzip.
-func (q *Query) compressed(path string, bundle []byte) []byte {
-	key := path + " gzip"
-	if b, there := q.tiles.get(key); there {
-		return b
-	}
+func compressed(bundle []byte) []byte {
 	var out bytes.Buffer
 	w := gzipWriters.Get().(*gzip.Writer)
 	w.Reset(&out)
 	w.Write(bundle) // a buffer takes everything
 	w.Close()
 	gzipWriters.Put(w)
-	q.tiles.put(key, out.Bytes())
 	return out.Bytes()
 }
 
@@ -116,21 +111,26 @@ type tileCache struct {
 	most  int
 	bytes int
 	order *list.List // of *keptTile, the one used last in front
-	byKey map[string]*list.Element
+	byKey map[tileKey]*list.Element
+}
+
+type tileKey struct {
+	tile proof.Tile
+	gzip bool
 }
 
 type keptTile struct {
-	key  string
+	key  tileKey
 	body []byte
 }
 
-func (k *keptTile) bytes() int { return len(k.body) + len(k.key) + 128 } // with list and map
+func (k *keptTile) bytes() int { return len(k.body) + 256 } // with list and map
 
 func newTileCache(most int) *tileCache {
-	return &tileCache{most: most, order: list.New(), byKey: map[string]*list.Element{}}
+	return &tileCache{most: most, order: list.New(), byKey: map[tileKey]*list.Element{}}
 }
 
-func (c *tileCache) get(key string) ([]byte, bool) {
+func (c *tileCache) get(key tileKey) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, there := c.byKey[key]
@@ -141,7 +141,7 @@ func (c *tileCache) get(key string) ([]byte, bool) {
 	return e.Value.(*keptTile).body, true
 }
 
-func (c *tileCache) put(key string, body []byte) {
+func (c *tileCache) put(key tileKey, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, there := c.byKey[key]; there {
