@@ -1,8 +1,12 @@
 package entry
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Rules is the number of the sealing rules of this package: how messages become entries. New code that would seal the
@@ -45,7 +49,7 @@ func (l *Limits) byName(name string) *uint64 {
 // Config is what holds from the index after its entry on (SPEC 5.1).
 type Config struct {
 	Origin            string
-	Keys              []string // note verifier keys, the signing key first
+	Keys              []string // note verifier keys; each of them signs
 	EventsCreated     string   // when EVENTS was created, nine digits
 	EventsOpen        bool     // whether events.open takes any source
 	Epoch             uint64
@@ -125,11 +129,43 @@ func (d *Config) Follows(prev *Config, at uint64) error {
 	switch {
 	case d.Previous == nil || *d.Previous != at:
 		return fault("previous", "is not the newest config, index %d", at)
-	case d.Origin != prev.Origin || !slices.Equal(d.Keys, prev.Keys) || d.Rules != prev.Rules || d.Limits != prev.Limits ||
+	case d.Origin != prev.Origin || d.Rules != prev.Rules || d.Limits != prev.Limits ||
 		d.EventsCreated != prev.EventsCreated || d.Epoch != prev.Epoch || d.SecretFingerprint != prev.SecretFingerprint:
-		return fault("", "rules 1 let a config change events_open alone")
+		return fault("", "rules 1 let a config change events_open and keys alone")
+	case !slices.Equal(d.Keys, prev.Keys):
+		return d.succeeds(prev)
 	}
 	return nil
+}
+
+// succeeds says whether keys may follow those of prev: one of them goes on, so that each checkpoint has a signature that both lists know.
+func (d *Config) succeeds(prev *Config) error {
+	goesOn := false
+	for i, k := range d.Keys {
+		if !isKeyOf(d.Origin, k) {
+			return fault("keys", "%.80q is no Ed25519 verifier key of %.80q", k, d.Origin)
+		}
+		if slices.Contains(d.Keys[:i], k) {
+			return fault("keys", "%.80q stands there twice", k)
+		}
+		goesOn = goesOn || slices.Contains(prev.Keys, k)
+	}
+	if !goesOn {
+		return fault("keys", "none of the keys before is among them: they must overlap")
+	}
+	return nil
+}
+
+// isKeyOf says whether a text is a note verifier key for Ed25519 under a name (c2sp.org/signed-note).
+func isKeyOf(name, vkey string) bool {
+	rest, ok := strings.CutPrefix(vkey, name+"+")
+	id, key, ok2 := strings.Cut(rest, "+")
+	raw, err := base64.StdEncoding.Strict().DecodeString(key)
+	if !ok || !ok2 || err != nil || len(raw) != 1+32 || raw[0] != 1 || base64.StdEncoding.EncodeToString(raw) != key {
+		return false
+	}
+	h := sha256.Sum256(append([]byte(name+"\n"), raw...))
+	return id == hex.EncodeToString(h[:4])
 }
 
 // After is the state of the log before an epoch (SPEC 5.6).

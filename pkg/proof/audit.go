@@ -11,7 +11,9 @@ import (
 
 // AuditConfig is what Audit knows beside the log.
 type AuditConfig struct {
-	Keys []string // verifier keys; none: those that index 0 names, which says that the log is one, but not whose
+	// Keys are verifier keys of the log; none: those that index 0 names, which says that the log is one, but not whose. From them the log's own
+	// succession of keys is followed, and what stands before the first checkpoint that one of them signs is vouched for by that one.
+	Keys []string
 
 	// Payloads reads the body of the PAYLOADS message that a batch names by its sequence, or its rewritten form; false: there is none.
 	// Nil: data is not checked, and the report says so.
@@ -26,8 +28,9 @@ type Report struct {
 	Log, Origin string
 	Size        uint64
 	Root        entry.Hash
-	Checkpoint  []byte // the newest, signed
-	Key         string // verifier key that signs
+	Checkpoint  []byte   // the newest, signed
+	Key         string   // verifier key that signs
+	Keys        []string // all that are known to be the log's: those given, and those that they announced
 	Batches     uint64
 	Events      uint64 // entries of agents' events, equivocations among them
 	Own         uint64 // entries that the log made itself
@@ -68,6 +71,7 @@ func Audit(cfg AuditConfig, sealed iter.Seq2[entry.Message, error]) (Report, err
 func AuditParsed(cfg AuditConfig, sealed iter.Seq2[Parsed, error]) (Report, error) {
 	a := newAuditor(cfg)
 	chain, next := NewChain(cfg.Keys...), uint64(1)
+	chain.ring.late = true
 	for p, err := range sealed {
 		if err == nil {
 			err = a.message(chain, p, next)
@@ -77,7 +81,12 @@ func AuditParsed(cfg AuditConfig, sealed iter.Seq2[Parsed, error]) (Report, erro
 		}
 		next = p.Seq + 1
 	}
-	err := a.end(chain.Size())
+	err := chain.ring.anchored()
+	if err != nil {
+		err = mismatch(0, "signature", "%v", err)
+	} else {
+		err = a.end(chain.Size())
+	}
 	return a.report(chain), err
 }
 
@@ -205,8 +214,11 @@ func (a *auditor) report(c *Chain) Report {
 	r := a.out
 	r.Log, r.Origin, r.Size, r.Root = c.log, c.Origin(), c.Size(), c.Frontier().Root()
 	r.Checkpoint = c.Batch().Checkpoint
-	if keys := c.Keys(); len(keys) > 0 {
-		r.Key = keys[0]
+	if r.Keys = c.Keys(); len(r.Keys) > 0 {
+		r.Key = r.Keys[0]
+		if keys, err := c.ring.use(); err == nil {
+			r.Key = keys[0]
+		}
 	}
 	return r
 }

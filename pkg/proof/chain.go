@@ -1,12 +1,8 @@
 package proof
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -106,15 +102,16 @@ func (w *walk) begin(e *entry.Entry, i uint64) error {
 // Chain walks SEALED messages in order and tells the valid from the void and the bad (SPEC 6).
 type Chain struct {
 	walk
-	keys      []string
-	verifiers note.Verifiers
-	batch     Batch // the last valid one, without leaves
-	any       bool  // a valid batch was seen
+	ring  keyring
+	batch Batch // the last valid one, without leaves
+	any   bool  // a valid batch was seen
 }
 
 // NewChain begins at a log's first message. Without keys, those of index 0's config are taken: that proves that the log is one,
-// but not whose.
-func NewChain(vkeys ...string) *Chain { return &Chain{walk: *newWalk(), keys: vkeys} }
+// but not whose. Of the keys one must be index 0's; from there the chain follows the log's own succession of keys.
+func NewChain(vkeys ...string) *Chain {
+	return &Chain{walk: *newWalk(), ring: keyring{given: vkeys, trusted: slices.Clone(vkeys)}}
+}
 
 // ResumeChain begins behind a batch that the caller trusts, its checkpoint's signature being checked here. lastLeaf is its
 // last leaf. Keys are required.
@@ -137,7 +134,7 @@ func ExtendChain(b Batch, lastLeaf []byte, opened Checkpoint, vkeys ...string) (
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkpoint(b, &openedNote{keys: vkeys, checkpoint: opened}); err != nil {
+	if err := c.checkpoint(b, &openedNote{checkpoint: opened, by: vkeys}); err != nil {
 		return nil, err
 	}
 	c.keep(b)
@@ -183,6 +180,9 @@ func (c *Chain) Take(p Parsed) ([]entry.Entry, error) {
 		if err := c.entry(&p.Entries[i]); err != nil {
 			return nil, c.blame(p, i, err)
 		}
+	}
+	if b.First == 0 {
+		c.ring.begin(p.Entries[0].Detail.(*entry.Config).Keys) // it is one: the walk has checked it
 	}
 	if err := c.check(p, &p.Entries[len(p.Entries)-1]); err != nil {
 		return nil, err
@@ -233,18 +233,10 @@ func (c *Chain) check(p Parsed, last *entry.Entry) error {
 	return c.checkpoint(b, p.note)
 }
 
-// checkpoint opens the batch's checkpoint, unless that was done with the same keys; it must be of its very size and root. What was opened counts for
-// the very bytes that the batch has: else whoever changes a batch between the two would have it pass.
+// checkpoint opens the batch's checkpoint, unless that was done already; a key that is in force must have signed it, and it must be of its very
+// size and root. What was opened counts for the very bytes that the batch has: else whoever changes a batch between the two would have it pass.
 func (c *Chain) checkpoint(b Batch, opened *openedNote) error {
-	if c.verifiers == nil {
-		if err := c.pin(); err != nil {
-			return mismatch(b.First, "signature", "%v", err)
-		}
-	}
-	if opened == nil || !slices.Equal(opened.keys, c.keys) || !bytes.Equal(opened.checkpoint.Note, b.Checkpoint) {
-		opened = openNote(b.Checkpoint, c.keys, c.verifiers)
-	}
-	cp, err := opened.checkpoint, opened.err
+	cp, err := c.ring.open(b.Checkpoint, opened)
 	switch {
 	case err != nil:
 		return mismatch(b.First, "signature", "checkpoint of size %d: %v", b.Size, err)
@@ -254,37 +246,10 @@ func (c *Chain) checkpoint(b Batch, opened *openedNote) error {
 		return mismatch(b.First, "signature", "the checkpoint is of %.80q, the log of %.80q", cp.Origin, c.origin)
 	}
 	c.origin = cp.Origin
-	return nil
-}
-
-// pin fixes the keys: the caller's, of which one must be the config's; or the config's own.
-func (c *Chain) pin() error {
-	var named []string
 	if c.config != nil {
-		named = c.config.Detail.(*entry.Config).Keys
+		c.ring.after(c.config.Detail.(*entry.Config))
 	}
-	if len(c.keys) == 0 {
-		c.keys = named
-	} else if named != nil && !contains(named, c.keys) {
-		return errors.New("the log's config names none of the given keys")
-	}
-	if len(c.keys) == 0 {
-		return errors.New("no key to check with")
-	}
-	var err error
-	c.verifiers, err = newVerifiers(c.keys)
-	return err
-}
-
-func contains(named, keys []string) bool {
-	for _, n := range named {
-		for _, k := range keys {
-			if n == k {
-				return true
-			}
-		}
-	}
-	return false
+	return nil
 }
 
 func (c *Chain) keep(b Batch) {
@@ -321,5 +286,5 @@ func (c *Chain) Config() (entry.Entry, bool) {
 // Origin is the log's origin, once known.
 func (c *Chain) Origin() string { return c.origin }
 
-// Keys are the verifier keys in use: the caller's, or index 0's.
-func (c *Chain) Keys() []string { return c.keys }
+// Keys are the verifier keys that are trusted: the caller's, or index 0's, and those that these have announced.
+func (c *Chain) Keys() []string { return c.ring.trusted }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,11 +42,20 @@ func GenerateKey(host, log string) (skey, vkey string, err error) {
 	if host == "" || strings.ContainsAny(host, "+ \t\n/") || !entry.ValidLog(log) {
 		return "", "", fmt.Errorf("generate key: %q and %q make no origin", host, log)
 	}
+	return generateKey(func(pub ed25519.PublicKey) string { return Origin(host, log, pub) })
+}
+
+// GenerateNextKey makes another key pair for a log that has an origin.
+func GenerateNextKey(origin string) (skey, vkey string, err error) {
+	return generateKey(func(ed25519.PublicKey) string { return origin })
+}
+
+func generateKey(nameOf func(ed25519.PublicKey) string) (skey, vkey string, err error) {
 	pub, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", "", fmt.Errorf("generate key: %w", err)
 	}
-	name := Origin(host, log, pub)
+	name := nameOf(pub)
 	if vkey, err = note.NewEd25519VerifierKey(name, pub); err != nil {
 		return "", "", fmt.Errorf("generate key: %w", err)
 	}
@@ -55,39 +65,75 @@ func GenerateKey(host, log string) (skey, vkey string, err error) {
 }
 
 // Signer signs checkpoints. Ed25519 is deterministic: the same size and root give the same bytes, at every start.
-type Signer struct {
-	signer note.Signer
-	vkey   string
+type Signer struct{ keys []signingKey }
+
+type signingKey struct {
+	note.Signer
+	vkey string
 }
 
-// NewSigner takes a signer key as GenerateKey makes it.
-func NewSigner(skey string) (*Signer, error) {
+// NewSigner takes signer keys as GenerateKey makes them: the log's own, and, while keys overlap, its others. All have its name.
+func NewSigner(skeys ...string) (*Signer, error) {
+	s := &Signer{}
+	for _, skey := range skeys {
+		k, err := newSigningKey(skey)
+		if err != nil {
+			return nil, fmt.Errorf("signer key: %w", err)
+		}
+		if len(s.keys) > 0 && k.Name() != s.Origin() {
+			return nil, fmt.Errorf("signer keys of two logs: %s and %s", s.Origin(), k.Name())
+		}
+		s.keys = append(s.keys, k)
+	}
+	if len(s.keys) == 0 {
+		return nil, errors.New("no signer key")
+	}
+	return s, nil
+}
+
+func newSigningKey(skey string) (signingKey, error) {
 	s, err := note.NewSigner(skey)
 	if err != nil {
-		return nil, fmt.Errorf("signer key: %w", err)
+		return signingKey{}, err
 	}
 	parts := strings.Split(skey, "+") // the key holds the seed; NewSigner has checked its form
 	seed, err := base64.StdEncoding.DecodeString(strings.Join(parts[4:], "+"))
 	if err != nil || len(seed) != 1+ed25519.SeedSize {
-		return nil, errors.New("signer key: malformed")
+		return signingKey{}, errors.New("malformed")
 	}
-	pub := ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey)
-	vkey, err := note.NewEd25519VerifierKey(s.Name(), pub)
-	if err != nil {
-		return nil, fmt.Errorf("signer key: %w", err)
-	}
-	return &Signer{s, vkey}, nil
+	vkey, err := note.NewEd25519VerifierKey(s.Name(), ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
+	return signingKey{s, vkey}, err
 }
 
-// Origin is the name of the key, and of the log.
-func (s *Signer) Origin() string { return s.signer.Name() }
+// Origin is the name of the keys, and of the log.
+func (s *Signer) Origin() string { return s.keys[0].Name() }
 
-// VerifierKey is the public key, as others need it.
-func (s *Signer) VerifierKey() string { return s.vkey }
+// VerifierKey is the public key, as others need it: the first one's.
+func (s *Signer) VerifierKey() string { return s.keys[0].vkey }
 
-// Sign makes the signed checkpoint of a size and root.
-func (s *Signer) Sign(size uint64, root entry.Hash) ([]byte, error) {
-	return note.Sign(&note.Note{Text: checkpointText(s.Origin(), size, root)}, s.signer)
+// VerifierKeys are the public keys of all.
+func (s *Signer) VerifierKeys() []string {
+	list := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		list[i] = k.vkey
+	}
+	return list
+}
+
+// Sign makes the signed checkpoint of a size and root, signed by the keys that are named, each of which it must have; without any, by all.
+func (s *Signer) Sign(size uint64, root entry.Hash, vkeys ...string) ([]byte, error) {
+	if len(vkeys) == 0 {
+		vkeys = s.VerifierKeys()
+	}
+	signers := make([]note.Signer, len(vkeys))
+	for i, vkey := range vkeys {
+		at := slices.IndexFunc(s.keys, func(k signingKey) bool { return k.vkey == vkey })
+		if at < 0 {
+			return nil, fmt.Errorf("the private key of %.120q is not here", vkey)
+		}
+		signers[i] = s.keys[at]
+	}
+	return note.Sign(&note.Note{Text: checkpointText(s.Origin(), size, root)}, signers...)
 }
 
 func checkpointText(origin string, size uint64, root entry.Hash) string {
@@ -117,27 +163,35 @@ func OpenCheckpoint(signed []byte, vkeys ...string) (Checkpoint, error) {
 }
 
 func openCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error) {
+	c, _, err := openCheckpointBy(signed, verifiers)
+	return c, err
+}
+
+// openCheckpointBy also tells the ids of the keys that have signed, which all have the origin's name.
+func openCheckpointBy(signed []byte, verifiers note.Verifiers) (c Checkpoint, by []uint32, err error) {
 	if len(signed) > maxNote {
-		return Checkpoint{}, fmt.Errorf("%w: %d bytes", ErrCheckpoint, len(signed))
+		return Checkpoint{}, nil, fmt.Errorf("%w: %d bytes", ErrCheckpoint, len(signed))
 	}
 	n, err := note.Open(signed, verifiers)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
+		return Checkpoint{}, nil, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
 	}
-	c, err := parseText(n.Text)
-	if err != nil {
-		return Checkpoint{}, err
+	if c, err = parseText(n.Text); err != nil {
+		return Checkpoint{}, nil, err
 	}
 	for _, sig := range n.Sigs {
 		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil { // note.Open overlooks the bits left over
-			return Checkpoint{}, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
+			return Checkpoint{}, nil, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
 		}
 		if sig.Name == c.Origin {
-			c.Note = signed
-			return c, nil
+			by = append(by, sig.Hash)
 		}
 	}
-	return Checkpoint{}, fmt.Errorf("%w: not signed by its origin %.80q", ErrCheckpoint, c.Origin)
+	if by == nil {
+		return Checkpoint{}, nil, fmt.Errorf("%w: not signed by its origin %.80q", ErrCheckpoint, c.Origin)
+	}
+	c.Note = signed
+	return c, by, nil
 }
 
 // ParseCheckpointUnverified reads a checkpoint without looking at its signatures. It proves nothing.

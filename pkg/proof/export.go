@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -288,15 +289,19 @@ func (x *exportAudit) end() error {
 	return x.auditor.end(size)
 }
 
-// checkKeys opens a whole export's checkpoint: with the caller's keys, one of which the config must name, or else with the config's.
+// checkKeys opens a whole export's checkpoint: with those of the caller's keys that the newest config names, or else with that config's. Here a
+// succession of keys proves nothing to who knows only an earlier one: the checkpoints that announced it are not in an export.
 func (x *exportAudit) checkKeys() error {
 	named := x.walk.config.Detail.(*entry.Config).Keys
-	if len(x.keys) == 0 {
-		x.keys = named
-	} else if !contains(named, x.keys) {
+	keys := named
+	if len(x.keys) > 0 {
+		keys = slices.DeleteFunc(slices.Clone(x.keys), func(k string) bool { return !slices.Contains(named, k) })
+	}
+	if len(keys) == 0 {
 		return mismatch(0, "signature", "the log's config names none of the given keys")
 	}
-	return x.openCheckpoint(x.keys)
+	x.keys = keys
+	return x.openCheckpoint(keys)
 }
 
 func (x *exportAudit) report() Report {
@@ -306,7 +311,7 @@ func (x *exportAudit) report() Report {
 		r.Checkpoint = []byte(x.manifest.Checkpoint)
 	}
 	if len(x.keys) > 0 {
-		r.Key = x.keys[0]
+		r.Key, r.Keys = x.keys[0], x.keys
 	}
 	return r
 }

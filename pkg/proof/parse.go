@@ -2,6 +2,8 @@ package proof
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -60,14 +62,20 @@ func (r *Parser) Parse(m entry.Message) Parsed {
 
 // openedNote is what came of opening a checkpoint with some keys.
 type openedNote struct {
-	keys       []string
 	checkpoint Checkpoint
+	by         []string // those of the keys that have signed it
 	err        error
 }
 
 func openNote(signed []byte, keys []string, verifiers note.Verifiers) *openedNote {
-	n := &openedNote{keys: keys}
-	n.checkpoint, n.err = openCheckpoint(signed, verifiers)
+	n := &openedNote{}
+	var ids []uint32
+	n.checkpoint, ids, n.err = openCheckpointBy(signed, verifiers)
+	for _, k := range keys {
+		if n.err == nil && slices.ContainsFunc(ids, func(id uint32) bool { return strings.HasPrefix(k, fmt.Sprintf("%s+%08x+", n.checkpoint.Origin, id)) }) {
+			n.by = append(n.by, k)
+		}
+	}
 	return n
 }
 

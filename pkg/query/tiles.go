@@ -13,7 +13,9 @@ import (
 
 // Tile is a tile of hashes or an entry bundle (c2sp.org/tlog-tiles), of any width that the log has. Its bytes are always those of the tree
 // that was verified here: what TILES and SEALED hold is compared with it. ErrNotFound says that the log is not that long.
-func (q *Query) Tile(ctx context.Context, t proof.Tile) ([]byte, error) { return q.encodedTile(ctx, t, false) }
+func (q *Query) Tile(ctx context.Context, t proof.Tile) ([]byte, error) {
+	return q.encodedTile(ctx, t, false)
+}
 
 // encodedTile is Tile, perhaps under gzip. What was made once is kept for a while: it can never be another.
 func (q *Query) encodedTile(ctx context.Context, t proof.Tile, compress bool) ([]byte, error) {
