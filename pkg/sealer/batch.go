@@ -16,6 +16,7 @@ type batch struct {
 	payloads    []byte
 	hashes      []entry.Hash     // of the leaves
 	config      *entry.Config    // the newest, at index Config
+	by          []string         // keys that sign: those in force before its first entry
 	created     string           // of the EVENTS sealed from
 	opened      proof.Checkpoint // its checkpoint, as whoever verifies will open it
 	last        entry.Message    // the EVENTS message that Input names
@@ -33,6 +34,7 @@ type sequencer struct {
 	frontier proof.Frontier
 	limits   limits
 	signer   *proof.Signer
+	force    []string      // keys in force for the next entry; nil: there is no entry yet
 	skip     []entry.Entry // the entries of the next message that are in the log already
 	current  *batch
 	record   []byte                          // a payload record under way
@@ -64,6 +66,7 @@ func (q *sequencer) message(p prepared) error {
 
 // entry adds one entry, which is the place-th of its message.
 func (q *sequencer) entry(e entry.Entry, d *entry.Draft, p prepared, place int) error {
+	defer func() { q.force = q.state.config.Keys }() // a config holds from the next index on
 	if len(q.skip) > 0 {
 		if q.skip[0].EntryHash != e.EntryHash {
 			return fmt.Errorf("%w: sealing EVENTS sequence %d again makes another entry at index %d", ErrRefused, p.msg.Seq, e.Index)
@@ -88,7 +91,10 @@ func (q *sequencer) entry(e entry.Entry, d *entry.Draft, p prepared, place int) 
 	if q.current == nil {
 		q.current = &batch{
 			Batch:    proof.Batch{First: e.Index, Leaves: make([][]byte, 0, q.before.entries)},
-			payloads: make([]byte, 0, q.before.payloads), hashes: make([]entry.Hash, 0, q.before.entries),
+			payloads: make([]byte, 0, q.before.payloads), hashes: make([]entry.Hash, 0, q.before.entries), by: q.force,
+		}
+		if q.force == nil { // index 0 names its own
+			q.current.by = q.state.config.Keys
 		}
 	}
 	b := q.current
@@ -118,12 +124,12 @@ func (q *sequencer) flush() error {
 	q.current = nil
 	q.before.entries, q.before.payloads = len(b.Leaves), len(b.payloads)
 	b.Size, b.Root, b.Frontier = q.frontier.Size(), q.frontier.Root(), q.frontier.Hashes()
-	note, err := q.signer.Sign(b.Size, b.Root)
-	if err != nil {
-		return fmt.Errorf("sign checkpoint of size %d: %w", b.Size, err)
+	note, err := q.signer.Sign(b.Size, b.Root, b.by...)
+	if err != nil { // what is committed before this batch stands; the next open says the same of its config
+		return fmt.Errorf("%w: sign checkpoint of size %d: %w", ErrRefused, b.Size, err)
 	}
 	b.Checkpoint = note
-	if b.opened, err = proof.OpenCheckpoint(note, q.state.keys...); err != nil { // once committed, a bad one could never be mended
+	if b.opened, err = proof.OpenCheckpoint(note, b.by...); err != nil { // once committed, a bad one could never be mended
 		return fmt.Errorf("own checkpoint of size %d: %w", b.Size, err)
 	}
 	return q.emit(b)

@@ -33,7 +33,7 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 		return start{}, err
 	}
 	s.reportVoid(t)
-	st := &state{identity: s.identity, keys: s.keys, size: t.chain.Size(), prev: entry.ZeroHash, window: t.window}
+	st := &state{identity: s.identity, keys: s.keys, own: s.cfg.Signer.VerifierKeys(), size: t.chain.Size(), prev: entry.ZeroHash, window: t.window}
 	q := &sequencer{state: st, frontier: t.chain.Frontier().Clone(), limits: s.limits, signer: s.cfg.Signer}
 	if st.size == 0 {
 		return s.openEmpty(ctx, q)
@@ -45,6 +45,7 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 		return start{}, err
 	}
 	st.config, st.configIndex, st.prev = t.config, t.configIndex, entry.FormatHash(t.chain.LastHash())
+	q.force = t.config.Keys
 	at := t.chain.Input()
 	if err := t.loadCreated(ctx, at.Epoch); err != nil {
 		return start{}, err

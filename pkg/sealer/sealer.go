@@ -29,7 +29,8 @@ import (
 // Config is all that a sealer needs to know.
 type Config struct {
 	Log    *store.Log    // the log's streams and buckets
-	Signer *proof.Signer // its origin and signing key
+	Signer *proof.Signer // its origin and signing keys: all that are in force, and those that are about to be
+	Keys   []string      // verifier keys that the log had before; its signer may not have them any more
 	Secret []byte        // the log secret, 32 bytes
 	Mark   string        // file that remembers the newest checkpoint seen by this host; "": none
 
@@ -97,7 +98,7 @@ func New(cfg Config) (*Sealer, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Sealer{
-		cfg: cfg, limits: l, log: cfg.Logger, keys: []string{cfg.Signer.VerifierKey()},
+		cfg: cfg, limits: l, log: cfg.Logger, keys: append(cfg.Signer.VerifierKeys(), cfg.Keys...),
 		identity: identity{log: cfg.Log.Name, origin: cfg.Signer.Origin(), secret: cfg.Secret},
 		mark:     cfg.mark,
 	}
@@ -121,7 +122,7 @@ func orDefault(n, def int) int {
 func (s *Sealer) forget() {
 	t := &tail{
 		log: s.cfg.Log, keys: s.keys, limit: s.cfg.window, slack: s.cfg.slack, behind: s.derived.took, hooks: s.cfg.hooks,
-		fits: (&state{identity: s.identity, keys: s.keys}).accepts,
+		fits: (&state{identity: s.identity, keys: s.keys}).belongs,
 	}
 	if old := s.tail; old != nil {
 		if old.valid > 0 {

@@ -325,7 +325,7 @@ func (w *world) checkAgain(entries []entry.Entry) error {
 		limit, slack = entry.WindowSize, windowSlack
 	}
 	id := identity{testLog, testSigner.Origin(), testSecret}
-	st := &state{identity: id, keys: []string{testSigner.VerifierKey()}, prev: entry.ZeroHash, window: newWindow(limit, slack, 0), created: entry.FormatReceived(info.Created)}
+	st := &state{identity: id, keys: []string{testSigner.VerifierKey()}, own: []string{testSigner.VerifierKey()}, prev: entry.ZeroHash, window: newWindow(limit, slack, 0), created: entry.FormatReceived(info.Created)}
 	var leaves [][]byte
 	q := &sequencer{state: st, limits: limits{100, 60000, 60000}, signer: testSigner, emit: func(b *batch) error {
 		leaves = append(leaves, b.Leaves...)

@@ -2,6 +2,7 @@ package sealer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -10,7 +11,8 @@ import (
 // It runs ahead of the commits; what is not committed is taken back by opening the log again.
 type state struct {
 	identity
-	keys    []string // this sealer's own keys, the signing key first: what index 0 must name
+	keys    []string // all keys of the log that are known here
+	own     []string // those that this sealer can sign with
 	size    uint64   // index about to be given
 	prev    string   // entry hash before it
 	epoch   uint64   // input epoch; 0 before index 0
@@ -134,15 +136,28 @@ func (s *state) create(p prepared, seal func(*entry.Draft, *item)) error {
 	return nil
 }
 
-// accepts says whether this sealer may seal under a config (SPEC 5.1).
-func (s *state) accepts(c *entry.Config) error {
+// belongs says whether a config is of this sealer's log, and one that it understands (SPEC 5.1).
+func (s *state) belongs(c *entry.Config) error {
 	switch {
 	case c.Rules != entry.Rules:
 		return fmt.Errorf("%w: the log is sealed by rules %d; this sealer knows %d", ErrRefused, c.Rules, entry.Rules)
-	case c.Origin != s.origin || len(c.Keys) == 0 || c.Keys[0] != s.keys[0]:
+	case c.Origin != s.origin || !slices.ContainsFunc(c.Keys, func(k string) bool { return slices.Contains(s.keys, k) }):
 		return fmt.Errorf("%w: the log is %s, signed by another key than this sealer's %s", ErrRefused, c.Origin, s.origin)
 	case c.SecretFingerprint != entry.SecretFingerprint(s.secret):
 		return fmt.Errorf("%w: the log secret is not the one that the log was made with", ErrRefused)
+	}
+	return nil
+}
+
+// accepts says whether this sealer may seal under the newest config: it must have every key that signs.
+func (s *state) accepts(c *entry.Config) error {
+	if err := s.belongs(c); err != nil {
+		return err
+	}
+	for _, k := range c.Keys {
+		if !slices.Contains(s.own, k) {
+			return fmt.Errorf("%w: the log's config names the key %s, and this sealer does not have its private part", ErrRefused, k)
+		}
 	}
 	return nil
 }
