@@ -211,18 +211,26 @@ func entryQuery(agent string) url.Values {
 	return q
 }
 
-// readKey takes a verifier key as it is, or the file that holds it.
-func readKey(key string) (string, error) {
-	if key == "" || proof.CheckKey(key) == nil {
-		return key, nil
+// readKeys takes a verifier key as it is, or the file that holds one or more, one a line: a log whose key was changed has several.
+func readKeys(key string) ([]string, error) {
+	if key == "" {
+		return nil, nil
+	}
+	if proof.CheckKey(key) == nil {
+		return []string{key}, nil
 	}
 	b, err := os.ReadFile(key)
 	if err != nil {
-		return "", fmt.Errorf("--key: neither a verifier key nor its file: %w", err)
+		return nil, fmt.Errorf("--key: neither a verifier key nor its file: %w", err)
 	}
-	vkey := strings.TrimSpace(string(b))
-	if err := proof.CheckKey(vkey); err != nil {
-		return "", fmt.Errorf("--key %s: %w", key, err)
+	vkeys := strings.Fields(string(b))
+	if len(vkeys) == 0 {
+		return nil, fmt.Errorf("--key %s: it is empty", key)
 	}
-	return vkey, nil
+	for _, vkey := range vkeys {
+		if err := proof.CheckKey(vkey); err != nil {
+			return nil, fmt.Errorf("--key %s: %w", key, err)
+		}
+	}
+	return vkeys, nil
 }

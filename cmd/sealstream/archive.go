@@ -122,12 +122,8 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 }
 
 func (c *archiveVerifyCmd) config() (cfg proof.AuditConfig, err error) {
-	key, err := readKey(c.Key)
-	if err != nil {
+	if cfg.Keys, err = readKeys(c.Key); err != nil {
 		return cfg, err
-	}
-	if key != "" {
-		cfg.Keys = []string{key}
 	}
 	cfg.Known, err = readCheckpoints(c.Checkpoint)
 	return cfg, err

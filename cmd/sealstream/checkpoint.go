@@ -25,19 +25,19 @@ func (c *checkpointCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	key, err := readKey(c.Key)
+	keys, err := readKeys(c.Key)
 	if err != nil {
 		return err
 	}
 	cp, err := proof.ParseCheckpointUnverified(signed)
-	if key != "" {
-		cp, err = proof.OpenCheckpoint(signed, key)
+	if len(keys) > 0 {
+		cp, err = proof.OpenCheckpoint(signed, keys...)
 	}
 	if err != nil {
 		return failed("%v", err)
 	}
 	if a.json {
-		return a.print(map[string]any{"origin": cp.Origin, "tree_size": cp.Size, "root": hexHash(cp.Root), "verified": key != "", "checkpoint": string(signed)})
+		return a.print(map[string]any{"origin": cp.Origin, "tree_size": cp.Size, "root": hexHash(cp.Root), "verified": len(keys) > 0, "checkpoint": string(signed)})
 	}
 	_, err = a.out.Write(signed)
 	return err

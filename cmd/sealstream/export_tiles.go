@@ -54,11 +54,11 @@ func (c *exportCmd) checkpoint(note []byte) (proof.Checkpoint, error) {
 	if c.Key == "" {
 		return proof.ParseCheckpointUnverified(note)
 	}
-	key, err := readKey(c.Key)
+	keys, err := readKeys(c.Key)
 	if err != nil {
 		return proof.Checkpoint{}, err
 	}
-	return proof.OpenCheckpoint(note, key)
+	return proof.OpenCheckpoint(note, keys...)
 }
 
 // bytes reads a short answer whole.

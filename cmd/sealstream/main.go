@@ -43,6 +43,7 @@ type commands struct {
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
+	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
 }

@@ -23,7 +23,7 @@ func (*proveCmd) Help() string {
 
 // Run fetches the proof, checks it, and writes it.
 func (c *proveCmd) Run(a *app) error {
-	key, err := readKey(c.Key)
+	keys, err := readKeys(c.Key)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (c *proveCmd) Run(a *app) error {
 	if err != nil {
 		return failed("the server's proof: %v", err)
 	}
-	if key != "" {
-		if _, _, err := p.Check(key); err != nil {
+	if len(keys) > 0 {
+		if _, _, err := p.Check(keys...); err != nil {
 			return failed("the server's proof: %v", err)
 		}
 	}

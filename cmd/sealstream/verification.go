@@ -18,7 +18,8 @@ import (
 type verification struct {
 	*app
 	target   string
-	key      string // verifier key, or ""
+	key      string   // newest verifier key given, or ""
+	vkeys    []string // all that were given
 	known    []proof.Checkpoint
 	leaf     string // file of a leaf
 	own      bool   // the target brought a checkpoint of its own
@@ -54,7 +55,7 @@ func (v *verification) keys() []string {
 	if v.key == "" {
 		return nil
 	}
-	return []string{v.key}
+	return v.vkeys
 }
 
 // config is what Audit needs, with a bar.
@@ -184,7 +185,7 @@ func (v *verification) rollback(r proof.Report) {
 // saved holds a checkpoint that was saved to the log: it must be the log's own, and, where only some entries are here, must not be of another root or
 // of a longer log.
 func (v *verification) saved(k proof.Checkpoint, r proof.Report, filtered bool) error {
-	if _, err := proof.OpenCheckpoint(k.Note, r.Key); err != nil {
+	if _, err := proof.OpenCheckpoint(k.Note, r.Keys...); err != nil {
 		return &proof.MismatchError{Index: 0, What: "signature", Why: fmt.Sprintf("the saved checkpoint of size %d: %v", k.Size, err)}
 	}
 	switch {
@@ -294,7 +295,7 @@ func (v *verification) jsonProof(r io.Reader) error {
 	if v.key == "" {
 		return errors.New("a proof is checked with the log's key: give --key")
 	}
-	e, cp, err := p.Check(v.key)
+	e, cp, err := p.Check(v.vkeys...)
 	report := proof.Report{Size: cp.Size, Root: cp.Root}
 	if v.add(fmt.Sprintf("the entry is index %d of the log of the given key", p.LeafIndex), err, cp.Origin) {
 		v.onlyIf("it happened as the entry says", fmt.Sprintf("%s told the truth; the log proves that it was said, when it was received, and that nobody changed it since", e.AgentDID))
@@ -318,7 +319,7 @@ func (v *verification) proofFile(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	cp, err := f.Check(leaf, v.key)
+	cp, err := f.Check(leaf, v.vkeys...)
 	v.add(fmt.Sprintf("the leaf is index %d of the log of the given key", f.Index), err, cp.Origin)
 	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
 }
@@ -331,7 +332,7 @@ func (v *verification) checkpoint(r io.Reader) error {
 	if v.key == "" {
 		return errors.New("a checkpoint is checked with the log's key: give --key")
 	}
-	cp, err := proof.OpenCheckpoint(raw, v.key)
+	cp, err := proof.OpenCheckpoint(raw, v.vkeys...)
 	v.add("the checkpoint is signed by the given key", err, cp.Origin)
 	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
 }

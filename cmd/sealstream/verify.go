@@ -48,15 +48,19 @@ func (c *verifyCmd) Run(a *app) error {
 	case target == "" || len(c.Target) > 0:
 		return errors.New("verify: one file, one --data directory or one URL is required (see --help)")
 	}
-	key, err := readKey(c.Key)
+	keys, err := readKeys(c.Key)
 	if err != nil {
 		return err
+	}
+	key := ""
+	if len(keys) > 0 {
+		key = keys[0]
 	}
 	known, err := readCheckpoints(c.Checkpoint)
 	if err != nil {
 		return err
 	}
-	v := &verification{app: a, key: key, known: known, leaf: c.Leaf, target: target}
+	v := &verification{app: a, key: key, vkeys: keys, known: known, leaf: c.Leaf, target: target}
 	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
 		return v.url()
 	}

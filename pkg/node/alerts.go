@@ -115,7 +115,7 @@ type AlertService struct {
 
 // Serve implements Service.
 func (s *AlertService) Serve(ctx context.Context) error {
-	key, err := s.check(s.HTTP, s.Key)
+	keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *AlertService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		cfg.Log, cfg.Keys, cfg.Logger = archive.Through(l), []string{key}, logger
+		cfg.Log, cfg.Keys, cfg.Logger = archive.Through(l), keys, logger
 		a, err := alert.New(cfg)
 		if err != nil {
 			return nil, err

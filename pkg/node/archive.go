@@ -24,11 +24,8 @@ type ArchiverService struct {
 
 // Serve implements Service.
 func (s *ArchiverService) Serve(ctx context.Context) error {
-	key, err := readPublicKey(s.Key)
+	keys, err := s.publicKeys(s.Key)
 	if err != nil {
-		return err
-	}
-	if err := s.checkLog(key); err != nil {
 		return err
 	}
 	if s.Metrics != "" {
@@ -43,7 +40,7 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		a := archive.New(l)
-		x, err := archive.NewArchiver(archive.Config{Archive: a, Keys: []string{key}, TrimSealed: s.TrimSealed, Logger: log})
+		x, err := archive.NewArchiver(archive.Config{Archive: a, Keys: keys, TrimSealed: s.TrimSealed, Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +49,7 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 			return nil, nil
 		}
 		m.watchFollowers(func() []follower { return []follower{archiveFollower(x)} }, func() uint64 { return x.Status().Size })
-		return m.instrument(archiverHandler(s.Log, x, archiveRoutes(s.Log, a, []string{key}, x))), nil
+		return m.instrument(archiverHandler(s.Log, x, archiveRoutes(s.Log, a, keys, x))), nil
 	})
 }
 

@@ -59,12 +59,12 @@ func lockForReading(dir string) (unlock func(), err error) {
 
 // knownCheckpoints reads the directory's key, if none is given, and the checkpoint that it keeps.
 func knownCheckpoints(dir string, cfg *proof.AuditConfig) (own bool, err error) {
+	keys, err := PublicKeys(dir)
 	if len(cfg.Keys) == 0 {
-		key, err := PublicKey(dir)
 		if err != nil {
 			return false, fmt.Errorf("%w: %w", ErrKeys, err)
 		}
-		cfg.Keys = []string{key}
+		cfg.Keys = keys
 	}
 	signed, err := os.ReadFile(filepath.Join(dir, fileMark))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +72,8 @@ func knownCheckpoints(dir string, cfg *proof.AuditConfig) (own bool, err error) 
 	} else if err != nil {
 		return false, err
 	}
-	cp, err := proof.OpenCheckpoint(signed, cfg.Keys...)
+	// The log may have handed its key on since the caller's: what the directory itself says of that can only make the audit stricter.
+	cp, err := proof.OpenCheckpoint(signed, append(keys, cfg.Keys...)...)
 	if err != nil {
 		return false, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint file of the directory: %v", err)}
 	}

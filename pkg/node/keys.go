@@ -8,16 +8,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Keys are what a sealer must have and nobody else may: the signing key, and the log secret, from which salts are made.
+// Keys are what a sealer must have and nobody else may: the signing keys, and the log secret, from which salts are made.
 type Keys struct {
-	Signer *proof.Signer
-	Secret []byte // 32 bytes
+	Signer *proof.Signer // newest first
+	Secret []byte        // 32 bytes
+	Force  []string      // verifier keys that the log's config shall name: the signer's but for those that are retired
+	Former []string      // verifier keys that the log had before, newest first
+	file   string        // of the signer keys; "": none
 }
+
+// All are the verifier keys that the log has and had, newest first.
+func (k Keys) All() []string { return append(k.Signer.VerifierKeys(), k.Former...) }
 
 // GenerateKeys makes the keys of a new log in a folder: log.key and log.secret (0600), and log.pub, which is for everyone. host is
 // the first part of the log's origin. It refuses to write over keys. A crash in between leaves files that the next call goes on with.
@@ -53,33 +60,60 @@ func generate(host, log string) (skey, vkey string, secret []byte, err error) {
 
 // newKeys makes keys that stand in no file.
 func newKeys(host, log string) (Keys, error) {
-	skey, _, secret, err := generate(host, log)
+	skey, vkey, secret, err := generate(host, log)
 	if err != nil {
 		return Keys{}, err
 	}
 	signer, err := proof.NewSigner(skey)
-	return Keys{signer, secret}, err
+	return Keys{Signer: signer, Secret: secret, Force: []string{vkey}}, err
 }
 
-// LoadKeys reads a signer key and a log secret from their files. A file that others may read is refused.
+// LoadKeys reads the signer keys and the log secret from their files, and the keys that the log had before from log.pub beside the first. A
+// file that others may read is refused.
 func LoadKeys(keyFile, secretFile string) (Keys, error) {
-	skey, err := readSecret(keyFile)
+	k := Keys{file: keyFile}
+	text, err := readSecret(keyFile)
 	if err != nil {
 		return Keys{}, err
 	}
-	signer, err := proof.NewSigner(skey)
-	if err != nil {
+	lines := parseKeyLines(text)
+	skeys := make([]string, len(lines))
+	for i, l := range lines {
+		skeys[i] = l.skey
+	}
+	if k.Signer, err = proof.NewSigner(skeys...); err != nil {
 		return Keys{}, fmt.Errorf("%w: %s: %w", ErrKeys, keyFile, err)
 	}
-	text, err := readSecret(secretFile)
-	if err != nil {
+	for i, l := range lines {
+		if !l.retired {
+			k.Force = append(k.Force, k.Signer.VerifierKeys()[i])
+		}
+	}
+	if len(k.Force) == 0 {
+		return Keys{}, fmt.Errorf("%w: %s: every key is retired", ErrKeys, keyFile)
+	}
+	if text, err = readSecret(secretFile); err != nil {
 		return Keys{}, err
 	}
-	secret, err := hex.DecodeString(text)
-	if err != nil || len(secret) != 32 {
+	if k.Secret, err = hex.DecodeString(text); err != nil || len(k.Secret) != 32 {
 		return Keys{}, fmt.Errorf("%w: %s does not hold 64 hexadecimal digits", ErrKeys, secretFile)
 	}
-	return Keys{signer, secret}, nil
+	public, err := readPublicKeys(filepath.Join(filepath.Dir(keyFile), filePublic))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Keys{}, err
+	}
+	for _, vkey := range public {
+		if strings.HasPrefix(vkey, k.Signer.Origin()+"+") && proof.CheckKey(vkey) == nil && !slices.Contains(k.Signer.VerifierKeys(), vkey) {
+			k.Former = append(k.Former, vkey)
+		}
+	}
+	return k, nil
+}
+
+// readPublicKeys reads verifier keys, one a line.
+func readPublicKeys(path string) ([]string, error) {
+	b, err := os.ReadFile(path)
+	return strings.Fields(string(b)), err
 }
 
 func readSecret(path string) (string, error) {
@@ -111,8 +145,8 @@ func (d *Dir) Keys(host, log string) (Keys, error) {
 	if of := LogOf(k.Signer.Origin()); of != log {
 		return Keys{}, fmt.Errorf("%w: %s is of log %q, not %q; another log needs another directory", ErrKeys, d.Path, of, log)
 	}
-	if vkey, err := PublicKey(d.Path); err != nil || vkey != k.Signer.VerifierKey() { // lost, or somebody's else: it follows from the secret one
-		return k, d.WriteFile(filePublic, []byte(k.Signer.VerifierKey()+"\n"), 0o644)
+	if public, err := readPublicKeys(d.Join(filePublic)); err != nil || !slices.Equal(public, k.All()) { // lost, or somebody's else: they follow from the secret ones
+		return k, d.WriteFile(filePublic, []byte(strings.Join(k.All(), "\n")+"\n"), 0o644)
 	}
 	return k, nil
 }
@@ -126,11 +160,17 @@ func LogOf(origin string) string {
 	return parts[1]
 }
 
-// PublicKey reads the verifier key of a data directory.
+// PublicKey reads the newest verifier key of a data directory.
 func PublicKey(dir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dir, filePublic))
-	return strings.TrimSpace(string(b)), err
+	keys, err := PublicKeys(dir)
+	if err != nil || len(keys) == 0 {
+		return "", err
+	}
+	return keys[0], nil
 }
+
+// PublicKeys reads the verifier keys of a data directory, newest first.
+func PublicKeys(dir string) ([]string, error) { return readPublicKeys(filepath.Join(dir, filePublic)) }
 
 // logOfKey is the log's name in a verifier key, whose own name is the origin.
 func logOfKey(vkey string) string {

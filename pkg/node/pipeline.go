@@ -58,7 +58,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	m, a := newMetrics(cfg.log.Name), archive.New(cfg.log)
 	log := a.Through()
 	sc := sealer.Config{
-		Log: log, Signer: cfg.keys.Signer, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
+		Log: log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
 	}
 	if err := sealer.Create(ctx, sc, true); err != nil {
 		return nil, err
@@ -68,8 +68,11 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 			return nil, err
 		}
 	}
+	if err := cfg.keys.announce(ctx, sc); err != nil {
+		return nil, err
+	}
 	p := &pipeline{log: log, keys: cfg.keys, metrics: m, archive: a, parts: newGroup(context.WithoutCancel(ctx))}
-	vkeys := []string{cfg.keys.Signer.VerifierKey()}
+	vkeys := cfg.keys.All()
 	durability := "fsync"
 	if cfg.relaxed {
 		durability = "relaxed"
@@ -176,7 +179,7 @@ func (p *pipeline) routes() map[string]http.Handler {
 	if p.alerts != nil {
 		maps.Copy(list, p.alerts.Routes())
 	}
-	maps.Copy(list, archiveRoutes(p.log.Name, p.archive, []string{p.keys.Signer.VerifierKey()}, p.archiver))
+	maps.Copy(list, archiveRoutes(p.log.Name, p.archive, p.keys.All(), p.archiver))
 	return list
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -100,7 +99,7 @@ type IngestService struct {
 
 // Serve implements Service.
 func (s *IngestService) Serve(ctx context.Context) error {
-	key, err := s.check(s.HTTP, s.Key)
+	keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -111,7 +110,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		m := newMetrics(s.Log)
-		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Open: s.EventsOpen, Observe: m.observeIngest(), Logger: log})
+		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: keys, Open: s.EventsOpen, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +134,7 @@ type QueryService struct {
 
 // Serve implements Service.
 func (s *QueryService) Serve(ctx context.Context) error {
-	key, err := s.check(s.HTTP, s.Key)
+	keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -146,7 +145,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		a := archive.New(l)
-		q, err := query.New(query.Config{Log: a.Through(), Keys: []string{key}, Folder: s.folder(), Logger: log})
+		q, err := query.New(query.Config{Log: a.Through(), Keys: keys, Folder: s.folder(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +156,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, func() uint64 { return q.Status().Size })
 		mux := http.NewServeMux()
 		mux.Handle("/", q.Handler())
-		for pattern, h := range archiveRoutes(s.Log, a, []string{key}, nil) {
+		for pattern, h := range archiveRoutes(s.Log, a, keys, nil) {
 			mux.Handle(pattern, h)
 		}
 		return m.instrument(mux), nil
@@ -201,7 +200,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
+		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
 		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
 			return nil, err
 		}
@@ -209,6 +208,9 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			if _, err := sealer.OpenEpoch(ctx, cfg, s.OpenEpoch); err != nil {
 				return nil, err
 			}
+		}
+		if err := keys.announce(ctx, cfg); err != nil {
+			return nil, err
 		}
 		sl, err := sealer.New(cfg)
 		if err != nil {
@@ -323,16 +325,29 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(n
 	}
 }
 
-// check looks at the settings before anything is touched, and reads the log's public key.
-func (f ServiceFlags) check(addr, keyFile string) (string, error) {
+// check looks at the settings before anything is touched, and reads the log's public keys.
+func (f ServiceFlags) check(addr, keyFile string) ([]string, error) {
 	if err := checkLoopback(addr); err != nil {
-		return "", err
+		return nil, err
 	}
-	key, err := readPublicKey(keyFile)
+	return f.publicKeys(keyFile)
+}
+
+// publicKeys reads the log's public keys, newest first.
+func (f ServiceFlags) publicKeys(keyFile string) ([]string, error) {
+	keys, err := readPublicKeys(keyFile)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
 	}
-	return key, f.checkLog(key)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: %s is empty", ErrKeys, keyFile)
+	}
+	for _, key := range keys {
+		if err := f.checkLog(key); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 // checkLog: the key must be that of the log that is named, else another log would be made under its origin.
@@ -350,12 +365,4 @@ func (f ServiceFlags) checkLog(vkey string) error {
 		return fmt.Errorf("%w: the key is of log %q, not %q", ErrKeys, of, f.Log)
 	}
 	return nil
-}
-
-func readPublicKey(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrKeys, err)
-	}
-	return strings.TrimSpace(string(b)), nil
 }

@@ -29,6 +29,7 @@ type walk struct {
 	log, origin string
 	account     accounting
 	config      *entry.Entry // newest config entry seen
+	named       []string     // keys that the configs seen have named
 	resumed     bool         // began behind a batch: index 0 was not seen
 }
 
@@ -65,6 +66,11 @@ func (w *walk) entry(e *entry.Entry) error {
 	if e.EventType == entry.TypeConfig {
 		c := *e
 		w.config = &c
+		for _, k := range c.Detail.(*entry.Config).Keys {
+			if !slices.Contains(w.named, k) {
+				w.named = append(w.named, k)
+			}
+		}
 	}
 	h, err := entry.ParseHash(e.EntryHash)
 	if err != nil {

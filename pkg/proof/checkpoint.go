@@ -151,15 +151,11 @@ func CheckKey(vkey string) error {
 // OpenCheckpoint reads a signed checkpoint. At least one of the keys must have signed it, and its origin must be that
 // key's name; signatures by others are ignored.
 func OpenCheckpoint(signed []byte, vkeys ...string) (Checkpoint, error) {
-	verifiers := make([]note.Verifier, len(vkeys))
-	for i, k := range vkeys {
-		v, err := note.NewVerifier(k)
-		if err != nil {
-			return Checkpoint{}, fmt.Errorf("%w: verifier key %.80q: %w", ErrCheckpoint, k, err)
-		}
-		verifiers[i] = v
+	verifiers, err := newVerifiers(vkeys)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	return openCheckpoint(signed, note.VerifierList(verifiers...))
+	return openCheckpoint(signed, verifiers)
 }
 
 func openCheckpoint(signed []byte, verifiers note.Verifiers) (Checkpoint, error) {

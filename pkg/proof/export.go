@@ -157,6 +157,7 @@ type exportAudit struct {
 	*auditor
 	walk     *walk
 	keys     []string
+	signing  []string // those of them that the newest config names
 	manifest *Manifest
 	cp       Checkpoint // opened, of a filtered export; a whole one's is opened at its end
 	root     entry.Hash // that the manifest names
@@ -300,7 +301,9 @@ func (x *exportAudit) checkKeys() error {
 	if len(keys) == 0 {
 		return mismatch(0, "signature", "the log's config names none of the given keys")
 	}
-	x.keys = keys
+	if x.signing = keys; len(x.keys) == 0 {
+		x.keys = x.walk.named
+	}
 	return x.openCheckpoint(keys)
 }
 
@@ -310,8 +313,11 @@ func (x *exportAudit) report() Report {
 		r.Log, r.Origin, r.Size, r.Root = x.manifest.Log, x.manifest.Origin, x.manifest.Size, x.root
 		r.Checkpoint = []byte(x.manifest.Checkpoint)
 	}
-	if len(x.keys) > 0 {
-		r.Key, r.Keys = x.keys[0], x.keys
+	if r.Keys = x.keys; len(x.keys) > 0 {
+		r.Key = x.keys[0]
+	}
+	if len(x.signing) > 0 {
+		r.Key = x.signing[0]
 	}
 	return r
 }

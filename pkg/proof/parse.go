@@ -80,13 +80,15 @@ func openNote(signed []byte, keys []string, verifiers note.Verifiers) *openedNot
 }
 
 func newVerifiers(vkeys []string) (note.Verifiers, error) {
-	list := make([]note.Verifier, len(vkeys))
+	var list []note.Verifier
 	for i, k := range vkeys {
 		v, err := note.NewVerifier(k)
 		if err != nil {
 			return nil, fmt.Errorf("verifier key %.80q: %w", k, err)
 		}
-		list[i] = v
+		if !slices.Contains(vkeys[:i], k) { // twice would be ambiguous
+			list = append(list, v)
+		}
 	}
 	return note.VerifierList(list...), nil
 }

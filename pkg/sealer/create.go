@@ -33,6 +33,9 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 	if err := s.neverSealed(); err != nil {
 		return err
 	}
+	if len(cfg.Signer.VerifierKeys()) > 1 {
+		return fmt.Errorf("%w: a log begins with the one key that its origin names", ErrRefused)
+	}
 	c := entry.Config{
 		Origin: cfg.Signer.Origin(), Keys: []string{cfg.Signer.VerifierKey()}, EventsCreated: entry.FormatReceived(events.Created),
 		EventsOpen: eventsOpen, Epoch: 1, Rules: entry.Rules, SecretFingerprint: entry.SecretFingerprint(cfg.Secret), Limits: entry.DefaultLimits(),

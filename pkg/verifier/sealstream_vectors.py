@@ -200,7 +200,7 @@ class Sealed:
     def __init__(self, vkeys):
         self.keys, self.result = [sv.read_key(vkey) for vkey in vkeys], new_result()
         self.log = sv.Export(True, (self.keys[0][0], 2**53, None), self.keys, self.result)
-        self.input, self.payloads = (1, 0, 0), 0
+        self.input, self.payloads, self.force = (1, 0, 0), 0, None
         self.message, self.made = (0, 0), 0  # the message that the entries reach, and how many there are of it
 
     def read(self, message):
@@ -262,10 +262,13 @@ class Sealed:
         sv.check(payloads > self.payloads if with_data else payloads == self.payloads, "the number of the PAYLOADS message")
         sv.check(int(head["Config"]) == self.log.config, "Config is not the newest")
         sv.check(head["Frontier"] == ",".join(root.hex() for root in self.log.roots), "the frontier")
-        origin, size, root = sv.read_checkpoint(sv.unbase64(head["Checkpoint"]), self.keys, self.result)
+        self.force = self.force or json.loads(leaves[0])["detail"]["keys"]  # index 0 names its own
+        may_sign = [key for key in map(sv.read_key, self.force) if key in self.keys]
+        origin, size, root = sv.read_checkpoint(sv.unbase64(head["Checkpoint"]), may_sign, self.result)
         sv.check((origin, size, root) == (self.log.head[0], int(head["Size"]), sv.fold(self.log.roots)), "the checkpoint")
         sv.check(head["Root"] == root.hex(), "the root")
-        self.input, self.payloads = self.place(head), payloads
+        self.input, self.payloads, self.force = self.place(head), payloads, self.log.named
+        self.keys += [key for key in map(sv.read_key, self.force) if key not in self.keys]
 
     def count(self, leaves):
         for leaf in map(json.loads, leaves):

@@ -110,7 +110,7 @@ OWN = {  # of each type: the members that its detail has and may have, and what 
     "control": (EPOCH, {}, lambda leaf, it: it["epoch"] == leaf["input_epoch"]),
     "erasure": (dict(indexes=array(INT), reason=STRING, authority=STRING), {},
                 lambda leaf, it: it["indexes"] + [leaf["index"]] == sorted({*it["indexes"], leaf["index"]}))}
-FIXED = "origin", "keys", "rules", "limits", "secret_fingerprint"  # in configs
+FIXED = "origin", "rules", "limits", "secret_fingerprint"  # in configs
 NAMESPACE = uuid.UUID("6f8f8e0e-6f0c-5c0e-9d0a-7365616c7374")
 
 def read_leaf(raw):
@@ -124,7 +124,7 @@ def read_leaf(raw):
     check(("detail" in leaf) == (kind is not None), "detail is for the log's own entries, and for all of them")
     if kind: need("the detail", leaf["detail"], *OWN[kind][:2])
     return leaf, kind
-def check_own(leaf, kind, origin, keys):
+def check_own(leaf, kind, origin):
     """What a leaf must say of its log (SPEC 8), and an entry of the log's own of itself (SPEC 5, 10 items 2 and 6)."""
     check([leaf["log"]] == origin.split("/")[-2:-1], "the leaf is of another log than the checkpoint")
     check(("cloudevent_type" in leaf) == (kind in (None, "equivocation")), "cloudevent_type is for the entries of events")
@@ -136,9 +136,9 @@ def check_own(leaf, kind, origin, keys):
         check((leaf["agent_did"], leaf["timestamp"]) == (origin, leaf["received_at"]), "agent_did or timestamp is not the log's")
     if kind == "config":
         it, own = leaf["detail"], [read_key(key) for key in leaf["detail"]["keys"]]
-        tail = "/%s/%s" % (leaf["log"], hashlib.sha256(own[0][2]).hexdigest()[:8])
+        tail = "/%s/%s" % (leaf["log"], hashlib.sha256(own[0][2]).hexdigest()[:8] if leaf["index"] == 0 else origin[-8:])
         check(it["origin"] == origin and origin.endswith(tail) and origin != tail, "the origin is not the log's")
-        check(set(keys) <= set(own) and all(key[0] == origin for key in own), "keys do not hold the key, or have another name")
+        check(all(key[0] == origin for key in own), "a key has another name than the log")
 def open_data(line, leaf):
     """Whether the members hold a record of data, which must then open data_hash (SPEC 1)."""
     record = {name: line[name] for name in ("data_raw", "data_base64", "salt") if name in line}
@@ -212,7 +212,7 @@ class Export:
     def __init__(self, whole, head, keys, result):
         self.whole, self.head, self.keys, self.result, self.missing = whole, head, keys, result, set()
         self.found, self.last_hash, self.roots = [0, None, None], bytes(32), []  # found: count, first and last index
-        self.config, self.fixed, self.epochs = None, None, []
+        self.config, self.fixed, self.epochs, self.named = None, None, [], []  # named: keys of the newest config
         self.begin(1)
     def take(self, line):
         (count, first, last), (origin, size, root) = self.found, self.head
@@ -222,7 +222,7 @@ class Export:
         raw = line["leaf"].encode()
         leaf, kind = read_leaf(raw)
         index = self.result["first_bad_index"] = count if self.whole else leaf["index"]
-        check_own(leaf, kind, origin, self.keys)
+        check_own(leaf, kind, origin)
         check(index == leaf["index"] and (last is None or last < index), "index %d follows %s" % (leaf["index"], last))
         before = self.last_hash.hex() if index == (0 if last is None else last + 1) else leaf["previous_hash"]
         check(leaf["previous_hash"] == before, "previous_hash is not the hash of the entry before")
@@ -250,6 +250,9 @@ class Export:
             check(it.get("previous") == self.config, "previous is not the newest config")
             check(not index or (fixed == self.fixed and epoch in self.epochs), "the config changes what it may not")
             self.config, self.fixed, self.epochs = index, fixed, [epoch]  # or that of an epoch entry after it
+            handed_on = len(set(it["keys"])) == len(it["keys"]) and set(it["keys"]) & set(self.named)
+            check(not index or it["keys"] == self.named or handed_on, "the config changes keys without an overlap")
+            self.named = it["keys"]
     def begin(self, epoch):
         """Of the message being read: the next position, those left out for its duplicate entry to name, whether it is closed."""
         self.epoch, self.seq, self.fresh, self.next, self.holes, self.closed = epoch, 0, True, 0, [], True
@@ -287,8 +290,17 @@ class Export:
         check(fold(self.roots) == root, "the root of the leaves is not the checkpoint's")
         result["first_bad_index"] = min(self.missing, default=None)
         check(not self.missing, "the data is missing and no erasure names it")
+        result["first_bad_index"] = 0
+        named = [key for key in map(read_key, self.named) if key in self.keys]
+        check(open_note(manifest["checkpoint"].encode(), named)[1], "not signed by a given key that the newest config names")
+        result["first_bad_index"] = None
         return "all %d entries of %s" % (size, origin)
 
+def keys_named(file):
+    """The keys that the configs of an export name, for who has none: the checks of the export come afterwards."""
+    with open(file, "rb") as lines:
+        configs = [parse(parse(line)["leaf"].encode()) for line in itertools.islice(lines, 1, None) if b"sealstream.config" in line]
+    return [read_key(key) for leaf in configs if leaf["event_type"] == "sealstream.config" for key in leaf["detail"]["keys"]]
 def verify_export(args, result):
     """an export, whole or filtered (SPEC 9, 10)"""
     with open(args.file, "rb") as file:
@@ -298,7 +310,7 @@ def verify_export(args, result):
         if not whole and (not args.keys or args.checkpoint):
             raise OSError("an export with filters needs --key, and no --checkpoint can be compared with it")
         result["first_bad_index"] = 0  # whatever is wrong with a checkpoint or a key, no entry is vouched for
-        keys = args.keys or [read_key(key) for key in parse(parse(line or b"")["leaf"].encode())["detail"]["keys"]]
+        keys = args.keys or keys_named(args.file)
         others = [(path, *read_checkpoint(path.read_bytes(), keys, result)) for path in args.checkpoint]
         origin, size, root = head = read_checkpoint(manifest["checkpoint"].encode(), keys, result)
         check([manifest["origin"], manifest["log"]] == [origin, *origin.split("/")[-2:-1]], "origin or log of the manifest")
@@ -320,7 +332,7 @@ def check_entry(raw, index, path, head, keys, result):
     """The leaf that a path proves to stand at index under the checkpoint; what to say then."""
     result["first_bad_index"] = index
     leaf, kind = read_leaf(raw)
-    check_own(leaf, kind, head[0], keys)
+    check_own(leaf, kind, head[0])
     check(leaf["index"] == index, "the index of the leaf is not the proof's")
     check_inclusion(raw, index, path, *head[1:])
     return leaf, "the leaf is entry %d of the %d of %s" % (index, head[1], head[0])
@@ -365,14 +377,14 @@ def verify_vectors(args, result):
     """this program, by pkg/testdata/vectors"""
     return __import__("sealstream_vectors").verify(args.dir, result)
 
-def read_keys(vkey): return [read_key(vkey.rstrip("\n"))]
+def read_keys(vkeys): return [read_key(vkey) for vkey in vkeys.rstrip("\n").split("\n")]
 VERBS = {"export": (verify_export, "file", "--checkpoint"), "proof": (verify_proof, "file"),
          "proof-file": (verify_proof_file, "file", "--leaf"), "checkpoint": (verify_checkpoint, "file"),
          "path": (verify_path, "entry_hash", "file", "root"), "vectors": (verify_vectors, "dir")}
 OPTIONS = {"--json": dict(action="store_true"), "file": dict(type=pathlib.Path), "--leaf": dict(type=pathlib.Path, required=True),
            "--checkpoint": dict(type=pathlib.Path, action="append", default=[], help="an older or newer one"),
            "--key": dict(dest="keys", type=read_keys, help="the log's note verifier key"),
-           "--key-file": dict(dest="keys", type=lambda path: read_keys(argparse.FileType()(path).read()), help="its file")}
+           "--key-file": dict(dest="keys", type=lambda path: read_keys(argparse.FileType()(path).read()), help="its file; the log may have several, one a line")}
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
