@@ -60,7 +60,7 @@ func postOne(addr, wait string) func(context.Context, entry.Event, []byte) error
 }
 
 // TestKill kills the process with -9 while agents publish over HTTP and NATS, and starts it again, 20 times. Nothing that was acknowledged may be
-// lost, doubled or reordered; and sealing a copy of EVENTS again in other batches must make the same log.
+// lost, doubled or reordered; no checkpoint that was shown or kept may have another root later; and sealing a copy of EVENTS again in other batches must make the same log.
 func TestKill(t *testing.T) {
 	kills := 20
 	if testing.Short() {
@@ -88,6 +88,8 @@ func TestKill(t *testing.T) {
 	for _, p := range publishers {
 		group.Go(func() { p.run(ctx) })
 	}
+	shown := newRoots(t, dir)
+	group.Go(func() { shown.watch(ctx, cfg.HTTP) })
 	for range kills {
 		before := publishers[0].acked.Load()
 		for publishers[0].acked.Load() < before+3 { // some progress, however slow the machine
@@ -95,6 +97,7 @@ func TestKill(t *testing.T) {
 		}
 		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond)
 		up.kill()
+		shown.kept()
 		up = startProcess(t, cfg)
 	}
 	stop()
@@ -109,6 +112,7 @@ func TestKill(t *testing.T) {
 	entries, report := exported(t, cfg.HTTP, key)
 	up.stop(t)
 	checkHistory(t, publishers, entries)
+	shown.check(entries)
 	if _, _, err := AuditDir(t.Context(), dir, proof.AuditConfig{}); err != nil {
 		t.Fatalf("audit of the directory: %v", err)
 	}
