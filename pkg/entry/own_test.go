@@ -2,6 +2,8 @@ package entry
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -237,6 +239,39 @@ func TestConfigFollows(t *testing.T) {
 	} {
 		if err := next(change).Follows(testConfig(), 5); err == nil {
 			t.Errorf("%s: a config follows that must not", name)
+		}
+	}
+}
+
+// TestConfigKeys: keys are handed on by an overlap, and are verifier keys of the log.
+func TestConfigKeys(t *testing.T) {
+	const origin = "log.example.com/default/00000000"
+	key := func(fill byte) string {
+		raw := append([]byte{1}, bytes.Repeat([]byte{fill}, 32)...)
+		h := sha256.Sum256(append([]byte(origin+"\n"), raw...))
+		return fmt.Sprintf("%s+%x+%s", origin, h[:4], base64.StdEncoding.EncodeToString(raw))
+	}
+	a, b, c := key(1), key(2), key(3)
+	at := uint64(5)
+	follows := func(before, after []string) error {
+		prev, next := testConfig(), testConfig()
+		prev.Origin, next.Origin, next.Previous = origin, origin, &at
+		prev.Keys, next.Keys = before, after
+		return next.Follows(prev, at)
+	}
+	for _, ok := range [][2][]string{{{a}, {a, b}}, {{a, b}, {b}}, {{a, b}, {b, a}}, {{a, b}, {b, c}}, {{a}, {b, c, a}}, {{"what it began with"}, {"what it began with"}}} {
+		if err := follows(ok[0], ok[1]); err != nil {
+			t.Errorf("%v: %v", ok, err)
+		}
+	}
+	otherName := strings.Replace(b, "log.example.com", "log.example.org", 1)
+	for name, bad := range map[string][]string{
+		"no overlap": {b}, "none": {}, "twice": {a, b, b}, "another log's": {a, otherName}, "another id": {a, strings.Replace(b, "+"+b[len(origin)+1:len(origin)+9]+"+", "+00000000+", 1)},
+		"cut": {a, b[:len(b)-4]}, "another type": {a, origin + "+00000000+" + base64.StdEncoding.EncodeToString(append([]byte{2}, make([]byte, 32)...))}, "no key": {a, origin}, "empty": {a, ""},
+		"another spelling": {a, strings.TrimRight(b, "=") + "=="}, "not base64": {a, b + "!"},
+	} {
+		if err := follows([]string{a}, bad); err == nil {
+			t.Errorf("%s: keys follow that must not", name)
 		}
 	}
 }
