@@ -131,7 +131,7 @@ func (d *Config) Follows(prev *Config, at uint64) error {
 		return fault("previous", "is not the newest config, index %d", at)
 	case d.Origin != prev.Origin || d.Rules != prev.Rules || d.Limits != prev.Limits ||
 		d.EventsCreated != prev.EventsCreated || d.Epoch != prev.Epoch || d.SecretFingerprint != prev.SecretFingerprint:
-		return fault("", "rules 1 let a config change events_open and keys alone")
+		return fault("", "rules 1 let a config change events_open alone") // or its keys; the text is sealed, and stays as it was
 	case !slices.Equal(d.Keys, prev.Keys):
 		return d.succeeds(prev)
 	}
