@@ -39,6 +39,7 @@ type batchMessage struct {
 type forger struct {
 	t        *testing.T
 	signer   *proof.Signer
+	by       []string // keys that sign; none: all that the signer has
 	entries  []entry.Entry
 	frontier proof.Frontier
 	pending  int // index of the first entry that is in no batch
@@ -140,7 +141,7 @@ func (f *forger) batch(seq uint64, place int) proof.Batch {
 
 func (f *forger) sign(b *proof.Batch) {
 	var err error
-	if b.Checkpoint, err = f.signer.Sign(b.Size, b.Root); err != nil {
+	if b.Checkpoint, err = f.signer.Sign(b.Size, b.Root, f.by...); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -192,6 +193,7 @@ func makeBatches(t *testing.T) *batchVectors {
 	v.voidMessages(t)
 	v.badBatches(t)
 	v.badAccounts(t)
+	v.handOvers(t)
 	return v
 }
 
