@@ -130,14 +130,23 @@ func (d *tileDir) sync() error {
 	return nil
 }
 
-// sweep removes the partial tiles of the size before, where the full ones are there now.
+// sweep removes partial tiles where the full ones are there now: those of the size before, which a run that crashed may have left, and those of what
+// this run has filled.
 func (d *tileDir) sweep(before, size uint64) error {
+	var full []proof.Tile
 	for level := proof.BundleLevel; before>>(8*max(level, 0)) > 0; level++ {
-		full := proof.Tile{Level: level, N: before >> (8 * max(level, 0)) / proof.TileWidth, Width: proof.TileWidth}
-		if !full.In(size) {
+		full = append(full, proof.Tile{Level: level, N: before >> (8 * max(level, 0)) / proof.TileWidth, Width: proof.TileWidth})
+	}
+	for _, path := range d.made {
+		if t, ok := proof.ParseTilePath(path); ok && t.Width == proof.TileWidth {
+			full = append(full, t)
+		}
+	}
+	for _, t := range full {
+		if !t.In(size) {
 			continue
 		}
-		if err := os.RemoveAll(d.join(full.Path() + ".p")); err != nil {
+		if err := os.RemoveAll(d.join(t.Path() + ".p")); err != nil {
 			return fmt.Errorf("partial tiles: %w", err)
 		}
 	}

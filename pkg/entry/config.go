@@ -145,7 +145,8 @@ func (d *Config) succeeds(prev *Config) error {
 		if !isKeyOf(d.Origin, k) {
 			return fault("keys", "%.80q is no Ed25519 verifier key of %.80q", k, d.Origin)
 		}
-		if slices.Contains(d.Keys[:i], k) {
+		id := k[:len(d.Origin)+len("+00000000+")] // signatures name their key by it
+		if slices.ContainsFunc(d.Keys[:i], func(other string) bool { return strings.HasPrefix(other, id) }) {
 			return fault("keys", "%.80q stands there twice", k)
 		}
 		goesOn = goesOn || slices.Contains(prev.Keys, k)

@@ -250,7 +250,7 @@ class Export:
             check(it.get("previous") == self.config, "previous is not the newest config")
             check(not index or (fixed == self.fixed and epoch in self.epochs), "the config changes what it may not")
             self.config, self.fixed, self.epochs = index, fixed, [epoch]  # or that of an epoch entry after it
-            handed_on = len(set(it["keys"])) == len(it["keys"]) and set(it["keys"]) & set(self.named)
+            handed_on = len({read_key(key)[1] for key in it["keys"]}) == len(it["keys"]) and set(it["keys"]) & set(self.named)
             check(not index or it["keys"] == self.named or handed_on, "the config changes keys without an overlap")
             self.named = it["keys"]
     def begin(self, epoch):
