@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/node"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -22,7 +24,7 @@ type published struct {
 	n    int
 }
 
-// grow records events, and waits until they are sealed.
+// grow records events, and waits until the checkpoint that is served covers them.
 func (p *published) grow(events int) {
 	p.Helper()
 	for events > 0 {
@@ -39,6 +41,17 @@ func (p *published) grow(events int) {
 			p.Fatal(err, resp)
 		}
 		resp.Body.Close()
+	}
+	for size := uint64(0); size < uint64(p.n)+1; time.Sleep(time.Millisecond) {
+		resp, err := http.Get(p.node.URL() + "/checkpoint")
+		if err != nil {
+			p.Fatal(err)
+		}
+		note, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if cp, err := proof.OpenCheckpoint(note, p.node.Key()); err == nil {
+			size = cp.Size
+		}
 	}
 }
 
@@ -72,7 +85,7 @@ func (p *published) check() {
 	p.Helper()
 	files := p.files()
 	cp, err := proof.OpenCheckpoint([]byte(files["checkpoint"]), p.node.Key())
-	if err != nil || cp.Size < uint64(p.n) {
+	if err != nil || cp.Size != uint64(p.n)+1 {
 		p.Fatalf("size %d of %d: %v", cp.Size, p.n, err)
 	}
 	for level := proof.BundleLevel; cp.Size>>(8*max(level, 0)) > 0; level++ {
