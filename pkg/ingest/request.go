@@ -55,7 +55,7 @@ func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []Rece
 	if !ok {
 		return nil, false, problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("%.80q is not a subject of log %s", m.Subject, in.cfg.Log.Name)}
 	}
-	wait, err := waitOf(m.Header.Get(headerWait))
+	wait, err := in.waitOf(m.Header.Get(headerWait))
 	if err != nil {
 		return nil, false, err
 	}
@@ -77,14 +77,17 @@ func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []Rece
 }
 
 // waitOf reads how far events must have come.
-func waitOf(s string) (Wait, error) {
+func (in *Ingest) waitOf(s string) (Wait, error) {
 	switch s {
 	case "", "stored":
 		return WaitStored, nil
 	case "sealed":
 		return WaitSealed, nil
 	case "witnessed":
-		return WaitWitnessed, ErrWitnessed
+		if in.cfg.Policy == nil {
+			return 0, ErrWitnessed
+		}
+		return WaitWitnessed, nil
 	}
 	return 0, problem{Status: http.StatusBadRequest, Field: "wait", Detail: fmt.Sprintf("%.40q is none of stored, sealed, witnessed", s)}
 }
