@@ -66,7 +66,7 @@ type Witness struct {
 
 // OpenWitness reads key, logs and state, takes the state's lock and the address. Nothing is served before Serve.
 func OpenWitness(cfg WitnessConfig) (w *Witness, err error) {
-	cosigner, err := cosignerKey(cfg.Key, cfg.Name)
+	cosigner, err := CosignerKey(cfg.Key, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func OpenWitness(cfg WitnessConfig) (w *Witness, err error) {
 	return open, nil
 }
 
-// cosignerKey reads a witness's signer key, or makes it. The key file alone decides whose cosignatures these are.
-func cosignerKey(path, name string) (*proof.Cosigner, error) {
+// CosignerKey reads a witness's signer key from its file, or makes it under a name if there is none.
+func CosignerKey(path, name string) (*proof.Cosigner, error) {
 	if _, err := os.Stat(path); os.IsNotExist(err) && name != "" {
 		skey, _, err := proof.GenerateCosignerKey(name)
 		if err != nil {

@@ -27,6 +27,7 @@ type Report struct {
 	Size        uint64
 	Root        entry.Hash
 	Checkpoint  []byte // the newest, signed
+	Cosigned    []byte // a checkpoint that the log keeps beside it with the cosignatures of witnesses, if the caller found one; Audit does not
 	Key         string // verifier key that signs
 	Batches     uint64
 	Events      uint64 // entries of agents' events, equivocations among them
