@@ -31,12 +31,13 @@ var mayImport = map[string][]string{
 	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
+	"pkg/tamper":     {"pkg/sealer", "pkg/witness", "pkg/store", "pkg/proof", "pkg/entry"},
 	"cmd/ingest":     {"pkg/node"},
 	"cmd/sealer":     {"pkg/node"},
 	"cmd/query":      {"pkg/node"},
 	"cmd/alert":      {"pkg/node"},
 	"cmd/archiver":   {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.

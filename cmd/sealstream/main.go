@@ -44,6 +44,7 @@ type commands struct {
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
+	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
 }

@@ -110,7 +110,7 @@ func (p *peer) send(ctx context.Context, old uint64, cp proof.Checkpoint) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	body := submission{old, hashes, cp.Note}.format()
+	body := Submission{old, hashes, cp.Note}.Format()
 	url := strings.TrimRight(p.witness.URL, "/") + "/add-checkpoint"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

@@ -21,47 +21,48 @@ const maxSubmitted = 15 << 10
 // maxProof is the most hashes that a consistency proof may have.
 const maxProof = 63
 
-// submission is the body of an add-checkpoint request: a checkpoint, and the proof that it continues the one of size old.
-type submission struct {
-	old   uint64
-	proof []entry.Hash
-	note  []byte
+// Submission is the body of an add-checkpoint request: a checkpoint, and the proof that it continues the one of size Old.
+type Submission struct {
+	Old   uint64
+	Proof []entry.Hash
+	Note  []byte
 }
 
-func (s submission) format() []byte {
-	b := fmt.Appendf(nil, "old %d\n", s.old)
-	for _, h := range s.proof {
+// Format writes the body.
+func (s Submission) Format() []byte {
+	b := fmt.Appendf(nil, "old %d\n", s.Old)
+	for _, h := range s.Proof {
 		b = append(base64.StdEncoding.AppendEncode(b, h[:]), '\n')
 	}
-	return append(append(b, '\n'), s.note...)
+	return append(append(b, '\n'), s.Note...)
 }
 
 var errSubmission = errors.New("not an add-checkpoint request")
 
-// parseSubmission takes what format writes.
-func parseSubmission(body []byte) (submission, error) {
+// ParseSubmission takes what Format writes.
+func ParseSubmission(body []byte) (Submission, error) {
 	head, note, ok := bytes.Cut(body, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	number, isOld := strings.CutPrefix(lines[0], "old ")
 	old, err := strconv.ParseUint(number, 10, 63)
 	switch {
 	case !ok || !isOld || err != nil || strconv.FormatUint(old, 10) != number:
-		return submission{}, fmt.Errorf("%w: it begins with `old SIZE`", errSubmission)
+		return Submission{}, fmt.Errorf("%w: it begins with `old SIZE`", errSubmission)
 	case len(note) > maxSubmitted:
-		return submission{}, fmt.Errorf("%w: the checkpoint has more than %d bytes", errSubmission, maxSubmitted)
+		return Submission{}, fmt.Errorf("%w: the checkpoint has more than %d bytes", errSubmission, maxSubmitted)
 	case len(lines)-1 > maxProof:
-		return submission{}, fmt.Errorf("%w: more than %d hashes", errSubmission, maxProof)
+		return Submission{}, fmt.Errorf("%w: more than %d hashes", errSubmission, maxProof)
 	}
-	s := submission{old: old, note: note}
+	s := Submission{Old: old, Note: note}
 	for _, line := range lines[1:] {
 		h, err := base64.StdEncoding.Strict().DecodeString(line)
 		if err != nil || len(h) != len(entry.Hash{}) {
-			return submission{}, fmt.Errorf("%w: %.60q is no hash", errSubmission, line)
+			return Submission{}, fmt.Errorf("%w: %.60q is no hash", errSubmission, line)
 		}
-		s.proof = append(s.proof, entry.Hash(h))
+		s.Proof = append(s.Proof, entry.Hash(h))
 	}
 	if _, err := proof.ParseForeignCheckpoint(note); err != nil {
-		return submission{}, fmt.Errorf("%w: %w", errSubmission, err)
+		return Submission{}, fmt.Errorf("%w: %w", errSubmission, err)
 	}
 	return s, nil
 }

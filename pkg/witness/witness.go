@@ -82,11 +82,11 @@ func New(cfg Config) (*Witness, error) {
 
 // Add takes an add-checkpoint request, and returns the cosignature line. What is cosigned is on disk before.
 func (w *Witness) Add(body []byte) (line []byte, err error) {
-	s, err := parseSubmission(body)
+	s, err := ParseSubmission(body)
 	if err != nil {
 		return nil, err
 	}
-	named, err := proof.ParseForeignCheckpoint(s.note)
+	named, err := proof.ParseForeignCheckpoint(s.Note)
 	if err != nil {
 		return nil, err
 	}
@@ -94,23 +94,23 @@ func (w *Witness) Add(body []byte) (line []byte, err error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %.80q", ErrUnknownLog, named.Origin)
 	}
-	cp, err := proof.OpenForeignCheckpoint(s.note, keys...)
+	cp, err := proof.OpenForeignCheckpoint(s.Note, keys...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
-	if s.old > cp.Size {
-		return nil, fmt.Errorf("%w: %d, %d", ErrOld, s.old, cp.Size)
+	if s.Old > cp.Size {
+		return nil, fmt.Errorf("%w: %d, %d", ErrOld, s.Old, cp.Size)
 	}
 	return w.take(s, cp)
 }
 
 // take compares, remembers and signs, all or nothing. A crash after the state is written leaves a checkpoint that counts as cosigned and was not
 // answered for: the log asks again, and gets its cosignature.
-func (w *Witness) take(s submission, cp proof.Checkpoint) ([]byte, error) {
+func (w *Witness) take(s Submission, cp proof.Checkpoint) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last, known := w.state.Logs[cp.Origin]
-	if s.old != last.Size {
+	if s.Old != last.Size {
 		return nil, &ConflictError{Size: last.Size}
 	}
 	root := proof.EmptyRoot
@@ -121,19 +121,19 @@ func (w *Witness) take(s submission, cp proof.Checkpoint) ([]byte, error) {
 		w.fork(last, cp)
 		return nil, &ConflictError{Size: last.Size, Fork: true}
 	}
-	if err := proof.CheckConsistency(s.old, cp.Size, root, cp.Root, s.proof); err != nil {
-		w.cfg.Logger.Warn("a checkpoint does not continue the one before", "origin", cp.Origin, "old", s.old, "size", cp.Size, "note", string(s.note))
+	if err := proof.CheckConsistency(s.Old, cp.Size, root, cp.Root, s.Proof); err != nil {
+		w.cfg.Logger.Warn("a checkpoint does not continue the one before", "origin", cp.Origin, "old", s.Old, "size", cp.Size, "note", string(s.Note))
 		return nil, fmt.Errorf("%w: %w", ErrInconsistent, err)
 	}
 	at := w.cfg.Now().Unix()
 	if at < 0 {
 		return nil, errors.New("witness: the clock stands before 1970")
 	}
-	line, err := w.cfg.Cosigner.Cosign(s.note, uint64(at))
+	line, err := w.cfg.Cosigner.Cosign(s.Note, uint64(at))
 	if err != nil || known && cp.Size == last.Size {
 		return line, err // what is on disk says it already
 	}
-	note, err := logSigned(s.note)
+	note, err := logSigned(s.Note)
 	if err != nil {
 		return nil, err
 	}

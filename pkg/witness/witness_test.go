@@ -59,7 +59,7 @@ func (l *logOf) submit(old, size uint64) []byte {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return submission{old, hashes, l.note(size)}.format()
+	return Submission{old, hashes, l.note(size)}.Format()
 }
 
 func newWitness(t testing.TB, state string, c *proof.Cosigner, logs ...string) *Witness {
@@ -154,21 +154,21 @@ func TestAdd(t *testing.T) {
 	good(5, 8)
 	conflict("old size of before", l.submit(5, 9), 8, false)
 	conflict("roll-back", l.submit(0, 5), 8, false)
-	bad("old beyond the checkpoint", submission{8, nil, l.note(7)}.format(), ErrOld)
-	bad("no proof", submission{8, nil, l.note(12)}.format(), ErrInconsistent)
+	bad("old beyond the checkpoint", Submission{8, nil, l.note(7)}.Format(), ErrOld)
+	bad("no proof", Submission{8, nil, l.note(12)}.Format(), ErrInconsistent)
 	bad("unsigned", bytes.Replace(l.submit(8, 12), []byte("\n12\n"), []byte("\n13\n"), 1), ErrUnsigned)
 
 	fork := &logOf{t: t, signer: l.signer}
 	fork.grow(20, "other")
-	conflict("another root of the same size", submission{8, nil, fork.note(8)}.format(), 8, true)
+	conflict("another root of the same size", Submission{8, nil, fork.note(8)}.Format(), 8, true)
 	bad("a fork that has grown", fork.submit(8, 15), ErrInconsistent)
 	bad("a fork with the right log's proof", func() []byte {
-		s, err := parseSubmission(l.submit(8, 15))
+		s, err := ParseSubmission(l.submit(8, 15))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.note = fork.note(15)
-		return s.format()
+		s.Note = fork.note(15)
+		return s.Format()
 	}(), ErrInconsistent)
 	if raw, err := os.ReadFile(w.cfg.State + ".forks"); err != nil || bytes.Count(raw, []byte("\n")) == 0 {
 		t.Errorf("evidence of the fork: %q, %v", raw, err)
@@ -267,8 +267,8 @@ func TestForeignCheckpoints(t *testing.T) {
 	note := []byte("example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\nextension\n\n" +
 		"\u2014 example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n" +
 		"\u2014 other opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=\n")
-	s, err := parseSubmission(submission{20852014, []entry.Hash{{1}}, note}.format())
-	if err != nil || s.old != 20852014 || len(s.proof) != 1 || !bytes.Equal(s.note, note) {
+	s, err := ParseSubmission(Submission{20852014, []entry.Hash{{1}}, note}.Format())
+	if err != nil || s.Old != 20852014 || len(s.Proof) != 1 || !bytes.Equal(s.Note, note) {
 		t.Fatalf("%+v %v", s, err)
 	}
 	cp, err := proof.ParseForeignCheckpoint(note)
@@ -287,9 +287,9 @@ func FuzzParseSubmission(f *testing.F) {
 	f.Add(l.submit(3, 9))
 	f.Add(l.submit(0, 5))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s, err := parseSubmission(body)
-		if err == nil && !bytes.Equal(s.format(), body) {
-			t.Errorf("%q is read, but written as %q", body, s.format())
+		s, err := ParseSubmission(body)
+		if err == nil && !bytes.Equal(s.Format(), body) {
+			t.Errorf("%q is read, but written as %q", body, s.Format())
 		}
 	})
 }
