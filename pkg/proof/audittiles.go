@@ -93,7 +93,7 @@ func (x *tileAudit) bundle() error {
 	}
 	leaves, rest, ok := cutBundle(raw, int(width))
 	if !ok || len(rest) > 0 {
-		return mismatch(first+uint64(len(leaves)), "leaf", "%s does not hold %d entries", BundlePath(n, int(width)), width)
+		return mismatch(first, "leaf", "%s does not hold %d entries, and nothing else", BundlePath(n, int(width)), width)
 	}
 	for _, leaf := range leaves {
 		x.push(0, entry.LeafHash(leaf))

@@ -136,6 +136,7 @@ def verify_tiles(args, result):
         at = next((i for i, digest in enumerate(row) if raw[32 * i:32 * i + 32] != digest), len(row) - 1)
         result["first_bad_index"] = (number * 256 + at) * 256**level
         sv.check(raw == b"".join(row), "a tile of level %d is not made of the entries" % level)
+        result["first_bad_index"] = number * 256**(level + 1)
         files.smaller(level, number, len(row), raw, lambda whole, width: whole[:32 * width])
         if len(row) == 256:
             rows[level], done[level], top = [], number + 1, []
@@ -157,6 +158,7 @@ def verify_tiles(args, result):
         sv.check(end == len(raw), "a bundle of entries is too long")
         for entry in entries: push(0, sv.leaf_hash(entry))
         compare(0)  # before the chain: it names the entry that was altered
+        result["first_bad_index"] = first
         files.smaller("entries", first // 256, width, raw, lambda whole, few: whole[:cut_bundle(whole, few)[1]])
         for entry in entries:
             result["first_bad_index"] = export.found[0]
