@@ -263,6 +263,10 @@ func (v *verification) rollback(r proof.Report) {
 		v.add("nothing was cut off or rewritten since the saved checkpoints", nil, fmt.Sprintf("%d of them, %d seen here before; the newest is of size %d", n, len(v.recalled), newest))
 		return
 	}
+	if at, ok := v.cosignedWhole(r); ok {
+		v.add("nothing was cut off at the end that the witnesses had seen by "+at, nil, "it is the largest that the log had shown them")
+		return
+	}
 	if v.own {
 		v.onlyIf("nothing was cut off at the end", "nobody replaced the directory's own file `checkpoint` with an older one; give one from outside by --checkpoint")
 		return

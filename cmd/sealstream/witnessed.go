@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +82,21 @@ func (v *verification) witnessed(note []byte, whole uint64) {
 	if whole > cp.Size {
 		v.onlyIf(fmt.Sprintf("the same is so of the entries from index %d on", cp.Size), "the log shows them to others too; a checkpoint that covers them, cosigned, will tell")
 	}
+}
+
+// cosignedWhole says whether enough witnesses have cosigned the very tree that was audited, and up to when.
+func (v *verification) cosignedWhole(r proof.Report) (at string, ok bool) {
+	for _, note := range [][]byte{r.Checkpoint, r.Cosigned} {
+		cp, err := proof.ParseCheckpointUnverified(note)
+		if v.policy == nil || err != nil || cp.Size != r.Size {
+			continue
+		}
+		if by, err := v.policy.Cosigned(note); err == nil && by.Quorum && len(by.By) > 0 {
+			oldest := slices.MinFunc(by.By, func(a, b proof.Cosignature) int { return cmp.Compare(a.Time, b.Time) })
+			return time.Unix(int64(oldest.Time), 0).UTC().Format(time.RFC3339), true
+		}
+	}
+	return "", false
 }
 
 func (v *verification) names(by proof.Cosigned) string {
