@@ -43,7 +43,7 @@ func openSeen(path string) (*seen, error) {
 		return s, nil
 	}
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("state file: %w", err)
