@@ -192,26 +192,28 @@ func TestAuditTilesChanges(t *testing.T) {
 	})
 }
 
-// TestTileFlips flips bits of a directory: of all files, a sample; with SEALSTREAM_EXHAUSTIVE set, every one.
+// TestTileFlips flips bits of all files of a directory: of one of two levels a sample, and of a small one, with SEALSTREAM_EXHAUSTIVE set, every one.
 func TestTileFlips(t *testing.T) {
-	w := manyEntries(t, 270)
-	good := tilesOf(t, w.entries, w.signer, 9)
-	keys := []string{w.signer.VerifierKey()}
-	step := 997
-	if os.Getenv("SEALSTREAM_EXHAUSTIVE") != "" {
-		step = 1
-	}
-	flips, random := 0, rand.New(rand.NewPCG(1, 2))
-	for _, path := range slices.Sorted(maps.Keys(good)) {
-		for bit := random.IntN(min(step, 8*len(good[path]))); bit < 8*len(good[path]); bit += step {
-			f := maps.Clone(good)
-			f[path] = bytes.Clone(good[path])
-			f[path][bit/8] ^= 1 << (bit % 8)
-			flips++
-			if _, err := proof.AuditTiles(proof.AuditConfig{Keys: keys}, f); err == nil {
-				t.Errorf("bit %d of %s: not detected", bit, path)
+	for _, size := range []int{12, 270} {
+		step := 997
+		if os.Getenv("SEALSTREAM_EXHAUSTIVE") != "" && size == 12 {
+			step = 1
+		}
+		w := manyEntries(t, size)
+		good := tilesOf(t, w.entries, w.signer, 9)
+		keys := []string{w.signer.VerifierKey()}
+		flips, random := 0, rand.New(rand.NewPCG(1, 2))
+		for _, path := range slices.Sorted(maps.Keys(good)) {
+			for bit := random.IntN(min(step, 8*len(good[path]))); bit < 8*len(good[path]); bit += step {
+				f := maps.Clone(good)
+				f[path] = bytes.Clone(good[path])
+				f[path][bit/8] ^= 1 << (bit % 8)
+				flips++
+				if _, err := proof.AuditTiles(proof.AuditConfig{Keys: keys}, f); err == nil {
+					t.Errorf("bit %d of %s: not detected", bit, path)
+				}
 			}
 		}
+		t.Logf("%d entries: %d flips of %d files, all detected", size, flips, len(good))
 	}
-	t.Logf("%d flips of %d files, all detected", flips, len(good))
 }
