@@ -158,20 +158,3 @@ func tileNumber(n uint64, width int) string {
 	}
 	return s
 }
-
-// Subtrees reads the root of the n-th perfect subtree of a level: of the leaves from n<<level to (n+1)<<level. It makes proofs where there is no Tree.
-type Subtrees func(level int, n uint64) (entry.Hash, error)
-
-// ReadHashes is tlog.HashReader.
-func (s Subtrees) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(indexes))
-	for i, x := range indexes {
-		level, n := tlog.SplitStoredHashIndex(x)
-		h, err := s(level, uint64(n))
-		if err != nil {
-			return nil, err
-		}
-		hashes[i] = tlog.Hash(h)
-	}
-	return hashes, nil
-}

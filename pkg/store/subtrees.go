@@ -11,7 +11,7 @@ import (
 
 // Subtrees reads the roots of perfect subtrees: from the full tiles where they are written, from the leaves where not yet. Nothing of it is
 // verified: a proof made of them is to be checked against checkpoints.
-func Subtrees(ctx context.Context, log *Log) proof.Subtrees {
+func Subtrees(ctx context.Context, log *Log) proof.Nodes {
 	r := &subtrees{ctx: ctx, log: log, tiles: map[tileAt][]entry.Hash{}}
 	return r.root
 }
