@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,12 @@ type alertsCmd struct {
 	Rule      []string `help:"Name of the rule." sep:"none"`
 	Agent     []string `help:"DID of the agent." sep:"none"`
 	Limit     int      `help:"How many, the newest ones (default 100)." default:"100"`
-	Follow    bool     `help:"Go on with the alerts to come." short:"f"`
-	Dead      bool     `help:"Show what webhooks did not take."`
-	Redeliver bool     `help:"Send dead letters again, all or those of --webhook and --seq."`
+	Follow    bool     `help:"Go on with the alerts to come." short:"f" xor:"what"`
+	Dead      bool     `help:"Show what webhooks did not take." xor:"what"`
+	Redeliver bool     `help:"Send dead letters again, all or those of --webhook and --seq." xor:"what"`
 	Webhook   string   `help:"Of this webhook alone." placeholder:"NAME"`
 	Seq       uint64   `help:"This one alone: the number in the first column." placeholder:"N"`
-	Status    bool     `help:"Show how the follower and the webhooks fare."`
+	Status    bool     `help:"Show how the follower and the webhooks fare." xor:"what"`
 }
 
 func (*alertsCmd) Help() string {
@@ -43,6 +44,9 @@ type shownAlert struct {
 
 // Run lists alerts in the order in which they were told.
 func (c *alertsCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	switch {
 	case c.Redeliver:
 		return c.redeliver(a)
@@ -81,11 +85,23 @@ func (c *alertsCmd) Run(a *app) error {
 	return nil
 }
 
+// check refuses what would otherwise be passed over in silence.
+func (c *alertsCmd) check() error {
+	switch {
+	case c.Seq != 0 && !c.Redeliver:
+		return errors.New("--seq goes with --redeliver")
+	case c.Webhook != "" && !c.Redeliver && !c.Dead:
+		return errors.New("--webhook goes with --dead and --redeliver")
+	case (c.Redeliver || c.Dead || c.Status) && len(c.Type)+len(c.Rule)+len(c.Agent) > 0:
+		return errors.New("--type, --rule and --agent pick alerts; they do not go with --dead, --redeliver and --status")
+	}
+	return nil
+}
+
 // show prints one alert: a line for a person, the CloudEvent in a line with --json.
 func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if a.json {
-		_, err := fmt.Fprintf(a.out, "%s\n", event)
-		return err
+		return a.encode(event, false)
 	}
 	var e struct {
 		Time, Type string
@@ -101,12 +117,13 @@ func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if len(e.Time) > 19 {
 		e.Time = e.Time[:19] + "Z"
 	}
-	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, e.Time, e.Data.Index, cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
+	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, cell(e.Time, 20), e.Data.Index, cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
 	return err
 }
 
 // follow prints alerts as they come, until the user stops it. After a broken connection it goes on behind the last one that was shown.
 func (c *alertsCmd) follow(a *app, q url.Values, last uint64) error {
+	told := false
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		q.Set("after", strconv.FormatUint(last, 10))
 		body, err := a.open("/v1/alerts/stream", q, "text/event-stream")
@@ -115,14 +132,18 @@ func (c *alertsCmd) follow(a *app, q url.Values, last uint64) error {
 			err = c.events(a, body, &last)
 			body.Close()
 			if last > before {
-				wait = 100 * time.Millisecond
+				wait, told = 100*time.Millisecond, false
 			}
 		}
 		if a.ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, errFailed) || errors.Is(err, errShow) {
+		if errors.Is(err, errRefused) || errors.Is(err, errShow) {
 			return err
+		}
+		if !told {
+			fmt.Fprintf(a.err, "sealstream: the stream broke off, trying again: %v\n", err)
+			told = true
 		}
 		select {
 		case <-a.ctx.Done():
@@ -157,27 +178,28 @@ func (c *alertsCmd) events(a *app, body io.Reader, last *uint64) error {
 }
 
 func (c *alertsCmd) dead(a *app) error {
+	type letter struct {
+		Webhook  string    `json:"webhook"`
+		Seq      uint64    `json:"seq"`
+		ID       string    `json:"id"`
+		Type     string    `json:"type"`
+		At       time.Time `json:"at"`
+		Attempts int       `json:"attempts"`
+		Why      string    `json:"why"`
+	}
 	var answer struct {
-		Dead []struct {
-			Webhook  string    `json:"webhook"`
-			Seq      uint64    `json:"seq"`
-			ID       string    `json:"id"`
-			Type     string    `json:"type"`
-			At       time.Time `json:"at"`
-			Attempts int       `json:"attempts"`
-			Why      string    `json:"why"`
-		} `json:"dead"`
+		Dead []letter `json:"dead"`
 	}
 	if err := a.get("/v1/alerts/dead", nil, &answer); err != nil {
 		return err
 	}
+	answer.Dead = slices.DeleteFunc(answer.Dead, func(l letter) bool { return c.Webhook != "" && c.Webhook != l.Webhook })
 	if a.json {
 		return a.print(answer)
 	}
 	for _, l := range answer.Dead {
-		if c.Webhook == "" || c.Webhook == l.Webhook {
-			fmt.Fprintf(a.out, "%-6d %s  %-12s %-20s after %d attempts: %s\n", l.Seq, l.At.Format(time.RFC3339), l.Webhook, cell(l.Type, 20), l.Attempts, cell(l.Why, 200))
-		}
+		fmt.Fprintf(a.out, "%-6d %s  %-12s %-20s after %s: %s\n", l.Seq, l.At.Format(time.RFC3339), cell(l.Webhook, 64), cell(l.Type, 20),
+			plural(uint64(l.Attempts), "attempt", "attempts"), cell(l.Why, 200))
 	}
 	return nil
 }

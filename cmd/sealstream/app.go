@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -39,6 +42,15 @@ func (f failure) Is(target error) bool { return target == errFailed }
 
 func failed(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
 
+// errRefused is wrapped by errors of a server that has understood and says no: to ask it again would not help.
+var errRefused = errors.New("refused")
+
+// refusal is an errRefused with a text of its own.
+type refusal struct{ error }
+
+func (r refusal) Is(target error) bool { return target == errRefused }
+func (r refusal) Unwrap() error        { return r.error }
+
 // shown is an error that the output tells already.
 type shown struct{ error }
 
@@ -46,12 +58,41 @@ func (s shown) Unwrap() error { return s.error }
 
 // print writes v as JSON, indented for a person and in one line for a pipe.
 func (a *app) print(v any) error {
-	e := json.NewEncoder(a.out)
+	return a.encode(v, isTerminal(a.out))
+}
+
+// encode writes v as JSON. What a terminal would obey stands in it as escapes: the same JSON for whoever parses it.
+func (a *app) encode(v any, indent bool) error {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
-	if isTerminal(a.out) {
+	if indent {
 		e.SetIndent("", "  ")
 	}
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(tameJSON(buf.Bytes()))
+	return err
+}
+
+// tameJSON escapes DEL, the controls of eight bits, which JSON allows in strings and terminals take for the beginning of commands, and what
+// turns the direction of writing. All of them stand in strings, for elsewhere they are no JSON.
+func tameJSON(b []byte) []byte {
+	wild := func(r rune) bool { return r >= 0x7f && r <= 0x9f || unicode.Is(unicode.Bidi_Control, r) }
+	i := bytes.IndexFunc(b, wild)
+	if i < 0 {
+		return b
+	}
+	out := append(make([]byte, 0, len(b)+64), b[:i]...)
+	for _, r := range string(b[i:]) {
+		if wild(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 func isTerminal(w io.Writer) bool {
@@ -121,7 +162,10 @@ func (a *app) problem(resp *http.Response) error {
 		}
 	}
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusUnprocessableEntity {
-		return failed("%s", text)
+		return refusal{failed("%s", text)}
+	}
+	if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests {
+		return refusal{errors.New(text)}
 	}
 	return errors.New(text)
 }

@@ -24,11 +24,5 @@ func (c *getCmd) Run(a *app) error {
 	if err := a.get(entryPath(c.Entry), q, &e); err != nil {
 		return err
 	}
-	if a.json {
-		return a.print(e)
-	}
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(e)
+	return a.encode(e, !a.json || isTerminal(a.out))
 }

@@ -83,7 +83,7 @@ func (a *app) exit(err error) int {
 		return 0
 	}
 	if _, ok := errors.AsType[shown](err); !ok {
-		fmt.Fprintf(a.err, "sealstream: %v\n", err)
+		fmt.Fprintf(a.err, "sealstream: %s\n", plain(err.Error()))
 	}
 	if errors.Is(err, errFailed) {
 		return 1

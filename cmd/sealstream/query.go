@@ -130,14 +130,7 @@ func printRow(t *tabwriter.Writer, raw json.RawMessage) {
 	if json.Unmarshal(raw, &r) != nil {
 		return
 	}
-	fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Index, r.Timestamp, cell(r.EventType, 32), cell(r.AgentDID, 48), dash(r.Action), dash(r.Outcome), cell(r.Resource, 60))
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+	fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Index, cell(r.Timestamp, 40), cell(r.EventType, 32), cell(r.AgentDID, 48), cell(r.Action, 16), cell(r.Outcome, 16), cell(r.Resource, 60))
 }
 
 // cell makes an agent's text safe for a terminal: what is not printable is shown escaped, and what is long is cut.

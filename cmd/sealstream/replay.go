@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -41,6 +43,9 @@ func (c *replayCmd) Run(a *app) error {
 	}
 	if c.MaxPause < 0 {
 		return errors.New("--max-pause is negative")
+	}
+	if strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) }) || len(c.Name) > 256 {
+		return fmt.Errorf("--name %.80q: up to 256 printable characters are possible", c.Name)
 	}
 	to, err := c.target(a)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 // line is an entry as one line of a stream of them, whose columns cannot wait for the longest.
 func (r row) line() string {
-	return fmt.Sprintf("%7d  %-30s  %-18s  %-40s  %s  %s", r.Index, r.Timestamp, cell(r.EventType, 32), cell(r.AgentDID, 48),
+	return fmt.Sprintf("%7d  %-30s  %-18s  %-40s  %s  %s", r.Index, cell(r.Timestamp, 40), cell(r.EventType, 32), cell(r.AgentDID, 48),
 		decision(traceEntry{Action: r.Action, Outcome: r.Outcome}), cell(r.Resource, 200))
 }
 
@@ -28,7 +28,7 @@ func (a *app) printer() func(raw []byte) error {
 	style := styleOf(a.out)
 	return func(raw []byte) error {
 		if a.json {
-			return json.NewEncoder(a.out).Encode(json.RawMessage(raw)) // which leaves out line breaks in data
+			return a.encode(json.RawMessage(raw), false) // which leaves out line breaks in data
 		}
 		var r row
 		if err := json.Unmarshal(raw, &r); err != nil {

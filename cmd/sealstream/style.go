@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -52,6 +53,16 @@ func (s style) line(prefix, colour, text string) string {
 		text = cut(text, room)
 	}
 	return prefix + s.paint(colour, text) + "\n"
+}
+
+// plain is a text of several lines in which nothing is left that a terminal obeys: servers' answers stand in messages.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, text)
 }
 
 // cut shortens text to n characters.

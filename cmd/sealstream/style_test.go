@@ -1,10 +1,38 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
+
+// TestTame: printed JSON says the same, and nothing that a terminal obeys.
+func TestTame(t *testing.T) {
+	for _, data := range []string{"plain é 語 🙂", "\u009b31m red \u009d0;title\u009c \x7f", "\u202etxt.exe \u2066x\u2069", `\u009b`, "<&>\u00a0"} {
+		quoted := `"` + strings.ReplaceAll(data, `\`, `\\`) + `"`
+		for _, indent := range []bool{false, true} {
+			var out strings.Builder
+			a := &app{out: &out}
+			if err := a.encode(json.RawMessage(`{"data":`+quoted+`}`), indent); err != nil {
+				t.Fatal(err)
+			}
+			if i := strings.IndexFunc(out.String(), func(r rune) bool {
+				return r == 0x7f || unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r)
+			}); i >= 0 {
+				t.Errorf("%q", out.String()[i:])
+			}
+			var v struct{ Data string }
+			if err := json.Unmarshal([]byte(out.String()), &v); err != nil || v.Data != data {
+				t.Errorf("%q became %q, %v", data, v.Data, err)
+			}
+		}
+	}
+	if b := []byte(`"plain é"`); &tameJSON(b)[0] != &b[0] {
+		t.Error("what needs nothing is copied")
+	}
+}
 
 // TestDrawing: colours where there are any, and no line wider than the terminal, however deep the tree and hostile the text.
 func TestDrawing(t *testing.T) {
@@ -42,5 +70,28 @@ func TestDrawing(t *testing.T) {
 	}
 	if got := strings.NewReplacer("\x1b[31m", "", "\x1b[33m", "", "\x1b[36m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[0m", "").Replace(coloured); got != plain {
 		t.Errorf("colours change the text")
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	for in, want := range map[string]string{"7f3a-b.c": "7f3a-b.c", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "a\x1b[31m": `a\x1b[31m`} {
+		if got := shellWord(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestLyingTrace: a tree that hangs below itself has an end, and fields that no agent can choose are no commands either.
+func TestLyingTrace(t *testing.T) {
+	tr := trace{Entries: []traceEntry{{Index: 1, Timestamp: "\x1b[2J", Action: "\x1b[31m", Outcome: "\u009b31m"}}, Tree: []traceBranch{
+		{AgentDID: "a", Entries: []uint64{1}}, {AgentDID: "b", Delegation: new(uint64(1)), Entries: []uint64{1}},
+	}}
+	d := newDrawing(tr, false, style{})
+	d.tree()
+	r := row{Timestamp: "\x1b[2J", Action: "\x1b[31m", Outcome: "\u009b31m"}
+	for _, text := range []string{d.out.String(), r.line(), plain("\x1b[31mred\u009b\nnext\u202e")} {
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q", text)
+		}
 	}
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -53,6 +56,9 @@ type traceBranch struct {
 
 // Run draws the tree, or prints the answer as it is.
 func (c *traceCmd) Run(a *app) error {
+	if c.ID == "" {
+		return errors.New("the id is empty")
+	}
 	path := "/v1/traces/"
 	if c.Session {
 		path = "/v1/sessions/"
@@ -79,9 +85,20 @@ func (c *traceCmd) Run(a *app) error {
 		if c.Session {
 			kind = "session"
 		}
-		fmt.Fprintf(a.err, "more: sealstream query --%s %s --order asc --cursor %s\n", kind, c.ID, *t.NextCursor)
+		fmt.Fprintf(a.err, "more: sealstream query --%s=%s --order asc --cursor %s\n", kind, shellWord(c.ID), *t.NextCursor)
 	}
 	return nil
+}
+
+// shellWord quotes what a shell would not take as one plain word.
+func shellWord(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return cell(s, 200) // nothing to paste, but nothing that a terminal obeys
+	}
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+=,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // isBad says whether an entry is of a kind that an investigator looks for.

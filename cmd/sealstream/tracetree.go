@@ -104,6 +104,7 @@ func (d *drawing) branch(b traceBranch, prefix string) {
 		}
 		e := d.entries[x]
 		below, delegates := d.below[x]
+		delete(d.below, x) // what a server tells that lies has perhaps no end
 		colour, text := d.entry(e, delegates, below)
 		d.out.WriteString(d.line(d.short(prefix+fork), colour, text))
 		if delegates {
@@ -153,9 +154,9 @@ func (d *drawing) entry(e traceEntry, delegates bool, below traceBranch) (colour
 func decision(e traceEntry) string {
 	switch {
 	case e.Action == "":
-		return dash(e.Outcome)
+		return cell(e.Outcome, 16)
 	case e.Outcome == "":
-		return e.Action
+		return cell(e.Action, 16)
 	}
-	return e.Action + "/" + e.Outcome
+	return cell(e.Action, 16) + "/" + cell(e.Outcome, 16)
 }

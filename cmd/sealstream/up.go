@@ -43,6 +43,7 @@ func (c *upCmd) Run(a *app) error {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	node.Threads()
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
 		Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy,

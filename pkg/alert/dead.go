@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/store"
@@ -35,20 +37,15 @@ var errDeadFull = errors.New("too many dead letters; nothing more is given up be
 type deadLetters struct {
 	kv     store.KV
 	prefix string
+	n      atomic.Int64 // letters
 
 	mu    sync.Mutex // guards what follows, and is held while pages are written
 	read  bool
 	pages [][]DeadLetter
 }
 
-func (d *deadLetters) count() (n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, p := range d.pages {
-		n += len(p)
-	}
-	return n
-}
+// count never waits for the bucket: health pages ask it.
+func (d *deadLetters) count() int { return int(d.n.Load()) }
 
 // open reads the pages up to the first that is not there. Pages are emptied, never removed.
 func (d *deadLetters) open(ctx context.Context) error {
@@ -58,6 +55,7 @@ func (d *deadLetters) open(ctx context.Context) error {
 		return nil
 	}
 	d.pages = nil
+	d.n.Store(0)
 	for {
 		b, _, err := d.kv.Get(ctx, d.prefix+strconv.Itoa(len(d.pages)))
 		if errors.Is(err, store.ErrNotFound) {
@@ -71,6 +69,7 @@ func (d *deadLetters) open(ctx context.Context) error {
 			return fmt.Errorf("dead letters: page %d: %w", len(d.pages), err)
 		}
 		d.pages = append(d.pages, page)
+		d.n.Add(int64(len(page)))
 	}
 }
 
@@ -89,6 +88,7 @@ func (d *deadLetters) write(ctx context.Context, n int, page []DeadLetter) error
 	if n == len(d.pages) {
 		d.pages = append(d.pages, nil)
 	}
+	d.n.Add(int64(len(page) - len(d.pages[n])))
 	d.pages[n] = page
 	return nil
 }
@@ -153,44 +153,58 @@ type Redelivered struct {
 	Why       string `json:"why,omitempty"` // the last failure
 }
 
+// redeliverFor bounds one redelivery, however slow the receiver: who asks waits for the answer.
+var redeliverFor = 20 * time.Second
+
 // redeliverPatience is how many failures in a row end a redelivery: the receiver is not there.
 const redeliverPatience = 3
 
 // Redeliver sends the dead letters of a webhook again, one attempt each, and forgets those that are taken. webhook "" stands for all of them, seq 0 for all
-// letters.
+// letters. It ends after a while; what it has not come to by then is left.
 func (a *Alerter) Redeliver(ctx context.Context, webhook string, seq uint64) (Redelivered, error) {
 	var r Redelivered
 	known := webhook == ""
+	tries, cancel := context.WithTimeout(ctx, redeliverFor)
+	defer cancel()
 	for _, d := range a.hooks {
 		if webhook != "" && d.send.Name != webhook {
 			continue
 		}
 		known = true
-		if err := d.redeliver(ctx, seq, &r); err != nil {
+		if err := d.redeliver(ctx, tries, seq, &r); err != nil {
 			return r, err
 		}
 	}
 	if !known {
 		return r, fmt.Errorf("webhook %.80q: %w", webhook, store.ErrNotFound)
 	}
+	if seq != 0 && r.Delivered+r.Left == 0 {
+		return r, fmt.Errorf("dead letter %d: %w", seq, store.ErrNotFound)
+	}
 	return r, nil
 }
 
-func (d *dispatcher) redeliver(ctx context.Context, seq uint64, r *Redelivered) error {
+// redeliver makes its attempts while tries, a part of ctx, lasts.
+func (d *dispatcher) redeliver(ctx, tries context.Context, seq uint64, r *Redelivered) error {
 	failures := 0
 	for _, l := range d.dead.list() {
 		if seq != 0 && l.Seq != seq {
 			continue
 		}
-		if failures >= redeliverPatience {
+		if failures >= redeliverPatience || tries.Err() != nil {
 			r.Left++
+			r.Why = cmp.Or(r.Why, "there was no time for all of them")
 			continue
 		}
 		m, err := d.a.cfg.Log.Alerts.Get(ctx, l.Seq)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("ALERTS sequence %d: %w", l.Seq, err)
 		}
-		if err := d.send.attempt(ctx, l.ID, m.Data); ctx.Err() != nil {
+		if x, parse := Parse(m); err != nil || parse != nil || x.ID != l.ID { // ALERTS was made anew; it holds up no other letter
+			r.Failed, r.Left, r.Why = r.Failed+1, r.Left+1, fmt.Sprintf("ALERTS sequence %d is not that alert any more", l.Seq)
+			continue
+		}
+		if err := d.send.attempt(tries, l.ID, m.Data); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
 			failures++

@@ -1,6 +1,8 @@
 package alert_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -283,5 +285,72 @@ func TestOldAlerts(t *testing.T) {
 	f.until("the new one", func() bool { return a.Status().Webhooks[0].Seq == 2 })
 	if told := f.told(); len(told) != 2 || !slices.Equal(r.have(), ids(told[1:])) {
 		t.Fatalf("%d told, %d delivered", len(told), len(r.have()))
+	}
+}
+
+// TestRedeliverSlow: a receiver that never answers costs whoever asks a bounded time, and what was not tried is counted; a letter that is not there is none.
+func TestRedeliverSlow(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	r := newReceiver(t)
+	hang := false
+	r.answer = func(w http.ResponseWriter, q *http.Request, _ string, _ int) bool {
+		r.mu.Lock()
+		now := hang
+		r.mu.Unlock()
+		if now {
+			<-q.Context().Done()
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	a := f.alerter(f.log, alert.Config{Lag: -1, Webhooks: []alert.Webhook{hook("a", r.URL)}})
+	f.run("alerter", a.Run)
+	f.publish(9)
+	f.seal()
+	f.until("dead letters", func() bool { return len(a.Dead()) == 3 })
+	r.mu.Lock()
+	hang = true
+	r.mu.Unlock()
+	alert.RedeliverFor(t, 50*time.Millisecond)
+	if x, err := a.Redeliver(t.Context(), "", 0); err != nil || x.Delivered != 0 || x.Failed != 1 || x.Left != 3 || x.Why == "" {
+		t.Errorf("%+v, %v", x, err)
+	}
+	if x, err := a.Redeliver(t.Context(), "", 4); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// stuck is a bucket that does not answer.
+type stuck struct {
+	store.KV
+	asked chan string
+}
+
+func (s *stuck) Put(ctx context.Context, key string, value []byte) error {
+	if strings.Contains(key, "/dead/") {
+		s.asked <- key
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.KV.Put(ctx, key, value)
+}
+
+// TestStatusDoesNotWait: whoever asks how a webhook fares does not wait for the store.
+func TestStatusDoesNotWait(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	r := newReceiver(t)
+	r.answer = func(w http.ResponseWriter, _ *http.Request, _ string, _ int) bool {
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	kv := &stuck{f.log.Cursors, make(chan string)}
+	f.log.Cursors = kv
+	a := f.alerter(f.log, alert.Config{Lag: -1, Webhooks: []alert.Webhook{hook("a", r.URL)}})
+	f.run("alerter", a.Run)
+	f.publish(3)
+	f.seal()
+	<-kv.asked
+	if st := a.Status(); st.Webhooks[0].Dead != 0 || st.Webhooks[0].Failing == "" { // a minute here would be the test's end
+		t.Errorf("%+v", st)
 	}
 }

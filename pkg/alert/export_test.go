@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"testing"
 	"time"
 )
 
@@ -12,4 +13,20 @@ func (a *Alerter) Hurry() { a.tick, a.grace = 5*time.Millisecond, 0 }
 func (a *Alerter) SavedNext(ctx context.Context) (uint64, error) {
 	s, _, err := loadState(ctx, a.cfg.Log.Cursors, a.cfg.Log.Name)
 	return s.Next, err
+}
+
+// MaxStreams is how many streams may be open.
+const MaxStreams = maxStreams
+
+// Crowd makes room for one stream alone.
+func Crowd(a *Alerter) { a.streams.Add(maxStreams - 1) }
+
+// Streams is how many are open.
+func Streams(a *Alerter) int64 { return a.streams.Load() }
+
+// RedeliverFor makes a redelivery end sooner, until the test ends.
+func RedeliverFor(t *testing.T, d time.Duration) {
+	before := redeliverFor
+	redeliverFor = d
+	t.Cleanup(func() { redeliverFor = before })
 }

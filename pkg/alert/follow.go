@@ -213,7 +213,7 @@ func (f *follower) take(ctx context.Context, s store.Sealed) error {
 	f.position, f.any = max(f.position, s.Seq), true
 	f.out.prune(f.engine, f.next)
 	f.dirty = true
-	f.a.set(func(st *Status) { st.Next, st.SealedSeq = f.next, f.position })
+	f.a.set(func(st *Status) { st.Next, st.SealedSeq, st.Err = f.next, f.position, "" })
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -19,6 +20,7 @@ const (
 	maxLimit      = 1000
 	answerTimeout = 30 * time.Second
 	streamBeat    = 15 * time.Second // between comments on a stream on which nothing happens
+	maxStreams    = 1024             // open at once: each has a consumer of its own on ALERTS
 	streamStall   = 10 * time.Second // after which a client that does not read is dropped
 )
 
@@ -54,7 +56,12 @@ func (a *Alerter) EndStreams() { a.drain.Do(func() { close(a.drained) }) }
 // badRequest is an error that names a parameter.
 type badRequest struct{ field, why string }
 
-func (e *badRequest) Error() string { return e.field + ": " + e.why }
+func (e *badRequest) Error() string {
+	if e.field == "" {
+		return e.why
+	}
+	return e.field + ": " + e.why
+}
 
 func (a *Alerter) serve(answer func(*http.Request) (any, error), params ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +96,7 @@ func problem(w http.ResponseWriter, err error) {
 		code, field = http.StatusBadRequest, b.field
 	} else if errors.Is(err, store.ErrNotFound) {
 		code = http.StatusNotFound
-	} else if errors.Is(err, errDraining) {
+	} else if errors.Is(err, errDraining) || errors.Is(err, errCrowded) {
 		code = http.StatusServiceUnavailable
 	}
 	p := map[string]any{"type": "about:blank", "title": http.StatusText(code), "status": code, "detail": err.Error()}
@@ -99,18 +106,30 @@ func problem(w http.ResponseWriter, err error) {
 	write(w, code, "application/problem+json", p)
 }
 
-// check refuses another log, and parameters that nobody would look at.
+// check refuses another log, and parameters that nobody would look at: what is misspelt must not widen an answer.
 func (a *Alerter) check(r *http.Request, params []string) error {
-	for name := range r.URL.Query() {
-		if name != "log" && !slices.Contains(params, name) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &badRequest{"", "the query string is malformed"}
+	}
+	for name, values := range q {
+		switch {
+		case name != "log" && !slices.Contains(params, name):
 			return &badRequest{name, "no such parameter"}
+		case slices.Contains(values, ""):
+			return &badRequest{name, "empty"}
+		case len(values) > 1 && !slices.Contains(repeatable, name):
+			return &badRequest{name, "given more than once"}
 		}
 	}
-	if name := r.URL.Query().Get("log"); name != "" && name != a.cfg.Log.Name {
+	if name := q.Get("log"); name != "" && name != a.cfg.Log.Name {
 		return fmt.Errorf("log %.40q: %w", name, store.ErrNotFound)
 	}
 	return nil
 }
+
+// repeatable are the parameters of which any value will do.
+var repeatable = []string{"type", "rule", "agent"}
 
 // filterOf reads the parameters that list and stream have in common; what else there is belongs to neither.
 func filterOf(r *http.Request) (f Filter, after *uint64, limit int, err error) {
@@ -173,13 +192,16 @@ func (a *Alerter) redeliver(r *http.Request) (any, error) {
 	return a.Redeliver(r.Context(), q.Get("webhook"), seq)
 }
 
-var errDraining = errors.New("the service is being stopped")
+var (
+	errDraining = errors.New("the service is being stopped")
+	errCrowded  = errors.New("too many streams are open")
+)
 
 // stream sends alerts as they come. Each event's id is its ALERTS sequence, so a client that comes back goes on behind the last one it had.
 func (a *Alerter) stream(w http.ResponseWriter, r *http.Request) {
-	f, after, _, err := filterOf(r)
+	f, after, err := Filter{}, (*uint64)(nil), a.check(r, []string{"type", "rule", "agent", "after"})
 	if err == nil {
-		err = a.check(r, []string{"type", "rule", "agent", "after"})
+		f, after, _, err = filterOf(r)
 	}
 	if last := r.Header.Get("Last-Event-ID"); err == nil && last != "" {
 		n, parse := strconv.ParseUint(last, 10, 63)
@@ -193,6 +215,12 @@ func (a *Alerter) stream(w http.ResponseWriter, r *http.Request) {
 			err = errDraining
 		}
 	default:
+	}
+	if err == nil {
+		if n := a.streams.Add(1); n > maxStreams {
+			err = fmt.Errorf("%w: %d", errCrowded, maxStreams)
+		}
+		defer a.streams.Add(-1)
 	}
 	if err != nil {
 		problem(w, err)
@@ -224,6 +252,9 @@ func (a *Alerter) stream(w http.ResponseWriter, r *http.Request) {
 	defer reader.Close()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return // a stream without end and without a body would hold the connection
+	}
 	a.events(ctx, w, reader, f)
 }
 

@@ -87,7 +87,8 @@ func TestHTTP(t *testing.T) {
 			t.Fatalf("%q: the newest are %d, last %d", c.query, len(newest.Alerts), newest.Last)
 		}
 	}
-	for query, want := range map[string]int{"limit=0": 400, "limit=1001": 400, "after=x": 400, "colour=red": 400, "webhook=a": 400, "log=other": 404, "log=default": 200} {
+	for query, want := range map[string]int{"limit=0": 400, "limit=1001": 400, "after=x": 400, "colour=red": 400, "webhook=a": 400, "log=other": 404, "log=default": 200,
+		"type=%zz": 400, "type=a;rule=b": 400, "type=": 400, "log=": 400, "limit=1&limit=2": 400, "after=1&after=2": 400, "log=default&log=other": 400, "type=a&type=b": 200} {
 		var p map[string]any
 		if code := f.get(s.URL+"/v1/alerts?"+query, &p); code != want || want != 200 && p["status"] != float64(want) {
 			t.Errorf("%s: %d %v, want %d", query, code, p, want)
@@ -145,4 +146,28 @@ func TestStream(t *testing.T) {
 	if again, err := http.Get(s.URL + "/v1/alerts/stream"); err != nil || again.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("%v, %v", again, err)
 	}
+}
+
+// TestCrowd: streams are bounded, one that ends makes room, and the head of one is an answer.
+func TestCrowd(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	a := f.alerter(f.log, alert.Config{Lag: -1})
+	f.run("alerter", a.Run)
+	s := httptest.NewServer(a.Handler())
+	defer s.Close()
+	alert.Crowd(a)
+	if resp, err := http.Head(s.URL + "/v1/alerts/stream"); err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(resp, err)
+	}
+	f.until("the head to be answered", func() bool { return alert.Streams(a) == alert.MaxStreams-1 })
+	first, err := http.Get(s.URL + "/v1/alerts/stream?after=0")
+	if err != nil || first.StatusCode != http.StatusOK {
+		t.Fatal(first, err)
+	}
+	var p map[string]any
+	if code := f.get(s.URL+"/v1/alerts/stream", &p); code != http.StatusServiceUnavailable {
+		t.Fatal(code, p)
+	}
+	first.Body.Close()
+	f.until("the stream to end", func() bool { return alert.Streams(a) == alert.MaxStreams-1 })
 }

@@ -18,8 +18,12 @@ type Filter struct {
 
 func (f Filter) takes(a *Alert) bool {
 	is := func(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
-	typed := is(f.Types, a.Type) || slices.ContainsFunc(f.Types, func(t string) bool { return TypeToken(t) == a.Type })
-	return typed && is(f.Rules, a.Rule) && is(f.Agents, a.Agent)
+	return a.isOf(f.Types) && is(f.Rules, a.Rule) && is(f.Agents, a.Agent)
+}
+
+// isOf says whether the alert is of one of some types, each an event type as it is or as it stands in subjects; none: it is.
+func (a *Alert) isOf(types []string) bool {
+	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool { return t == a.Type || TypeToken(t) == a.Type })
 }
 
 // Page is a part of ALERTS.

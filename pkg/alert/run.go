@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -40,6 +41,7 @@ type Alerter struct {
 	status  Status
 	drained chan struct{} // closed when streams of answers are to end
 	drain   sync.Once
+	streams atomic.Int64 // open
 }
 
 // New checks the configuration; it reads nothing.
@@ -88,7 +90,7 @@ type Status struct {
 	SealedSeq uint64          `json:"sealed_seq"`    // SEALED sequence followed up to
 	AlertsSeq uint64          `json:"alerts_seq"`    // newest ALERTS sequence known here
 	Published uint64          `json:"published"`     // alerts published by this process
-	CaughtUp  bool            `json:"caught_up"`     // the end of SEALED was reached
+	CaughtUp  bool            `json:"caught_up"`     // the end of SEALED was reached, once since the start
 	Err       string          `json:"err,omitempty"` // why entries are not looked at, or alerts not published; "": all is well
 	Bad       bool            `json:"bad,omitempty"` // Err says that the log does not verify; nothing more is looked at
 	Webhooks  []WebhookStatus `json:"webhooks"`

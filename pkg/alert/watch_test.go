@@ -2,7 +2,9 @@ package alert_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,5 +198,36 @@ func TestSilence(t *testing.T) {
 		if err != nil || x.Time != entry.FormatReceived(received.Add(time.Second)) {
 			t.Fatalf("received %s, silent at %s", e.ReceivedAt, x.Time)
 		}
+	}
+}
+
+// growing is SEALED of a log that has always one message more than was read.
+type growing struct {
+	store.Stream
+	on    atomic.Bool
+	looks atomic.Int64
+}
+
+func (g *growing) Info(ctx context.Context) (store.Info, error) {
+	info, err := g.Stream.Info(ctx)
+	if g.on.Load() {
+		info.Last++
+		g.looks.Add(1)
+	}
+	return info, err
+}
+
+// TestNeverAtTheEnd: a follower that was at the end once stays ready while the log grows faster than it is looked at.
+func TestNeverAtTheEnd(t *testing.T) {
+	f := newFixture(t, store.NewMemory("default"))
+	f.batches()
+	g := &growing{Stream: f.log.Sealed}
+	f.log.Sealed = g
+	a, _ := f.watch(alert.Config{Lag: -1})
+	f.until("the end", func() bool { return a.Status().CaughtUp })
+	g.on.Store(true)
+	f.until("some looks", func() bool { return g.looks.Load() > 5 })
+	if st := a.Status(); !st.CaughtUp || st.Err != "" {
+		t.Errorf("%+v", st)
 	}
 }

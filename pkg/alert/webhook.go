@@ -31,7 +31,7 @@ type Webhook struct {
 	URL        string // https, or http to the loopback
 	SecretFile string // where the caller reads Secrets from; nothing here does
 	Secrets    []string
-	Types      []string      // alert types to send, as in subjects; none: all
+	Types      []string      // event types or alert types to send; none: all
 	Rules      []string      // rules to send; none: all
 	Timeout    time.Duration // of one attempt; 0: 10 s
 	BackOff    time.Duration // wait after the first failure, doubled after each further one, less a random part of up to half; 0: 1 s
@@ -119,7 +119,7 @@ func isLoopback(host string) bool {
 
 // wants says whether an alert is for this receiver.
 func (w *Webhook) wants(a *Alert) bool {
-	return (len(w.Types) == 0 || slices.Contains(w.Types, a.Type)) && (len(w.Rules) == 0 || slices.Contains(w.Rules, a.Rule))
+	return a.isOf(w.Types) && (len(w.Rules) == 0 || slices.Contains(w.Rules, a.Rule))
 }
 
 // sender makes the requests of one webhook.

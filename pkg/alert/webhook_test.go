@@ -67,3 +67,22 @@ func TestPause(t *testing.T) {
 		t.Errorf("the receiver asked for a minute, and gets %s", d)
 	}
 }
+
+// TestWants: a type is named as events have it, or as it stands in subjects.
+func TestWants(t *testing.T) {
+	a := &Alert{Type: TypeToken("com.example.refund"), Rule: "refunds"}
+	for _, c := range []struct {
+		hook Webhook
+		want bool
+	}{
+		{Webhook{}, true},
+		{Webhook{Types: []string{"com.example.refund"}}, true},
+		{Webhook{Types: []string{"x", "com_example_refund"}, Rules: []string{"refunds"}}, true},
+		{Webhook{Types: []string{"com.example"}}, false},
+		{Webhook{Types: []string{"com.example.refund"}, Rules: []string{"x"}}, false},
+	} {
+		if got := c.hook.wants(a); got != c.want {
+			t.Errorf("%+v: %t", c.hook, got)
+		}
+	}
+}

@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +35,15 @@ func ParseFile(name string, text []byte) (File, error) {
 	if len(text) > maxFileBytes {
 		return File{}, &ConfigError{[]string{fmt.Sprintf("%s: %d bytes, more than %d", name, len(text), maxFileBytes)}}
 	}
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	err := d.Decode(&doc)
+	if err == nil {
+		var second yaml.Node
+		if err = d.Decode(&second); err == nil && !(len(second.Content) == 1 && isNull(second.Content[0])) {
+			p.fail(&second, "file", "a second document, which would not be looked at; one file is one document")
+		}
+	}
+	if !errors.Is(err, io.EOF) && err != nil {
 		return File{}, &ConfigError{[]string{fmt.Sprintf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))}}
 	}
 	var f File
@@ -158,6 +168,7 @@ func (p *fileReader) duration(n *yaml.Node, path string) time.Duration {
 }
 
 func (p *fileReader) file(n *yaml.Node, f *File) {
+	var hooks []*yaml.Node
 	p.mapping(n, "file", "rules, sealer_lag, webhooks", func(name, path string, v *yaml.Node) bool {
 		switch name {
 		case "rules":
@@ -188,13 +199,26 @@ func (p *fileReader) file(n *yaml.Node, f *File) {
 					p.fail(v, path, "%q: %v", w.Name, errTaken)
 				}
 				names[w.Name] = true
-				f.Webhooks = append(f.Webhooks, w)
+				f.Webhooks, hooks = append(f.Webhooks, w), append(hooks, v)
 			})
 		default:
 			return false
 		}
 		return true
 	})
+	for i, w := range f.Webhooks { // when all rules are known
+		for _, name := range w.Rules {
+			if !f.tells(name) {
+				p.fail(hooks[i], fmt.Sprintf("webhooks[%d].rules", i), "%q is no rule of this file, nor a type that is always told", name)
+			}
+		}
+	}
+}
+
+// tells says whether alerts may have a rule of that name.
+func (f *File) tells(rule string) bool {
+	return slices.Contains(Told, rule) || slices.Contains([]string{TypeLag, TypeFailure, TypeVoid}, rule) ||
+		slices.ContainsFunc(f.Rules, func(r Rule) bool { return r.Name == rule })
 }
 
 func (p *fileReader) rule(n *yaml.Node, path string) (r Rule) {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestParseFile(t *testing.T) {
 	if err := checkRules(f.Rules); err != nil {
 		t.Error(err)
 	}
-	for _, empty := range []string{"", "# nothing\n", "---\n", "rules: []\n"} {
+	for _, empty := range []string{"", "# nothing\n", "---\n", "rules: []\n", "---\nrules: []\n---\n"} {
 		if f, err := ParseFile("x", []byte(empty)); err != nil || len(f.Rules) != 0 {
 			t.Errorf("%q: %+v, %v", empty, f, err)
 		}
@@ -104,6 +105,10 @@ func TestParseFileRefuses(t *testing.T) {
 		{"webhooks:\n  - {name: a, url: \"ftp://example.com/\"}\n", "f:2:5: webhooks[0]: url: https://HOST/"},
 		{"webhooks:\n  - {name: a, url: \"https://me:pw@example.com/\"}\n", "f:2:5: webhooks[0]: url: no user and password"},
 		{"webhooks:\n  - {name: a, url: \"https://example.com/\", secret: whsec_x}\n", "f:2:44: webhooks[0].secret: no such setting; there are name, url, secret_file"},
+		{"rules:\n  - {name: a, match: {outcome: denied}}\nwebhooks:\n  - {name: w, url: \"https://example.com/\", rules: [a, policy_violation, aa]}\n",
+			`f:4:5: webhooks[0].rules: "aa" is no rule of this file, nor a type that is always told`},
+		{"rules: []\n---\nrules: []\n", "f:2:1: file: a second document, which would not be looked at"},
+		{"rules: []\n---\n[\n", "f: line 3: did not find expected node content"},
 	} {
 		_, err := ParseFile("f", []byte(c.text))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) || !errors.Is(err, ErrConfig) {
@@ -139,4 +144,16 @@ func FuzzParseFile(f *testing.F) {
 		}
 		newEngine(origin, file.Rules)
 	})
+}
+
+// TestExample holds the file that the README points to.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ParseFile("example.yaml", text)
+	if err != nil || len(f.Rules) != 3 || len(f.Webhooks) != 1 || f.Lag == 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
 }

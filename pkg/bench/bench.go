@@ -36,6 +36,9 @@ type Result struct {
 	Durability string `json:"durability"`
 	EventBytes int    `json:"event_bytes"`
 	Runs       int    `json:"runs"`
+	Seconds    int    `json:"seconds"`     // for all runs together
+	Producers  int    `json:"producers"`   // of the end-to-end phases, each with one event under way
+	RawPending int    `json:"raw_pending"` // messages of plain asynchronous publishing that are not answered yet, at most
 
 	FsyncMS       float64            `json:"fsync_ms"`           // one 1 KB write and its fsync, median
 	RoundTripMS   float64            `json:"nats_round_trip_ms"` // from this process to the server and back, nothing stored, median
@@ -80,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		}
 	}
 	r := median(list)
-	r.Runs = cfg.Runs
+	r.Runs, r.Seconds, r.Producers, r.RawPending = cfg.Runs, cfg.Seconds, sealers, rawPending
 	r.ratios()
 	return r, nil
 }

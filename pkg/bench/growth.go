@@ -20,20 +20,21 @@ import (
 // Grown is what a log of one size costs.
 type Grown struct {
 	Entries      uint64  `json:"entries"`
-	SealedPerS   float64 `json:"sealed_per_s"`     // median of bursts of 20,000 events at this size
+	SealedPerS   float64 `json:"sealed_per_s"`     // median of the bursts with which this size was reached
 	LongestPause float64 `json:"longest_pause_ms"` // between two commits while this size was reached
 	ProbeMS      Latency `json:"fsync_loaded_ms"`  // the fsync probe meanwhile
 	ProofMS      Latency `json:"proof_ms"`
 	OpenMS       float64 `json:"sealer_open_ms"` // from start until the sealer goes on
 	IndexMS      float64 `json:"index_ms"`       // from start until the index has the whole log
 	HeapMB       float64 `json:"heap_mb"`        // of the process without the index: server, ingest, sealer
+	PeakHeapMB   float64 `json:"peak_heap_mb"`   // the most that it was while this size was reached, with what was not collected yet
 	IndexHeapMB  float64 `json:"index_heap_mb"`  // what the index adds
 	Goroutines   int     `json:"goroutines"`
 	Files        int     `json:"files"`
 }
 
-// At each size, so many bursts of so many events are timed.
-const burst, bursts = 20000, 5
+// At each size, so many bursts are timed; they have so many events at most, and fewer where the size would be passed.
+const bursts, mostBurst, leastBurst = 5, 20000, 1000
 
 // Growth makes one log grow to each size and measures there: append, proof, memory and start must stay flat, or grow with the logarithm.
 func Growth(ctx context.Context, dir string, sizes []uint64, progress func(string)) (list []Grown, err error) {
@@ -76,7 +77,13 @@ func (b *run) reachSize(ctx context.Context, r *rig, size uint64) (g Grown, err 
 		return g, err
 	}
 	defer probe.end()
-	if before := r.sealer.Status().Size + bursts*burst; size > before {
+	peak := peakHeap()
+	defer func() { g.PeakHeapMB = peak() }()
+	burst := uint64(leastBurst)
+	if present := r.sealer.Status().Size; size > present {
+		burst = min(max((size-present)/bursts, leastBurst), mostBurst)
+	}
+	if size > r.sealer.Status().Size+bursts*burst {
 		if g.LongestPause, _, err = b.grow(ctx, r, size-bursts*burst); err != nil {
 			return g, err
 		}
@@ -136,13 +143,20 @@ func (b *run) grow(ctx context.Context, r *rig, size uint64) (pause float64, n i
 		case <-time.After(200 * time.Microsecond):
 		}
 	}
+	longest = max(longest, time.Since(at)) // before the commit that reached the size
 	<-done
 	info, err := r.log.Events.Info(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	for r.sealer.Status().InputSeq < info.Last {
-		time.Sleep(time.Millisecond)
+		select {
+		case err := <-r.done:
+			return 0, 0, err
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
 	}
 	return float64(longest) / float64(time.Millisecond), 0, nil
 }
@@ -191,14 +205,6 @@ func (b *run) reopen(ctx context.Context, r *rig, g *Grown) error {
 	}
 	g.OpenMS = float64(time.Since(begin)) / float64(time.Millisecond)
 	return nil
-}
-
-func heapMB() float64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc) / (1 << 20)
 }
 
 // openFiles is how many files this process has open; 0 where that cannot be told.

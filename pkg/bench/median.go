@@ -11,7 +11,7 @@ func median(list []Result) Result {
 			values[i] = get(&list[i])
 		}
 		slices.Sort(values)
-		return values[len(values)/2]
+		return (values[len(values)/2] + values[(len(values)-1)/2]) / 2
 	}
 	out.FsyncMS = pick(func(r *Result) float64 { return r.FsyncMS })
 	out.RoundTripMS = pick(func(r *Result) float64 { return r.RoundTripMS })

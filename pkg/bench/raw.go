@@ -36,6 +36,9 @@ func (b *run) fsync(ctx context.Context) error {
 	return nil
 }
 
+// rawPending is as many as the most producers that the log is measured with.
+const rawPending = 4096
+
 // rawStream is a plain stream on a server of its own, for comparison.
 func (b *run) rawStream(ctx context.Context, name string, relaxed bool, use func(js jetstream.JetStream, nc *nats.Conn) error) error {
 	s, err := natsd.Start(ctx, natsd.Config{StoreDir: filepath.Join(b.dir, name), Addr: "127.0.0.1:0", Log: "bench", Relaxed: relaxed})
@@ -48,7 +51,7 @@ func (b *run) rawStream(ctx context.Context, name string, relaxed bool, use func
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(rawPending))
 	if err != nil {
 		return err
 	}

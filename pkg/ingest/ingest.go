@@ -58,6 +58,8 @@ type Config struct {
 	// Policy says when a checkpoint has enough cosignatures, for receipts of witnessed events; nil: there are no witnesses, and asking for such a
 	// receipt is ErrWitnessed.
 	Policy *proof.Policy
+	// Open takes NATS requests on submit.open, of any source; for where NATS tells no agent from another. False refuses them.
+	Open bool
 
 	MaxBody     int64         // bytes of one request; 0: 16 MiB
 	MaxInFlight int64         // bytes of all requests that are not answered yet; 0: 256 MiB

@@ -20,7 +20,7 @@ const (
 
 // Request answers a request over NATS on audit.<log>.submit.<agent token>: events in the modes that EVENTS takes, for which the receipts of
 // POST /v1/events come back once they are stored, or, with the header Sealstream-Wait: sealed, sealed. Against a publish to EVENTS it has the group:
-// requests that come together share one message and one fsync. On the token "open" any source is taken, on another only that agent.
+// requests that come together share one message and one fsync. On the token "open" any source is taken, if Config.Open says so; on another only that agent.
 func (in *Ingest) Request(ctx context.Context, m entry.Message) (entry.Header, []byte) {
 	receipts, single, err := in.request(ctx, m)
 	if err == nil && single && receipts[0].Status == Rejected {
@@ -52,8 +52,11 @@ func oneLine(s string) string {
 
 func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []Receipt, single bool, err error) {
 	token, ok := strings.CutPrefix(m.Subject, "audit."+in.cfg.Log.Name+".submit.")
-	if !ok {
+	if !ok || token == "" {
 		return nil, false, problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("%.80q is not a subject of log %s", m.Subject, in.cfg.Log.Name)}
+	}
+	if token == "open" && !in.cfg.Open {
+		return nil, false, problem{Status: http.StatusForbidden, Detail: "submit.open is not accepted here; use the subject of the agent"}
 	}
 	wait, err := in.waitOf(m.Header.Get(headerWait))
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *AlertService) Serve(ctx context.Context) error {
 		return err
 	}
 	logger := s.logger()
-	return s.serve(ctx, "alert", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "alert", s.HTTP, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, logger)
 		if err != nil {
 			return nil, err
@@ -161,7 +161,7 @@ func alertHandler(a *alert.Alerter) http.Handler {
 			return
 		}
 		if st.Err == "" {
-			st.Err = "the log is being read"
+			st.Err = errReading.Error()
 		}
 		code := http.StatusServiceUnavailable
 		answer(w, code, "application/problem+json", map[string]any{"type": "about:blank", "title": http.StatusText(code), "status": code, "detail": st.Err})

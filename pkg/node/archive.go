@@ -37,7 +37,7 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 		}
 	}
 	log, m := s.logger(), newMetrics(s.Log)
-	return s.serve(ctx, "archiver", s.Metrics, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "archiver", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err

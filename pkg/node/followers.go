@@ -31,6 +31,9 @@ func indexFollower(q *query.Query) follower {
 	}}
 }
 
+// errReading: a follower has not come to the end of the log yet.
+var errReading = errors.New("the log is being read")
+
 // alertFollower is the follower that tells of what the log holds.
 func alertFollower(a *alert.Alerter) follower {
 	return follower{"alerts", func() followerState {
@@ -38,6 +41,8 @@ func alertFollower(a *alert.Alerter) follower {
 		state := followerState{Size: s.Next, Bad: s.Bad, Counts: map[string]uint64{"published": s.Published}}
 		if s.Err != "" {
 			state.Err = errors.New(s.Err)
+		} else if !s.CaughtUp {
+			state.Err = errReading
 		}
 		for _, w := range s.Webhooks {
 			state.Counts["delivered"] += w.Delivered

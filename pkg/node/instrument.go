@@ -17,7 +17,7 @@ func (m *metrics) instrument(next http.Handler) http.Handler {
 		defer func() {
 			route := routeOf(r)
 			m.requests.WithLabelValues(route, methodOf(r), s.label()).Inc()
-			if route != "/v1/stream" {
+			if !strings.HasSuffix(route, "/stream") {
 				m.seconds.WithLabelValues(route).Observe(time.Since(begin).Seconds())
 			}
 		}()

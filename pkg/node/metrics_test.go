@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -185,5 +186,20 @@ func TestStreamEndsWithTheServer(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		t.Errorf("the stream was cut off: %v", err)
+	}
+}
+
+// TestStreamsAreNotTimed: how long somebody listens says nothing of how fast answers are.
+func TestStreamsAreNotTimed(t *testing.T) {
+	m, mux := newMetrics("default"), http.NewServeMux()
+	for _, path := range []string{"/v1/stream", "/v1/alerts/stream", "/v1/alerts"} {
+		mux.HandleFunc("GET "+path, func(http.ResponseWriter, *http.Request) {})
+	}
+	h := m.instrument(mux)
+	for _, path := range []string{"/v1/stream", "/v1/alerts/stream", "/v1/alerts"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+	}
+	if counted, timed := testutil.CollectAndCount(m.requests), testutil.CollectAndCount(m.seconds); counted != 3 || timed != 1 {
+		t.Errorf("%d routes counted, %d timed", counted, timed)
 	}
 }

@@ -85,7 +85,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Folder: cfg.index, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Policy: cfg.policy, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Policy: cfg.policy, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	if p.cosign, err = newCollector(log, vkeys, cfg.policy, cfg.logger); err != nil {

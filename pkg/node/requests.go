@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -15,35 +16,59 @@ import (
 // maxRequests is how many NATS requests one ingest has under way at once; their bytes are bounded by ingest itself.
 const maxRequests = 8192
 
-// requests answers events that come as NATS requests, until ctx is done; then it answers those under way. Several ingests share them.
-func requests(ctx context.Context, nc *nats.Conn, log string, in *ingest.Ingest) error {
-	var group sync.WaitGroup
-	work := context.WithoutCancel(ctx)
+// requests answers events that come as NATS requests. Several ingests share them.
+type requests struct {
+	sub   *nats.Subscription
+	group sync.WaitGroup // those under way
+	work  context.Context
+	cut   context.CancelFunc
+}
+
+// listenRequests begins to answer: when it returns, the server sends requests here.
+func listenRequests(ctx context.Context, nc *nats.Conn, log string, in *ingest.Ingest) (*requests, error) {
+	r := &requests{}
+	r.work, r.cut = context.WithCancel(context.WithoutCancel(ctx))
 	slots := make(chan struct{}, maxRequests)
-	sub, err := nc.QueueSubscribe(streams.SubmitSubject(log, "*"), "ingest", func(m *nats.Msg) {
+	var err error
+	r.sub, err = nc.QueueSubscribe(streams.SubmitSubject(log, "*"), "ingest", func(m *nats.Msg) {
 		if m.Reply == "" {
 			return // nobody would learn of it: events without an answer are published to EVENTS
 		}
 		select {
 		case slots <- struct{}{}:
-			group.Go(func() {
+			r.group.Go(func() {
 				defer func() { <-slots }()
-				respond(m)(in.Request(work, entry.Message{Subject: m.Subject, Header: entry.Header(m.Header), Data: m.Data}))
+				respond(m)(in.Request(r.work, entry.Message{Subject: m.Subject, Header: entry.Header(m.Header), Data: m.Data}))
 			})
 		default:
 			respond(m)(ingest.RequestBusy())
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("requests of agents: %w", err)
+		r.cut()
+		return nil, fmt.Errorf("requests of agents: %w", err)
 	}
+	nc.Flush() // a server that is away learns of the subscription when it is back
+	return r, nil
+}
+
+// run goes on until ctx is done; then it answers those that have come, and after stopGrace tells the rest how far they are. It must end before the
+// ingest does, else what came last is refused.
+func (r *requests) run(ctx context.Context) error {
+	defer r.cut()
 	<-ctx.Done()
+	defer time.AfterFunc(stopGrace, r.cut).Stop()
 	drained := make(chan struct{})
-	sub.SetClosedHandler(func(string) { close(drained) })
-	if sub.Drain() == nil {
-		<-drained // or the end of the connection
+	r.sub.SetClosedHandler(func(string) { close(drained) })
+	if r.sub.Drain() == nil {
+		select {
+		case <-drained: // or the end of the connection
+		case <-r.work.Done(): // the server does not answer
+			r.sub.Unsubscribe()
+			<-drained
+		}
 	}
-	group.Wait()
+	r.group.Wait()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/streams"
 )
 
@@ -134,5 +136,61 @@ func TestRequestsShareMessages(t *testing.T) {
 	}
 	if messages := after.Last - before.Last; messages > agents*each/2 || len(places) != agents*each {
 		t.Errorf("%d events at %d places are %d messages on EVENTS", agents*each, len(places), messages)
+	}
+}
+
+// TestRequestsAtStop: what has reached an ingest that is stopped is stored and answered; who waits for a seal that does not come learns that it is stored.
+func TestRequestsAtStop(t *testing.T) {
+	dir := t.TempDir()
+	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: filepath.Join(dir, "nats"), Addr: "127.0.0.1:0", Log: "default", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown()
+	if _, err := GenerateKeys(dir, "test.example", "default"); err != nil {
+		t.Fatal(err)
+	}
+	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	stopSealer := serveForTest(t, &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true})
+	in := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic), EventsOpen: true}
+	stopIngest := serveForTest(t, in)
+	waitReady(t, in.HTTP)
+	stopSealer()
+
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	inbox := nats.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 2000
+	for i := range n {
+		m := &nats.Msg{
+			Subject: streams.SubmitSubject("default", "open"), Reply: inbox, Header: nats.Header{},
+			Data: fmt.Appendf(nil, `{"specversion":"1.0","id":"%d","source":"did:web:a.example","type":"t"}`, i),
+		}
+		if i%100 == 0 {
+			m.Header.Set("Sealstream-Wait", "sealed")
+		}
+		if err := nc.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	stopIngest()
+	for i := range n {
+		m, err := sub.NextMsg(10 * time.Second)
+		if err != nil {
+			t.Fatalf("answer %d: %v", i, err)
+		}
+		if got := requestOutcome(t, m); got != "stored" {
+			t.Fatalf("answer %d: %s: %s", i, got, m.Data)
+		}
 	}
 }

@@ -93,8 +93,9 @@ func Main(name, description string, s Service) int {
 // IngestService accepts events over HTTP and writes them to EVENTS.
 type IngestService struct {
 	ServiceFlags
-	HTTP string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	Key  string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
+	HTTP       string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	Key        string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
+	EventsOpen bool   `help:"Accept any source on submit.open. Only where NATS has no authentication."`
 
 	WitnessPolicy string `help:"The witness policy that the sealer has, for receipts of witnessed events." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
@@ -110,18 +111,22 @@ func (s *IngestService) Serve(ctx context.Context) error {
 		return err
 	}
 	log := s.logger()
-	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "ingest", s.HTTP, func(nc *nats.Conn, g, web *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
 		}
 		m := newMetrics(s.Log)
-		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Policy: policy, Observe: m.observeIngest(), Logger: log})
+		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: []string{key}, Open: s.EventsOpen, Policy: policy, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
 		g.run("ingest", in.Run)
-		g.run("requests", func(ctx context.Context) error { return requests(ctx, nc, s.Log, in) })
+		r, err := listenRequests(ctx, nc, s.Log, in)
+		if err != nil {
+			return nil, err
+		}
+		web.run("requests", r.run)
 		return m.instrument(in.ServiceHandler()), nil
 	})
 }
@@ -141,7 +146,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		return err
 	}
 	log := s.logger()
-	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "query", s.HTTP, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := awaitLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas}, log)
 		if err != nil {
 			return nil, err
@@ -203,7 +208,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		return err
 	}
 	log, m := s.logger(), newMetrics(s.Log)
-	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g *group) (http.Handler, error) {
+	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
 		if err != nil {
 			return nil, err
@@ -301,8 +306,9 @@ func createdLog(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, cfg 
 	return nil, nil
 }
 
-// serve connects, starts what start starts, and runs until ctx is done or a part fails. addr "": no HTTP.
-func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*nats.Conn, *group) (http.Handler, error)) error {
+// serve connects, starts what start starts, and runs until ctx is done or a part fails. start gets two groups: the parts, and what answers requests,
+// which ends before them. addr "": no HTTP.
+func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(nc *nats.Conn, parts, web *group) (http.Handler, error)) error {
 	nc, err := f.nats().Connect("sealstream "+name, f.logger())
 	if err != nil {
 		return err
@@ -310,14 +316,14 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(*
 	defer nc.Close()
 	g := newGroup(context.WithoutCancel(ctx))
 	defer g.stop()
-	handler, err := start(nc, g)
+	web := newGroup(context.WithoutCancel(ctx))
+	defer web.stop() // before the parts: requests under way are answered
+	handler, err := start(nc, g, web)
 	if ctx.Err() != nil {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	web := newGroup(context.WithoutCancel(ctx))
-	defer web.stop() // before the parts: requests under way are answered
 	if handler != nil {
 		l, err := listen(addr)
 		if err != nil {

@@ -107,7 +107,6 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	natsd.Threads()
 	n := &Node{cfg: cfg, http: l}
 	if err := n.start(ctx); err != nil {
 		n.Close()
@@ -168,8 +167,12 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r, err := listenRequests(ctx, n.conn, n.cfg.Log, n.pipeline.ingest)
+	if err != nil {
+		return err
+	}
 	n.web = newGroup(context.WithoutCancel(ctx))
-	n.web.run("requests", func(ctx context.Context) error { return requests(ctx, n.conn, n.cfg.Log, n.pipeline.ingest) })
+	n.web.run("requests", r.run)
 	web := server(n.pipeline.handler())
 	web.RegisterOnShutdown(n.pipeline.endStreams) // else it would wait for them
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,7 +130,8 @@ func ResumeChain(b Batch, lastLeaf []byte, vkeys ...string) (*Chain, error) {
 	return c, nil
 }
 
-// ExtendChain is ResumeChain for a batch whose checkpoint the caller has opened with these keys.
+// ExtendChain is ResumeChain for a batch whose checkpoint the caller has opened with these keys. If opened is of another note than the batch's, the
+// batch's is opened here.
 func ExtendChain(b Batch, lastLeaf []byte, opened Checkpoint, vkeys ...string) (*Chain, error) {
 	c, err := resume(b, lastLeaf, vkeys)
 	if err != nil {
@@ -231,14 +233,15 @@ func (c *Chain) check(p Parsed, last *entry.Entry) error {
 	return c.checkpoint(b, p.note)
 }
 
-// checkpoint opens the batch's checkpoint, unless that was done with the same keys; it must be of its very size and root.
+// checkpoint opens the batch's checkpoint, unless that was done with the same keys; it must be of its very size and root. What was opened counts for
+// the very bytes that the batch has: else whoever changes a batch between the two would have it pass.
 func (c *Chain) checkpoint(b Batch, opened *openedNote) error {
 	if c.verifiers == nil {
 		if err := c.pin(); err != nil {
 			return mismatch(b.First, "signature", "%v", err)
 		}
 	}
-	if opened == nil || !slices.Equal(opened.keys, c.keys) {
+	if opened == nil || !slices.Equal(opened.keys, c.keys) || !bytes.Equal(opened.checkpoint.Note, b.Checkpoint) {
 		opened = openNote(b.Checkpoint, c.keys, c.verifiers)
 	}
 	cp, err := opened.checkpoint, opened.err

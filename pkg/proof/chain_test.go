@@ -113,6 +113,80 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenedCheckpoints: a checkpoint that was opened ahead counts for the same keys and the same bytes, and for nothing else.
+func TestOpenedCheckpoints(t *testing.T) {
+	w := generated(t, 3, 40)
+	key, other := w.signer.VerifierKey(), signer(t, 2).VerifierKey()
+	for name, c := range map[string]struct {
+		parser, chain []string
+		change        func(*proof.Batch)
+		good          bool
+	}{
+		"the same keys":                {[]string{key}, []string{key}, func(*proof.Batch) {}, true},
+		"opened with no key":           {nil, []string{key}, func(*proof.Batch) {}, true},
+		"opened with the config's key": {[]string{key}, nil, func(*proof.Batch) {}, true},
+		"opened with another key":      {[]string{other}, []string{key}, func(*proof.Batch) {}, true}, // and again with the right one
+		"a chain of another key":       {[]string{key}, []string{other}, func(*proof.Batch) {}, false},
+		"another key of the parser's":  {[]string{key, other}, []string{other}, func(*proof.Batch) {}, false},
+		"changed after it was opened":  {[]string{key}, []string{key}, func(b *proof.Batch) { b.Checkpoint = bytes.ToUpper(b.Checkpoint) }, false},
+	} {
+		parser, chain := proof.NewParser(c.parser...), proof.NewChain(c.chain...)
+		p := parser.Parse(w.sealed[0])
+		c.change(&p.Batch)
+		if _, err := chain.Take(p); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b, err := proof.ParseBatch(w.sealed[5])
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := proof.OpenCheckpoint(b.Checkpoint, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := b.Leaves[len(b.Leaves)-1]
+	if c, err := proof.ExtendChain(b, last, opened, key); err != nil {
+		t.Error(err)
+	} else if _, err := c.Next(w.sealed[6]); err != nil {
+		t.Error(err)
+	}
+	if _, err := proof.ExtendChain(b, last, opened); err == nil {
+		t.Error("extended without a key")
+	}
+	before, err := proof.ParseBatch(w.sealed[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err = proof.OpenCheckpoint(before.Checkpoint, key); err != nil {
+		t.Fatal(err)
+	}
+	b.Checkpoint = nil
+	opened.Size, opened.Root = b.Size, b.Root
+	if _, err := proof.ExtendChain(b, last, opened, key); err == nil {
+		t.Error("extended by a checkpoint that the batch does not have")
+	}
+}
+
+// TestParsedEntries: behind a leaf that is none there are no entries, so that nobody takes an empty one for an entry.
+func TestParsedEntries(t *testing.T) {
+	w := generated(t, 3, 40)
+	for _, m := range w.sealed {
+		b, err := proof.ParseBatch(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Leaves {
+			leaves := slices.Clone(b.Leaves)
+			leaves[i] = []byte(`{"v":1}`)
+			m.Data = append(bytes.Join(leaves, []byte("\n")), '\n')
+			if p := proof.Parse(m); len(p.Batch.Leaves) != len(leaves) || len(p.Entries) != i {
+				t.Fatalf("leaf %d of %d is none: %d entries of %d leaves", i, len(leaves), len(p.Entries), len(p.Batch.Leaves))
+			}
+		}
+	}
+}
+
 // TestBatchRoundTrip: Parse gives what Format wrote, and every header counts.
 func TestBatchRoundTrip(t *testing.T) {
 	w := generated(t, 4, 60)

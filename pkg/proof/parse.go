@@ -13,7 +13,7 @@ import (
 type Parsed struct {
 	Seq     uint64
 	Batch   Batch
-	Entries []entry.Entry
+	Entries []entry.Entry // of the leaves before the first that is none
 	err     error
 	bad     int         // leaf at fault, or −1
 	note    *openedNote // nil: the checkpoint was not looked at
@@ -51,7 +51,7 @@ func (r *Parser) Parse(m entry.Message) Parsed {
 	p.Entries = make([]entry.Entry, len(p.Batch.Leaves))
 	for i, leaf := range p.Batch.Leaves {
 		if p.Entries[i], p.err = entry.ParseEntry(leaf); p.err != nil {
-			p.bad = i
+			p.bad, p.Entries = i, p.Entries[:i]
 			return p
 		}
 	}

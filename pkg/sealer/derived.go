@@ -40,7 +40,11 @@ func newDerived(s *Sealer) *derived {
 		d.jobs = append(d.jobs, &duty{name: name, every: every, do: do, wake: make(chan struct{}, 1)})
 		return d.jobs[len(d.jobs)-1]
 	}
-	add("head", cacheEvery, s.putHead)
+	add("head", cacheEvery, s.putHead).last = func(c committed) error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return s.putHead(ctx, c)
+	}
 	if s.mark != nil {
 		put := func(c committed) error { return s.putMark(c.batch.Checkpoint, c.batch.Size) }
 		add("mark", cacheEvery, func(_ context.Context, c committed) error { return put(c) }).last = put

@@ -246,10 +246,10 @@ func TestReplayer(t *testing.T) {
 }
 
 // TestAcknowledgementsGoNowhereElse: a publisher names the subject on which JetStream acknowledges. None must reach a stream, a
-// bucket or the API.
+// bucket or the API. The same goes for answers to requests.
 func TestAcknowledgementsGoNowhereElse(t *testing.T) {
 	s := start(t, Config{})
-	_, js := connect(t, s)
+	nc, js := connect(t, s)
 	streams(t, js)
 	anon, _ := public(t, s)
 	for _, reply := range forbidden {
@@ -261,6 +261,21 @@ func TestAcknowledgementsGoNowhereElse(t *testing.T) {
 		if err := anon.PublishMsg(m); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// Nor does what a service answers, though it may publish anywhere.
+	if _, err := nc.Subscribe("audit.x.submit.*", func(m *nats.Msg) { m.Respond([]byte("{}")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, reply := range forbidden {
+		if err := anon.PublishRequest("audit.x.submit.open", reply, []byte("{}")); err != nil && !errors.Is(err, nats.ErrBadSubject) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := anon.Request("audit.x.submit.open", []byte("{}"), 5*time.Second); err != nil {
+		t.Fatal(err)
 	}
 	// Acknowledgements are sent in order: when this one is here, the others have gone wherever they go.
 	if _, err := anon.Request("audit.x.events.open", []byte("{}"), 5*time.Second); err != nil {
