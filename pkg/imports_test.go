@@ -26,16 +26,18 @@ var mayImport = map[string][]string{
 	"pkg/query/segment":     {},
 	"pkg/query":             {"pkg/query/segment", "pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/alert":             {"pkg/store", "pkg/proof", "pkg/entry"},
+	"pkg/witness":           {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
-	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/client", "pkg/store", "pkg/store/natsstore",
+	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
+	"pkg/tamper":     {"pkg/sealer", "pkg/witness", "pkg/store", "pkg/proof", "pkg/entry"},
 	"cmd/ingest":     {"pkg/node"},
 	"cmd/sealer":     {"pkg/node"},
 	"cmd/query":      {"pkg/node"},
 	"cmd/alert":      {"pkg/node"},
 	"cmd/archiver":   {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.

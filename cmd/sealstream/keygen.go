@@ -2,14 +2,16 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/sealstream/sealstream/pkg/node"
 )
 
 type keygenCmd struct {
-	Host string `help:"First part of the log's origin: a host name of yours." default:"sealstream.local"`
-	Out  string `help:"Folder to write log.key, log.secret and log.pub to." default:"." type:"path" placeholder:"DIR"`
+	Witness string `help:"Make the key of a witness of this name instead: witness.key and witness.pub." placeholder:"NAME"`
+	Host    string `help:"First part of the log's origin: a host name of yours." default:"sealstream.local"`
+	Out     string `help:"Folder to write log.key, log.secret and log.pub to." default:"." type:"path" placeholder:"DIR"`
 }
 
 func (*keygenCmd) Help() string {
@@ -18,6 +20,9 @@ func (*keygenCmd) Help() string {
 
 // Run makes keys, and never writes over any.
 func (c *keygenCmd) Run(a *app) error {
+	if c.Witness != "" {
+		return c.witness(a)
+	}
 	k, err := node.GenerateKeys(c.Out, c.Host, a.log)
 	if err != nil {
 		return err
@@ -29,4 +34,27 @@ func (c *keygenCmd) Run(a *app) error {
 	fmt.Fprintf(a.err, "wrote %s and %s (secret: the sealer's alone) and %s (for everyone)\n",
 		filepath.Join(c.Out, "log.key"), filepath.Join(c.Out, "log.secret"), filepath.Join(c.Out, "log.pub"))
 	return nil
+}
+
+// witness makes a witness's key beside the other ones, or shows the one that is there.
+func (c *keygenCmd) witness(a *app) error {
+	if err := os.MkdirAll(c.Out, 0o700); err != nil {
+		return err
+	}
+	file := filepath.Join(c.Out, "witness.key")
+	if _, err := os.Stat(file); err == nil {
+		return fmt.Errorf("%s exists already", file)
+	}
+	k, err := node.CosignerKey(file, c.Witness)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Out, "witness.pub"), []byte(k.VerifierKey()+"\n"), 0o644); err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(map[string]string{"name": k.Name(), "key": k.VerifierKey(), "folder": c.Out})
+	}
+	_, err = fmt.Fprintf(a.out, "%s\n", k.VerifierKey())
+	return err
 }

@@ -41,9 +41,11 @@ type commands struct {
 	Archive    archiveCmd    `cmd:"" help:"List or check the archive of a log."`
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
+	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
 	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
+	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
 }

@@ -75,7 +75,7 @@ type recordCmd struct {
 	Time     string   `help:"When it happened, RFC 3339; none: when it is received." placeholder:"TIME"`
 	ID       string   `help:"Id of the event; none: a new UUIDv7."`
 	Data     string   `help:"Data: JSON, @FILE or - for standard input." placeholder:"JSON"`
-	Wait     string   `help:"stored: on disk; sealed: in the log, under a signed checkpoint." enum:"stored,sealed" default:"sealed"`
+	Wait     string   `help:"stored: on disk; sealed: in the log, under a signed checkpoint; witnessed: and cosigned by enough witnesses." enum:"stored,sealed,witnessed" default:"sealed"`
 	Ext      []string `help:"Further attribute, NAME=VALUE." sep:"none" placeholder:"NAME=VALUE"`
 }
 
@@ -100,7 +100,9 @@ func (c *recordCmd) Run(a *app) error {
 	switch {
 	case r.Status == "rejected":
 		return failed("refused: %s", r.reason())
-	case c.Wait == "sealed" && r.Status == "stored":
+	case c.Wait == "witnessed" && r.Status == "sealed":
+		return failed("id %s is sealed as index %d, but was not cosigned in time; /healthz says which witnesses are missing", r.EntryID, *r.Index)
+	case c.Wait != "stored" && r.Status == "stored":
 		return failed("id %s is stored, but was not sealed in time; does a sealer run? It will be sealed, and recording it again is safe", r.EntryID)
 	case a.json:
 		return a.print(r)

@@ -16,9 +16,22 @@ import (
 
 // TestMain lets the scripts in testdata run this very program under its name, each time as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(ownConfig{m}, map[string]func(){
 		"sealstream": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
+}
+
+// ownConfig runs the tests with a configuration folder of their own: verify remembers there what it has seen.
+type ownConfig struct{ *testing.M }
+
+func (m ownConfig) Run() int {
+	dir, err := os.MkdirTemp("", "sealstream-config-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("XDG_CONFIG_HOME", dir)
+	return m.M.Run()
 }
 
 // TestScripts runs testdata/*.txtar. Beside the usual commands they have
@@ -27,6 +40,7 @@ func TestMain(m *testing.M) {
 //	ready ADDR     waits until the API at an address says that it is ready
 //	alerts ADDR ID waits until the event of that id is told
 //	alter F A B    replaces the first A in a file by B
+//	tiles F D      writes the tiles of the log in an export to a directory
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -39,10 +53,11 @@ func TestScripts(t *testing.T) {
 			verifier, err := filepath.Abs("../../pkg/verifier/sealstream_verify.py")
 			e.Setenv("AIRLINE", demo)
 			e.Setenv("VERIFIER", verifier)
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, ".config"))
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter,
+			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "tiles": tiles,
 		},
 	})
 }

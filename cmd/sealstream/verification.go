@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/sealstream/sealstream/pkg/node"
@@ -21,9 +22,15 @@ type verification struct {
 	key      string   // newest verifier key given, or ""
 	vkeys    []string // all that were given
 	known    []proof.Checkpoint
-	leaf     string // file of a leaf
-	own      bool   // the target brought a checkpoint of its own
-	whole    bool   // only the export of a whole log will do
+	policy   *proof.Policy      // of the witnesses; nil: none was given
+	seen     *seen              // what this machine has seen of logs
+	recalled []proof.Checkpoint // of them, those of the log with stateKey
+	stateKey string             // "": not known before the log was read
+	leaf     string             // file of a leaf
+	own      bool               // the target brought a checkpoint of its own
+	whole    bool               // only the export of a whole log will do
+	shown    []proof.Checkpoint // that a running log serves beside its export
+	cosigned []byte             // its note
 	verdicts []verdict
 }
 
@@ -60,7 +67,28 @@ func (v *verification) keys() []string {
 
 // config is what Audit needs, with a bar.
 func (v *verification) config(bar *progress) proof.AuditConfig {
-	return proof.AuditConfig{Keys: v.keys(), Known: v.known, Progress: bar.at}
+	return proof.AuditConfig{Keys: v.keys(), Known: slices.Concat(v.known, v.recalled, v.shown), Progress: bar.at}
+}
+
+// recall takes what was seen of the log with a key.
+func (v *verification) recall(key string) (err error) {
+	v.stateKey = key
+	v.recalled, err = v.seen.known(key)
+	return err
+}
+
+// warn tells of trouble that is no verdict.
+func (v *verification) warn(err error) { fmt.Fprintf(v.err, "sealstream: note: %v\n", err) }
+
+// remember keeps a checkpoint that was verified with a key. That it cannot be kept changes no verdict.
+func (v *verification) remember(key string, note []byte, audited bool) {
+	cp, err := proof.OpenCheckpoint(note, key)
+	if err == nil {
+		err = v.seen.see(key, cp, audited)
+	}
+	if err != nil {
+		v.warn(fmt.Errorf("what was seen could not be remembered: %w", err))
+	}
 }
 
 // result is what --json prints.
@@ -125,7 +153,11 @@ func (v *verification) audited(r proof.Report, err error, filtered bool) error {
 		return err
 	}
 	if err != nil {
-		v.add("the log is whole and unchanged", err, "")
+		v.add("the log is whole and unchanged", v.hint(err), "")
+		return v.finish(r, err)
+	}
+	if err := v.unconnected(r, filtered); err != nil {
+		v.add("it is the log that was seen here before", err, "")
 		return v.finish(r, err)
 	}
 	if filtered {
@@ -148,7 +180,60 @@ func (v *verification) audited(r proof.Report, err error, filtered bool) error {
 	if !filtered {
 		v.rollback(r)
 	}
+	v.outside(r, filtered)
 	return v.finish(r, nil)
+}
+
+// outside: what witnesses say, and what this machine remembers from now on.
+func (v *verification) outside(r proof.Report, filtered bool) {
+	note := r.Checkpoint
+	if v.policy != nil && r.Cosigned != nil {
+		if by, err := v.policy.Cosigned(note); err == nil && !by.Quorum {
+			note = r.Cosigned
+		}
+	} else if r.Cosigned != nil {
+		note = r.Cosigned
+	}
+	v.witnessed(note, r.Size)
+	for _, d := range v.verdicts {
+		if d.State == "failed" {
+			return
+		}
+	}
+	v.remember(r.Key, r.Checkpoint, !filtered && v.stateKey == r.Key)
+}
+
+// hint says where a checkpoint that contradicts a log came from.
+func (v *verification) hint(err error) error {
+	bad, ok := errors.AsType[*proof.MismatchError](err)
+	if !ok || len(v.recalled) == 0 || len(v.known) > 0 || bad.What != "cut" && bad.What != "root" {
+		return err
+	}
+	return fmt.Errorf("%w (that checkpoint was seen here before; for an old copy that is meant to be old, give --no-state)", err)
+}
+
+// unconnected holds a log to what was seen of it, where the audit could not: some entries alone, or a log whose key was not known before it was read.
+func (v *verification) unconnected(r proof.Report, filtered bool) error {
+	if !filtered && v.stateKey == r.Key {
+		return nil
+	}
+	list, err := v.seen.known(r.Key)
+	if err != nil {
+		return err
+	}
+	apart, err := compareSeen(proof.Checkpoint{Size: r.Size, Root: r.Root}, list)
+	if err != nil {
+		return &proof.MismatchError{Index: 0, What: "root", Why: err.Error()}
+	}
+	for _, k := range list {
+		if !filtered && k.Size > r.Size {
+			return &proof.MismatchError{Index: r.Size, What: "cut", Why: fmt.Sprintf("it ends at size %d, and size %d was seen here before (for an old copy, give --no-state)", r.Size, k.Size)}
+		}
+	}
+	if apart > 0 {
+		v.cannotSay("it is one log with what was seen here before", fmt.Sprintf("%d checkpoints of other sizes; the whole log can, with --key", apart))
+	}
+	return nil
 }
 
 func (v *verification) data(r proof.Report) {
@@ -171,8 +256,16 @@ func (v *verification) whose(r proof.Report) {
 }
 
 func (v *verification) rollback(r proof.Report) {
-	if len(v.known) > 0 {
-		v.add("nothing was cut off or rewritten since the saved checkpoints", nil, fmt.Sprintf("%d of them", len(v.known)))
+	newest := uint64(0)
+	for _, k := range slices.Concat(v.known, v.recalled) {
+		newest = max(newest, k.Size)
+	}
+	if n := len(v.known) + len(v.recalled); n > 0 {
+		v.add("nothing was cut off or rewritten since the saved checkpoints", nil, fmt.Sprintf("%d of them, %d seen here before; the newest is of size %d", n, len(v.recalled), newest))
+		return
+	}
+	if at, ok := v.cosignedWhole(r); ok {
+		v.add("nothing was cut off at the end that the witnesses had seen by "+at, nil, "it is the largest that the log had shown them")
 		return
 	}
 	if v.own {
@@ -203,6 +296,11 @@ func (v *verification) saved(k proof.Checkpoint, r proof.Report, filtered bool) 
 
 // dir audits the data directory of a log that is not running, on a copy: opening a store writes to it.
 func (v *verification) dir() error {
+	if key, err := node.PublicKey(v.target); err == nil && v.key == "" && proof.CheckKey(key) == nil {
+		if err := v.recall(key); err != nil {
+			return err
+		}
+	}
 	bar := v.progress("entries", 0)
 	r, own, err := node.AuditDir(v.ctx, v.target, v.config(bar))
 	bar.done()
@@ -218,8 +316,16 @@ func (v *verification) url() error {
 		Error         *string `json:"error"`
 		FirstBadIndex *uint64 `json:"first_bad_index"`
 	}
-	if err := v.get("/v1/verify", nil, &own); err != nil {
+	switch err := v.get("/v1/verify", nil, &own); {
+	case errors.Is(err, errFailed) && v.log == "default": // nothing of the kind is there: a file server with tiles, perhaps
+		return v.tiles(tileServer{v.ctx, v.target})
+	case err != nil:
 		return err
+	}
+	cosigned, err := v.served()
+	if err != nil {
+		v.add("the checkpoint that it serves is its own", err, "")
+		return v.finish(proof.Report{}, err)
 	}
 	if !own.Valid {
 		text := "it gives no reason"
@@ -239,7 +345,30 @@ func (v *verification) url() error {
 	}
 	defer body.Close()
 	v.whole = true // a part that proves itself is no log, whatever its manifest says
+	v.cosigned = cosigned
 	return v.export(body, 0)
+}
+
+// served is the checkpoint that a running log shows to others; it must be of the log that is audited here.
+func (v *verification) served() ([]byte, error) {
+	body, err := v.open("/checkpoint", nil, "")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	note, err := io.ReadAll(io.LimitReader(body, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	cp, err := proof.ParseCheckpointUnverified(note)
+	if v.key != "" {
+		cp, err = proof.OpenCheckpoint(note, v.key)
+	}
+	if err != nil {
+		return nil, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint that it serves: %v", err)}
+	}
+	v.shown = append(v.shown, cp)
+	return note, nil
 }
 
 // export audits an export. bytes is its length, or 0.
@@ -251,6 +380,7 @@ func (v *verification) export(r io.Reader, bytes uint64) error {
 	cfg.Progress = nil // the reader moves the bar
 	report, err := proof.AuditExport(cfg, lines(read, &filtered))
 	bar.done()
+	report.Cosigned = v.cosigned
 	if err == nil && filtered && v.whole {
 		err = &proof.MismatchError{Index: 0, What: "cut", Why: "the server gives only a part of its log"}
 		v.add("the log is whole and unchanged", err, "")
@@ -298,6 +428,7 @@ func (v *verification) jsonProof(r io.Reader) error {
 	e, cp, err := p.Check(v.vkeys...)
 	report := proof.Report{Size: cp.Size, Root: cp.Root}
 	if v.add(fmt.Sprintf("the entry is index %d of the log of the given key", p.LeafIndex), err, cp.Origin) {
+		v.single(cp)
 		v.onlyIf("it happened as the entry says", fmt.Sprintf("%s told the truth; the log proves that it was said, when it was received, and that nobody changed it since", e.AgentDID))
 	}
 	return v.finish(report, nil)
@@ -320,7 +451,9 @@ func (v *verification) proofFile(r io.Reader) error {
 		return err
 	}
 	cp, err := f.Check(leaf, v.vkeys...)
-	v.add(fmt.Sprintf("the leaf is index %d of the log of the given key", f.Index), err, cp.Origin)
+	if v.add(fmt.Sprintf("the leaf is index %d of the log of the given key", f.Index), err, cp.Origin) {
+		v.single(cp)
+	}
 	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
 }
 
@@ -333,6 +466,22 @@ func (v *verification) checkpoint(r io.Reader) error {
 		return errors.New("a checkpoint is checked with the log's key: give --key")
 	}
 	cp, err := proof.OpenCheckpoint(raw, v.vkeys...)
-	v.add("the checkpoint is signed by the given key", err, cp.Origin)
+	if v.add("the checkpoint is signed by the given key", err, cp.Origin) {
+		v.single(cp)
+	}
 	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
+}
+
+// single says what is known of a checkpoint that comes without its log.
+func (v *verification) single(cp proof.Checkpoint) {
+	apart, err := compareSeen(cp, v.recalled)
+	if err != nil {
+		v.add("it is one log with what was seen here before", err, "")
+		return
+	}
+	if apart > 0 {
+		v.cannotSay("it is one log with what was seen here before", fmt.Sprintf("%d checkpoints of other sizes; the log itself can", apart))
+	}
+	v.witnessed(cp.Note, 0)
+	v.remember(v.key, cp.Note, false)
 }

@@ -15,10 +15,14 @@ import (
 )
 
 type verifyCmd struct {
-	Target     []string `arg:"" optional:"" help:"Proof file, export, checkpoint, data directory, or URL of a running log." placeholder:"FILE|DIR|URL"`
+	Target     []string `arg:"" optional:"" help:"Proof file, export, checkpoint, directory of tiles or of data, or URL of a log or of its tiles." placeholder:"FILE|DIR|URL"`
 	Data       string   `help:"Data directory of a log that is not running." type:"path" placeholder:"DIR"`
 	Key        string   `help:"The log's public key, or its file. Without it, a log proves to be one, but not whose." placeholder:"KEY|FILE"`
 	Checkpoint []string `help:"A checkpoint that was saved earlier: the log must still begin with it." type:"path" placeholder:"FILE"`
+	Policy     string   `help:"Witness policy (c2sp.org/tlog-policy): the checkpoint must be cosigned as it asks." type:"path" placeholder:"FILE"`
+	Witness    []string `help:"Key of a witness that must have cosigned, or its file." placeholder:"KEY|FILE"`
+	State      string   `help:"File that remembers what was seen of each log, so that one that was cut or rewritten since is found out; none: seen.json in the user's configuration." type:"path" placeholder:"FILE"`
+	NoState    bool     `help:"Remember nothing, and compare with nothing that was seen."`
 	Leaf       string   `help:"File with the leaf that a c2sp proof is of." type:"path" placeholder:"FILE"`
 
 	EntryHash string `help:"Bare check: this entry hash …" placeholder:"HEX"`
@@ -29,10 +33,13 @@ type verifyCmd struct {
 func (*verifyCmd) Help() string {
 	return `What a target is shows from what it is made of. Nothing that the server or the file says of itself is trusted.
 
+Each verdict is proved, failed, only if (so under the condition that is named), or cannot say (what could is named). Exit status 1: one has failed.
+
 Examples:
   sealstream verify log.jsonl --key log.pub
   sealstream verify --data sealstream-data --checkpoint monday.checkpoint
   sealstream verify http://127.0.0.1:8420 --key log.pub
+  sealstream verify tiles/ --key log.pub --policy witnesses.policy
   sealstream verify --entry-hash H --proof steps.json --root R`
 }
 
@@ -61,6 +68,9 @@ func (c *verifyCmd) Run(a *app) error {
 		return err
 	}
 	v := &verification{app: a, key: key, vkeys: keys, known: known, leaf: c.Leaf, target: target}
+	if err := c.remembered(v); err != nil {
+		return err
+	}
 	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
 		return v.url()
 	}
@@ -68,10 +78,37 @@ func (c *verifyCmd) Run(a *app) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
+	case info.IsDir() && c.Data == "" && isTiles(target):
+		return v.tiles(tileDir(target))
 	case info.IsDir():
 		return v.dir()
 	}
 	return v.file()
+}
+
+// remembered reads what is known beside the target: whom its witnesses are, and what was seen of its log before.
+func (c *verifyCmd) remembered(v *verification) (err error) {
+	if v.policy, err = readWitnesses(c.Policy, c.Witness); err != nil {
+		return err
+	}
+	if v.key == "" {
+		v.key = policyKey(v.policy)
+	}
+	path := c.State
+	switch {
+	case c.NoState && path != "":
+		return errors.New("--state and --no-state contradict each other")
+	case c.NoState:
+	case path == "":
+		if path, err = seenPath(); err != nil {
+			v.warn(err)
+			path, err = "", nil
+		}
+	}
+	if v.seen, err = openSeen(path); err != nil {
+		return err
+	}
+	return v.recall(v.key)
 }
 
 // bare is the check of nothing but hashes: it says that an entry hash leads to a root, not whose root that is.

@@ -110,7 +110,7 @@ func (in *Ingest) parameters(query string) (Wait, error) {
 	if q.Has("log") && q.Get("log") != in.cfg.Log.Name {
 		return 0, problem{Status: http.StatusNotFound, Field: "log", Detail: fmt.Sprintf("there is no log %.40q here", q.Get("log"))}
 	}
-	return waitOf(q.Get("wait"))
+	return in.waitOf(q.Get("wait"))
 }
 
 // modeOf tells the mode as the CloudEvents HTTP binding does: by the media type first, then by the ce- headers.

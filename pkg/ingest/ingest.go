@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -54,13 +55,16 @@ type Config struct {
 	// Relaxed says in every receipt that the store acknowledges before its fsync. It changes nothing else.
 	Relaxed   bool
 	Publisher func(*http.Request) string // the identity that a request was authenticated as; nil, or "": none
+	// Policy says when a checkpoint has enough cosignatures, for receipts of witnessed events; nil: there are no witnesses, and asking for such a
+	// receipt is ErrWitnessed.
+	Policy *proof.Policy
 	// Open takes NATS requests on submit.open, of any source; for where NATS tells no agent from another. False refuses them.
 	Open bool
 
 	MaxBody     int64         // bytes of one request; 0: 16 MiB
 	MaxInFlight int64         // bytes of all requests that are not answered yet; 0: 256 MiB
 	Patience    time.Duration // how long a group that is not acknowledged is looked for and sent again; 0: 10 s
-	SealTimeout time.Duration // how long a request waits for its seal at most; 0: 15 s
+	SealTimeout time.Duration // how long a request waits for its seal, and its witnesses, at most; 0: 15 s
 
 	Logger  *slog.Logger // nil: silent
 	Observe Observer     // for metrics
@@ -73,6 +77,7 @@ type Ingest struct {
 	subject string
 	queue   *queue
 	watch   *watch
+	cosigns cosigns
 	budget  budget
 	last    uint64 // newest EVENTS sequence known; owned by Run
 	trouble atomic.Pointer[trouble]

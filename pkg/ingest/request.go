@@ -58,7 +58,7 @@ func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []Rece
 	if token == "open" && !in.cfg.Open {
 		return nil, false, problem{Status: http.StatusForbidden, Detail: "submit.open is not accepted here; use the subject of the agent"}
 	}
-	wait, err := waitOf(m.Header.Get(headerWait))
+	wait, err := in.waitOf(m.Header.Get(headerWait))
 	if err != nil {
 		return nil, false, err
 	}
@@ -80,14 +80,17 @@ func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []Rece
 }
 
 // waitOf reads how far events must have come.
-func waitOf(s string) (Wait, error) {
+func (in *Ingest) waitOf(s string) (Wait, error) {
 	switch s {
 	case "", "stored":
 		return WaitStored, nil
 	case "sealed":
 		return WaitSealed, nil
 	case "witnessed":
-		return WaitWitnessed, ErrWitnessed
+		if in.cfg.Policy == nil {
+			return 0, ErrWitnessed
+		}
+		return WaitWitnessed, nil
 	}
 	return 0, problem{Status: http.StatusBadRequest, Field: "wait", Detail: fmt.Sprintf("%.40q is none of stored, sealed, witnessed", s)}
 }

@@ -25,8 +25,6 @@ type outcome struct {
 
 // awaitSeal completes the receipts of stored events with what they were sealed as. What is not sealed in time stays stored, and says so.
 func (in *Ingest) awaitSeal(ctx context.Context, receipts []Receipt) {
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.SealTimeout)
-	defer cancel()
 	for begin := 0; begin < len(receipts); {
 		if receipts[begin].Status != Stored {
 			begin++

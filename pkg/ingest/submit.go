@@ -23,13 +23,14 @@ type Wait int
 const (
 	WaitStored    Wait = iota // acknowledged by EVENTS
 	WaitSealed                // entries of the log, under a signed checkpoint
-	WaitWitnessed             // and cosigned: not available, ErrWitnessed
+	WaitWitnessed             // and covered by a checkpoint that enough witnesses have cosigned
 )
 
 // The states of a receipt.
 const (
 	Stored    = "stored"
 	Sealed    = "sealed"
+	Witnessed = "witnessed" // sealed, and Checkpoint has the cosignatures that the log's policy asks for
 	Duplicate = "duplicate" // Index and EntryHash are those of the original
 	Rejected  = "rejected"
 )
@@ -47,7 +48,7 @@ type Receipt struct {
 	// EquivocationOf is the index of an entry with the same agent and id but other content; the event is sealed as sealstream.equivocation.
 	EquivocationOf uint64   `json:"equivocation_of,omitempty"`
 	Checkpoint     string   `json:"checkpoint,omitempty"` // the signed note that covers the entry
-	Wait           string   `json:"wait,omitempty"`       // "timeout": it was not sealed in time, or that could not be seen
+	Wait           string   `json:"wait,omitempty"`       // "timeout": it was not sealed, or not cosigned, in time, or that could not be seen
 	Error          *Refusal `json:"error,omitempty"`
 }
 
@@ -80,7 +81,7 @@ func (in *Ingest) submit(ctx context.Context, events []Raw, wait Wait) ([]Receip
 
 // answer makes a receipt for each event.
 func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]Receipt, error) {
-	if wait == WaitWitnessed {
+	if wait == WaitWitnessed && in.cfg.Policy == nil {
 		return nil, ErrWitnessed
 	}
 	receipts := make([]Receipt, len(events))
@@ -97,7 +98,7 @@ func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]Receip
 	if s.left = len(s.items); s.left == 0 {
 		return receipts, nil
 	}
-	if wait == WaitSealed {
+	if wait != WaitStored {
 		in.watch.begin()
 		defer in.watch.end()
 	}
@@ -111,8 +112,14 @@ func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]Receip
 			next++
 		}
 	}
-	if wait == WaitSealed {
-		in.awaitSeal(ctx, receipts)
+	if wait == WaitStored {
+		return receipts, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.SealTimeout)
+	defer cancel()
+	in.awaitSeal(ctx, receipts)
+	if wait == WaitWitnessed {
+		in.awaitWitnesses(ctx, receipts)
 	}
 	return receipts, nil
 }

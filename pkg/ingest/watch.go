@@ -262,6 +262,15 @@ func (w *watch) learnKeys(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("index 0 is of type %q", e.EventType)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.keys = c.Keys
 	return nil
+}
+
+// vkeys are the keys of the log, as far as they are known.
+func (w *watch) vkeys() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.keys
 }

@@ -36,7 +36,12 @@ func AuditDir(ctx context.Context, dir string, cfg proof.AuditConfig) (r proof.R
 		return proof.Report{}, own, err
 	}
 	defer done()
+	cosigned, err := cosignedCheckpoint(ctx, log, &cfg)
+	if err != nil {
+		return proof.Report{}, own, err
+	}
 	r, err = store.Audit(ctx, archive.Through(log), cfg)
+	r.Cosigned = cosigned
 	return r, own, err
 }
 
@@ -79,6 +84,21 @@ func knownCheckpoints(dir string, cfg *proof.AuditConfig) (own bool, err error) 
 	}
 	cfg.Known = append(cfg.Known, cp)
 	return true, nil
+}
+
+// cosignedCheckpoint reads what witnesses have cosigned, and adds it to the known checkpoints: they have seen it.
+func cosignedCheckpoint(ctx context.Context, log *store.Log, cfg *proof.AuditConfig) ([]byte, error) {
+	cp, err := store.Cosigned(ctx, log, cfg.Keys...)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case errors.Is(err, proof.ErrCheckpoint):
+		return nil, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the cosigned checkpoint in HEAD: %v", err)}
+	case err != nil:
+		return nil, err
+	}
+	cfg.Known = append(cfg.Known, cp)
+	return cp.Note, nil
 }
 
 // openCopy copies the streams of a data directory and opens the copy in a server that listens nowhere.

@@ -60,7 +60,7 @@ func (m *metrics) total(name, help string, value func() float64) {
 // observeIngest makes the metrics of an ingest.
 func (m *metrics) observeIngest() ingest.Observer {
 	events := m.counter("ingest_events_total", "Events that were answered, by the receipt's status; failed: without a receipt.", "status")
-	for _, status := range []string{ingest.Stored, ingest.Sealed, ingest.Duplicate, ingest.Rejected, ingest.Failed} {
+	for _, status := range []string{ingest.Stored, ingest.Sealed, ingest.Witnessed, ingest.Duplicate, ingest.Rejected, ingest.Failed} {
 		events.WithLabelValues(status) // so that a rate is known before the first
 	}
 	group := m.histogram("ingest_group_events", "Events in one EVENTS message.", sizes).WithLabelValues()

@@ -13,9 +13,11 @@ import (
 	"github.com/sealstream/sealstream/pkg/alert"
 	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
 	"github.com/sealstream/sealstream/pkg/store"
+	"github.com/sealstream/sealstream/pkg/witness"
 )
 
 // pipeline is a whole log in one process: sealer, ingest and query over one store. Up and Embedded stand on it.
@@ -26,7 +28,8 @@ type pipeline struct {
 	ingest  *ingest.Ingest
 	query   *query.Query
 	metrics *metrics
-	alerts  *alert.Alerter // nil: off
+	alerts  *alert.Alerter     // nil: off
+	cosign  *witness.Collector // nil: the log has no witnesses
 	parts   *group
 	closing atomic.Bool
 
@@ -45,6 +48,7 @@ type pipelineConfig struct {
 	keepEvents bool
 	openEpoch  string        // reason; "": EVENTS that lost something is an error
 	alerts     *alert.Config // nil: none are made; log, keys and logger are filled in
+	policy     *proof.Policy // of the witnesses; nil: none
 	archive    bool          // write the archive
 	trimSealed uint64        // newest entries that stay in SEALED; 0: all
 	logger     *slog.Logger
@@ -84,7 +88,10 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Folder: cfg.index, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Policy: cfg.policy, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+		return nil, err
+	}
+	if p.cosign, err = newCollector(log, vkeys, cfg.policy, cfg.logger); err != nil {
 		return nil, err
 	}
 	p.followers = append(p.followers, indexFollower(p.query))
@@ -116,6 +123,9 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	}
 	if p.archiver != nil {
 		p.parts.run("archiver", p.archiver.Run)
+	}
+	if p.cosign != nil {
+		p.parts.run("witnesses", p.cosign.Run)
 	}
 	return p, nil
 }
@@ -230,14 +240,22 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	if !status.CaughtUp {
 		index = query.ErrBuilding.Error()
 	}
-	answer(w, http.StatusOK, "application/json", map[string]any{
+	answer(w, http.StatusOK, "application/json", p.withWitnesses(map[string]any{
 		"status": "ready", "tree_size": status.Size, "lag": status.Lag, "index": index, "durability": p.ingest.Durability(), "followers": followers,
-	})
+	}))
 }
 
 // healthz says that the process lives, and what its acknowledgements mean.
 func (p *pipeline) healthz(w http.ResponseWriter, r *http.Request) {
-	answer(w, http.StatusOK, "application/json", map[string]string{"status": "ok", "durability": p.ingest.Durability()})
+	answer(w, http.StatusOK, "application/json", p.withWitnesses(map[string]any{"status": "ok", "durability": p.ingest.Durability()}))
+}
+
+// withWitnesses adds how the witnesses fare. A log without enough of them goes on, and is ready.
+func (p *pipeline) withWitnesses(body map[string]any) map[string]any {
+	if p.cosign != nil {
+		body["witnesses"] = p.cosign.Status()
+	}
+	return body
 }
 
 // answer writes JSON that nobody keeps.

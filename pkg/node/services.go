@@ -95,11 +95,17 @@ type IngestService struct {
 	HTTP       string `help:"Where it listens." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	Key        string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
 	EventsOpen bool   `help:"Accept any source on submit.open. Only where NATS has no authentication."`
+
+	WitnessPolicy string `help:"The witness policy that the sealer has, for receipts of witnessed events." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
 
 // Serve implements Service.
 func (s *IngestService) Serve(ctx context.Context) error {
 	keys, err := s.check(s.HTTP, s.Key)
+	if err != nil {
+		return err
+	}
+	policy, err := readPolicy(s.WitnessPolicy, keys...)
 	if err != nil {
 		return err
 	}
@@ -110,7 +116,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		m := newMetrics(s.Log)
-		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: keys, Open: s.EventsOpen, Observe: m.observeIngest(), Logger: log})
+		in, err := ingest.New(ingest.Config{Log: archive.Through(l), Keys: keys, Open: s.EventsOpen, Policy: policy, Observe: m.observeIngest(), Logger: log})
 		if err != nil {
 			return nil, err
 		}
@@ -178,6 +184,8 @@ type SealerService struct {
 	EventsOpen bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
 	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
 	Metrics    string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
+
+	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
 
 // Serve implements Service. The sealer makes the log if there is none; the other services wait for it.
@@ -193,6 +201,10 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		if err := checkLoopback(s.Metrics); err != nil {
 			return err
 		}
+	}
+	policy, err := readPolicy(s.WitnessPolicy, keys.All()...)
+	if err != nil {
+		return err
 	}
 	log, m := s.logger(), newMetrics(s.Log)
 	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
@@ -217,6 +229,13 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		g.run("sealer", sl.Run)
+		collector, err := newCollector(archive.Through(l), keys.All(), policy, log)
+		if err != nil {
+			return nil, err
+		}
+		if collector != nil {
+			g.run("witnesses", collector.Run)
+		}
 		if s.Metrics == "" {
 			return nil, nil
 		}

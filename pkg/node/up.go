@@ -33,6 +33,7 @@ type UpConfig struct {
 	NATS       string       // loopback address of NATS; "": 127.0.0.1:4222
 	Relaxed    bool         // acknowledge before the fsync
 	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
+	Policy     string       // witness policy file: whom to ask to cosign; "": nobody
 	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
 	Alerts     AlertConfig  // what is told of the log beside the built-in types, and to whom
 	Archive    bool         // write full segments into the ARCHIVE bucket
@@ -135,6 +136,10 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	replayer := rand.Text()
+	policy, err := readPolicy(n.cfg.Policy, keys.All()...)
+	if err != nil {
+		return err
+	}
 	n.nats, err = natsd.Start(ctx, natsd.Config{
 		StoreDir: dir.Join(dirNATS), Addr: n.cfg.NATS, Log: n.cfg.Log, Replayer: replayer, Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
 	})
@@ -153,7 +158,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	pc := pipelineConfig{
 		log: log, keys: keys, mark: dir.Join(fileMark), index: filepath.Join(dir.Join(dirIndex), n.cfg.Log), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents,
-		openEpoch: n.cfg.OpenEpoch, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
+		openEpoch: n.cfg.OpenEpoch, policy: policy, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
 	}
 	if !n.cfg.Alerts.Off {
 		pc.alerts = &alerts

@@ -29,6 +29,7 @@ type Report struct {
 	Size        uint64
 	Root        entry.Hash
 	Checkpoint  []byte   // the newest, signed
+	Cosigned    []byte   // a checkpoint that the log keeps beside it with the cosignatures of witnesses, if the caller found one; Audit does not
 	Key         string   // verifier key that signs
 	Keys        []string // all that are known to be the log's: those given, and those that they announced
 	Batches     uint64

@@ -190,6 +190,49 @@ func openCheckpointBy(signed []byte, verifiers note.Verifiers) (c Checkpoint, by
 	return c, by, nil
 }
 
+// OpenForeignCheckpoint reads a signed checkpoint of a log that may not be sealstream's: it may have extension lines, which are not looked at.
+// One of the keys must have signed it, under the name of its origin.
+func OpenForeignCheckpoint(signed []byte, vkeys ...string) (Checkpoint, error) {
+	verifiers, err := newVerifiers(vkeys)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	if len(signed) > maxNote {
+		return Checkpoint{}, fmt.Errorf("%w: %d bytes", ErrCheckpoint, len(signed))
+	}
+	n, err := note.Open(signed, verifiers)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%w: signature: %w", ErrCheckpoint, err)
+	}
+	if strings.Contains(n.Text, "\n\n") {
+		return Checkpoint{}, fmt.Errorf("%w: an empty line in its text", ErrCheckpoint)
+	}
+	c, err := ParseForeignCheckpoint(signed)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	for _, sig := range n.Sigs {
+		if sig.Name == c.Origin {
+			return c, nil
+		}
+	}
+	return Checkpoint{}, fmt.Errorf("%w: not signed by its origin %.80q", ErrCheckpoint, c.Origin)
+}
+
+// ParseForeignCheckpoint is ParseCheckpointUnverified for a log that may not be sealstream's.
+func ParseForeignCheckpoint(signed []byte) (Checkpoint, error) {
+	text, _, ok := strings.Cut(string(signed), "\n\n")
+	if !ok || len(signed) > maxNote {
+		return Checkpoint{}, fmt.Errorf("%w: not a signed note", ErrCheckpoint)
+	}
+	if lines := strings.SplitN(text, "\n", 4); len(lines) == 4 { // no line of the rest is empty, or the note would end there
+		text = strings.Join(lines[:3], "\n")
+	}
+	c, err := parseText(text + "\n")
+	c.Note = signed
+	return c, err
+}
+
 // ParseCheckpointUnverified reads a checkpoint without looking at its signatures. It proves nothing.
 func ParseCheckpointUnverified(signed []byte) (Checkpoint, error) {
 	text, _, ok := strings.Cut(string(signed), "\n\n")

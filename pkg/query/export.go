@@ -76,6 +76,9 @@ func (q *Query) Export(ctx context.Context, w io.Writer, f Filter, format Format
 	if err != nil {
 		return err
 	}
+	if c := q.head.Newest(ctx, snap.checkpoint); c.Size == snap.size && q.isOurs(ctx, snap, c) {
+		snap.checkpoint = c // with its cosignatures
+	}
 	const walk = 4 << 20 // two batches with their payloads, and more
 	e := exporter{
 		reader: reader{Query: q, snapshot: snap, cache: newCache(walk), by: &f}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),

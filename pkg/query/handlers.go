@@ -166,7 +166,7 @@ func (q *Query) getCheckpoint(w http.ResponseWriter, r *http.Request, p *params)
 	if err := p.end(); err != nil {
 		return err
 	}
-	c, err := q.Checkpoint()
+	c, err := q.Published(r.Context())
 	if err != nil {
 		return err
 	}

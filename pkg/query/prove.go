@@ -20,7 +20,60 @@ func (q *Query) Checkpoint() (proof.Checkpoint, error) {
 	return snap.checkpoint, nil
 }
 
-// Proof proves that the entry at index is in the tree of the newest checkpoint. The entry shown is the leaf's members and
+// Published is the checkpoint to show to others: the newest one, or the one that witnesses have cosigned, if that is not long behind.
+func (q *Query) Published(ctx context.Context) (proof.Checkpoint, error) {
+	snap, _, err := q.view(Filter{})
+	if err != nil {
+		return proof.Checkpoint{}, err
+	}
+	if snap.size == 0 {
+		return q.Checkpoint()
+	}
+	if c := q.head.Newest(ctx, snap.checkpoint); q.isOurs(ctx, snap, c) {
+		return c, nil
+	}
+	return snap.checkpoint, nil
+}
+
+// isOurs says whether a checkpoint of HEAD is of the tree that was verified here. HEAD is a cache: what is wrong with it deceives nobody, but is told.
+func (q *Query) isOurs(ctx context.Context, snap snapshot, c proof.Checkpoint) bool {
+	if last := q.ours.Load(); last != nil && last.Size == c.Size && last.Root == c.Root || c.Size == snap.size && c.Root == snap.checkpoint.Root {
+		return true
+	}
+	if c.Size > snap.size { // a follower of SEALED may be behind
+		return false
+	}
+	root, err := proof.RootAt(c.Size, q.reader(snap).nodes(ctx))
+	if err != nil {
+		return false
+	}
+	if root != c.Root {
+		q.log.Error("a cosigned checkpoint is of another log than the one that was verified", "log", q.cfg.Log.Name, "size", c.Size, "note", string(c.Note))
+		return false
+	}
+	q.ours.Store(&c)
+	return true
+}
+
+// cosigned gives a snapshot the checkpoint that witnesses have cosigned, if that covers an index.
+func (q *Query) cosigned(ctx context.Context, snap snapshot, index uint64) snapshot {
+	if c, ok := q.head.Covering(ctx, index); ok && c.Size <= snap.size && q.isOurs(ctx, snap, c) {
+		snap.size, snap.checkpoint = c.Size, c
+	}
+	return snap
+}
+
+// keys are the verifier keys of the log: those given, or those that index 0 names.
+func (q *Query) keys() []string {
+	if len(q.cfg.Keys) > 0 {
+		return q.cfg.Keys
+	}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.index.keys
+}
+
+// Proof proves that the entry at index is in the tree of the newest checkpoint, or of the newest one that is cosigned and covers it. The entry shown is the leaf's members and
 // entry_hash, so that it can be handed on without the data; with data, that and its salt are shown too. ErrNotFound says that there is
 // no such entry.
 func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.EntryProof, error) {
@@ -32,7 +85,7 @@ func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.Entry
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	return q.prove(ctx, snap, f, data)
+	return q.prove(ctx, q.cosigned(ctx, snap, f.Entry.Index), f, data)
 }
 
 // ProofByID is Proof by entry id, with the errors of EntryByID.
@@ -45,7 +98,7 @@ func (q *Query) ProofByID(ctx context.Context, id, agent string, data bool) (pro
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
-	return q.prove(ctx, snap, f, data)
+	return q.prove(ctx, q.cosigned(ctx, snap, f.Entry.Index), f, data)
 }
 
 func (q *Query) prove(ctx context.Context, snap snapshot, f Found, data bool) (proof.EntryProof, error) {

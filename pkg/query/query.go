@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -57,6 +58,8 @@ type Query struct {
 	frozen     chan struct{} // one token for whoever writes segments
 	suspicions chan suspicion
 	streams    streams
+	head       *store.Head
+	ours       atomic.Pointer[proof.Checkpoint] // the cosigned checkpoint that was found to be of this log last
 
 	mu      sync.RWMutex // guards what follows
 	index   *index
@@ -98,6 +101,7 @@ func New(cfg Config) (*Query, error) {
 	}
 	q.audits.run = q.audit
 	q.streams.screen, q.streams.ending = newScreen(streamBytes), make(chan struct{})
+	q.head = &store.Head{Log: cfg.Log, Keys: q.keys}
 	return q, nil
 }
 

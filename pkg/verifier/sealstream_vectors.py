@@ -14,6 +14,7 @@ import tempfile
 import types
 import uuid
 
+import sealstream_tiles as st
 import sealstream_verify as sv
 
 
@@ -441,6 +442,26 @@ def proof_file(case, about):
     return {}
 
 
+def tile_directory(case, about):
+    """The files of the directory, as the case changes them."""
+    files = {path: to_bytes(raw) for path, raw in {**about["files"], **case["changes"]}.items() if raw is not None}
+    with tempfile.TemporaryDirectory() as directory:
+        for path, raw in files.items():
+            target = pathlib.Path(directory, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(raw)
+        result = new_result()
+        arguments = types.SimpleNamespace(dir=pathlib.Path(directory), keys=[sv.read_key(key) for key in case["vkeys"]], checkpoint=[])
+        try:
+            st.verify_tiles(arguments, result)
+        except (ValueError, LookupError, TypeError):
+            sv.check(case["valid"] or result["first_bad_index"] == case["first_bad_index"], "first_bad_index %s" % result["first_bad_index"])
+            sv.check(not case["valid"], "it is refused")
+        else:
+            sv.check(case["valid"], "it is accepted")
+    return {}
+
+
 def cases(directory):
     """Every (name, whether it must be accepted, the check, the members that the check's result must have)."""
     def load(name):
@@ -467,6 +488,14 @@ def cases(directory):
         for case in about_proofs[part]:
             expected = {"leaf": case["leaf"]} if part == "json" and case["ok"] else {}
             yield "proofs.json %s: %s" % (part, case["name"]), case["ok"], lambda: function(case), expected
+    about_cosignatures = load("cosignatures.json")
+    for case in about_cosignatures["policies"]:
+        yield "cosignatures.json policy: " + case["name"], case["ok"], lambda: st.read_policy(to_bytes(case["policy"])) and {}, {}
+    for case in about_cosignatures["cases"]:
+        yield "cosignatures.json: " + case["name"], case["ok"], lambda: st.witnessed(to_bytes(case["note"]), to_bytes(case["policy"])) and {}, {}
+    about_tiles = load("tiles.json")
+    for case in about_tiles["cases"]:
+        yield "tiles.json: " + case["name"], True, lambda: tile_directory(case, about_tiles), {}
     about_batches = load("batches.json")
     for case in about_batches["cases"]:
         told = {name: case[name] for name in ("size", "root") if name in case and case["messages"][-1]["verdict"] == "good"}

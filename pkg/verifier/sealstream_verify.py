@@ -201,7 +201,7 @@ def read_checkpoint(note, keys, result):
     check(lines[0] in names, "not signed by the key")
     origin, size, root = lines[0], int(lines[1]), unbase64(lines[2])
     check(INT(size) and len(root) == 32, "the size is beyond 2^53-1, or the root is not of 32 bytes")
-    result.update(tree_size=size, root=root.hex(), checked=result["checked"] + collections.Counter(checkpoints=1))
+    result.update(tree_size=size, root=root.hex(), note=note, checked=result["checked"] + collections.Counter(checkpoints=1))
     return origin, size, root
 
 # ---- Exports (SPEC 9).
@@ -373,6 +373,10 @@ def verify_path(args, result):
     check(climb(bytes.fromhex(args.entry_hash), path) == bytes.fromhex(args.root), "the proof does not lead to the root")
     return "the entry is under this root, which you must know from elsewhere"
 
+def verify_tiles(args, result):
+    """a directory of tiles (c2sp.org/tlog-tiles)"""
+    return __import__("sealstream_tiles").verify_tiles(args, result)
+
 def verify_vectors(args, result):
     """this program, by pkg/testdata/vectors"""
     return __import__("sealstream_vectors").verify(args.dir, result)
@@ -380,9 +384,11 @@ def verify_vectors(args, result):
 def read_keys(vkeys): return [read_key(vkey) for vkey in vkeys.rstrip("\n").split("\n")]
 VERBS = {"export": (verify_export, "file", "--checkpoint"), "proof": (verify_proof, "file"),
          "proof-file": (verify_proof_file, "file", "--leaf"), "checkpoint": (verify_checkpoint, "file"),
+         "tiles": (verify_tiles, "dir", "--checkpoint"),
          "path": (verify_path, "entry_hash", "file", "root"), "vectors": (verify_vectors, "dir")}
 OPTIONS = {"--json": dict(action="store_true"), "file": dict(type=pathlib.Path), "--leaf": dict(type=pathlib.Path, required=True),
            "--checkpoint": dict(type=pathlib.Path, action="append", default=[], help="an older or newer one"),
+           "--policy": dict(type=pathlib.Path, help="the witnesses that must have cosigned (c2sp.org/tlog-policy)"),
            "--key": dict(dest="keys", type=read_keys, help="the log's note verifier key"),
            "--key-file": dict(dest="keys", type=lambda path: read_keys(argparse.FileType()(path).read()), help="its file; the log may have several, one a line")}
 
@@ -391,19 +397,22 @@ def main(argv=None):
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, (run, *words) in VERBS.items():
         verb = verbs.add_parser(name, help=run.__doc__)
-        group = verb.add_mutually_exclusive_group(required=name not in ("export", "path", "vectors"))
-        for word in [*words, "--json", "--key", "--key-file"]:
+        group = verb.add_mutually_exclusive_group(required=name not in ("export", "tiles", "path", "vectors"))
+        for word in [*words, "--json", "--policy", "--key", "--key-file"]:
             (group if "key" in word else verb).add_argument(word, **OPTIONS.get(word, {}))
     args = parser.parse_args(argv)
     result = dict(valid=False, error=None, first_bad_index=None, tree_size=None, root=None, checked=collections.Counter())
     try:
         said, status = "valid: " + VERBS[args.verb][0](args, result), 0
+        if args.policy:
+            said += __import__("sealstream_tiles").witnessed(result.get("note", b""), args.policy.read_bytes())
         result.update(valid=True, first_bad_index=None)
     except OSError as wrong:
         result["error"], said, status = str(wrong), "cannot check: %s" % wrong, 2
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as bad:  # what makes no sense is not valid
         at = "" if result["first_bad_index"] is None else " at index %d" % result["first_bad_index"]
         result["error"], said, status = str(bad), "NOT VALID%s: %s" % (at, bad), 1
+    result.pop("note", None)  # the checkpoint read last, for --policy
     print(json.dumps(result) if args.json else said)
     return status
 

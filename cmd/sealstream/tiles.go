@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// isTiles says whether a directory holds the tiles of a log, and not its store.
+func isTiles(dir string) bool {
+	for _, name := range []string{"checkpoint", "tile"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	_, err := os.Stat(filepath.Join(dir, "format"))
+	return err != nil
+}
+
+// maxTile bounds a file of a tiles directory: a bundle of the longest entries.
+const maxTile = proof.TileWidth * (2 + 65535)
+
+// tileDir is a directory of tiles.
+type tileDir string
+
+// Read implements proof.TileSource.
+func (d tileDir) Read(path string) ([]byte, error) {
+	f, err := os.Open(filepath.Join(string(d), filepath.FromSlash(path)))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readTile(f, path)
+}
+
+func readTile(r io.Reader, path string) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxTile+1))
+	if err == nil && len(raw) > maxTile {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxTile)
+	}
+	return raw, err
+}
+
+// Widths implements proof.TileSource.
+func (d tileDir) Widths(path string) ([]int, error) {
+	list, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(path)+".p"))
+	if os.IsNotExist(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var widths []int
+	for _, f := range list {
+		n, err := strconv.Atoi(f.Name())
+		if err != nil || strconv.Itoa(n) != f.Name() || n < 1 || n >= proof.TileWidth {
+			return nil, fmt.Errorf("%s.p/%s is no partial tile", path, f.Name())
+		}
+		widths = append(widths, n)
+	}
+	return widths, nil
+}
+
+// tileServer is a server of tiles. Its checkpoint is read once: the log may grow meanwhile.
+type tileServer struct {
+	ctx  context.Context
+	base string
+}
+
+// Read implements proof.TileSource.
+func (s tileServer) Read(path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, strings.TrimRight(s.base, "/")+"/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return readTile(resp.Body, path)
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return nil, fmt.Errorf("%s: %s", path, resp.Status)
+}
+
+// Widths implements proof.TileSource.
+func (s tileServer) Widths(string) ([]int, error) { return nil, nil }
+
+// tiles audits a log from its tiles.
+func (v *verification) tiles(src proof.TileSource) error {
+	bar := v.progress("entries", 0)
+	r, err := proof.AuditTiles(v.config(bar), src)
+	bar.done()
+	return v.audited(r, err, false)
+}

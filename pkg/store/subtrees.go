@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// Subtrees reads the roots of perfect subtrees: from the full tiles where they are written, from the leaves where not yet. Nothing of it is
+// verified: a proof made of them is to be checked against checkpoints.
+func Subtrees(ctx context.Context, log *Log) proof.Nodes {
+	r := &subtrees{ctx: ctx, log: log, tiles: map[tileAt][]entry.Hash{}}
+	return r.root
+}
+
+// subtrees keeps what it has read: a proof asks for several hashes of the same tiles.
+type subtrees struct {
+	ctx   context.Context
+	log   *Log
+	tiles map[tileAt][]entry.Hash
+	leaf  At // the batch read last
+}
+
+type tileAt struct {
+	level int
+	n     uint64
+}
+
+const tileWidth = 256
+
+// root: the n-th hash of a level is the root over a part of a row of its tile.
+func (r *subtrees) root(level int, n uint64) (entry.Hash, error) {
+	tile, width := level/8, uint64(1)<<(level%8)
+	row, err := r.row(tile, n*width, width)
+	if err != nil {
+		return entry.Hash{}, err
+	}
+	return proof.PerfectRoot(row), nil
+}
+
+// row is the hashes from first on, so many, of a tile level; they stand in one tile.
+func (r *subtrees) row(tile int, first, count uint64) ([]entry.Hash, error) {
+	full, err := r.full(tileAt{tile, first / tileWidth})
+	if err != nil {
+		return nil, err
+	}
+	if full != nil {
+		return full[first%tileWidth : first%tileWidth+count], nil
+	}
+	row := make([]entry.Hash, count)
+	for i := range row {
+		if tile == 0 {
+			row[i], err = r.leafHash(first + uint64(i))
+		} else {
+			row[i], err = r.below(tile, first+uint64(i))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return row, nil
+}
+
+// below makes a hash of a row from the whole tile below it.
+func (r *subtrees) below(tile int, n uint64) (entry.Hash, error) {
+	row, err := r.row(tile-1, n*tileWidth, tileWidth)
+	if err != nil {
+		return entry.Hash{}, err
+	}
+	return proof.PerfectRoot(row), nil
+}
+
+// full reads a tile; nil: it is not written, or not yet.
+func (r *subtrees) full(at tileAt) ([]entry.Hash, error) {
+	if row, ok := r.tiles[at]; ok {
+		return row, nil
+	}
+	value, _, err := r.log.Tiles.Get(r.ctx, r.log.Name+"/"+proof.TilePath(at.level, at.n, 0))
+	if errors.Is(err, ErrNotFound) {
+		r.tiles[at] = nil
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if len(value) != tileWidth*len(entry.Hash{}) {
+		return nil, fmt.Errorf("tile %d of level %d has %d bytes", at.n, at.level, len(value))
+	}
+	row := make([]entry.Hash, tileWidth)
+	for i := range row {
+		row[i] = entry.Hash(value[i*len(entry.Hash{}):])
+	}
+	r.tiles[at] = row
+	return row, nil
+}
+
+// leafHash reads a leaf out of its batch. Batches are mostly read one after the other.
+func (r *subtrees) leafHash(index uint64) (entry.Hash, error) {
+	if b := r.leaf.Batch; index < b.First || index >= b.Size {
+		at, err := r.batch(index)
+		if err != nil {
+			return entry.Hash{}, err
+		}
+		r.leaf = at
+	}
+	return entry.LeafHash(r.leaf.Batch.Leaves[index-r.leaf.Batch.First]), nil
+}
+
+// batch finds the batch of an index: it is the next one on SEALED, or must be searched.
+func (r *subtrees) batch(index uint64) (At, error) {
+	if r.leaf.Seq > 0 && index == r.leaf.Batch.Size {
+		if m, err := r.log.Sealed.Get(r.ctx, r.leaf.Seq+1); err == nil {
+			if b, err := proof.ParseBatch(m); err == nil && b.First == index && b.Size > index {
+				return At{m.Seq, b}, nil
+			}
+		}
+	}
+	return FindBatch(r.ctx, r.log, index)
+}
