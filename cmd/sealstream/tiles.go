@@ -28,11 +28,11 @@ func isTiles(dir string) bool {
 // maxTile bounds a file of a tiles directory: a bundle of the longest entries.
 const maxTile = proof.TileWidth * (2 + 65535)
 
-// tileDir is a directory of tiles.
-type tileDir string
+// tileFiles is a directory of tiles.
+type tileFiles string
 
 // Read implements proof.TileSource.
-func (d tileDir) Read(path string) ([]byte, error) {
+func (d tileFiles) Read(path string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(string(d), filepath.FromSlash(path)))
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func readTile(r io.Reader, path string) ([]byte, error) {
 }
 
 // Widths implements proof.TileSource.
-func (d tileDir) Widths(path string) ([]int, error) {
+func (d tileFiles) Widths(path string) ([]int, error) {
 	list, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(path)+".p"))
 	if os.IsNotExist(err) {
 		return nil, nil

@@ -79,7 +79,7 @@ func (c *verifyCmd) Run(a *app) error {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	case info.IsDir() && c.Data == "" && isTiles(target):
-		return v.tiles(tileDir(target))
+		return v.tiles(tileFiles(target))
 	case info.IsDir():
 		return v.dir()
 	}
