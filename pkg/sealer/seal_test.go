@@ -1,9 +1,11 @@
 package sealer
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -221,5 +223,32 @@ func TestWindowEnds(t *testing.T) {
 		f.expect("config 1/0", "tool_invocation 2/0 1", "tool_invocation 3/0 a0", "tool_invocation 4/0 a1", "tool_invocation 5/0 a2",
 			"duplicate 6/1 0=#1", "duplicate 7/1 0=#1", "tool_invocation 8/0 1", "equivocation 9/0 1 of #7", "duplicate 10/1 0=#7")
 		f.audit()
+	})
+}
+
+// TestStatusOfParts: a message that is sealed in part does not count as reached, else whoever waits for it would stop the sealer too early.
+func TestStatusOfParts(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		seq := f.publish("events.open", "["+event("1", "1")+","+event("2", "2")+","+event("3", "3")+"]")
+		var s *Sealer
+		reached := map[uint64]uint64{} // by size
+		f.cfg.MaxEntries = 1
+		f.cfg.hooks = &hooks{committed: func(*batch) { st := s.Status(); reached[st.Size] = st.InputSeq }}
+		var err error
+		if s, err = New(f.cfg); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(time.Minute) // of the bubble
+		st := s.Status()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if reached[2] != seq-1 || reached[3] != seq-1 || st.Size != 4 || st.InputSeq != seq {
+			t.Errorf("while sequence %d is sealed: %v; at the end %+v", seq, reached, st)
+		}
 	})
 }

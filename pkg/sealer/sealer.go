@@ -69,7 +69,7 @@ type Sealer struct {
 type Status struct {
 	Size      uint64    // tree size committed
 	Root      string    // its root, hex
-	InputSeq  uint64    // EVENTS sequence reached
+	InputSeq  uint64    // EVENTS sequence up to whose end all is sealed
 	Batches   uint64    // batches committed by this process
 	Committed time.Time // when the newest of them was; zero if none
 	Recovered uint64    // times that the log was opened again after a lost tail
@@ -209,6 +209,9 @@ func (s *Sealer) fill(st *Status) {
 	c := s.tail.chain
 	st.Size, st.Root, st.Void = c.Size(), entry.FormatHash(c.Frontier().Root()), uint64(len(s.tail.void))
 	st.InputSeq = c.Input().Seq
+	if c.Input().Place != proof.PlaceEnd && st.InputSeq > 0 {
+		st.InputSeq-- // of that message, the rest is still to come
+	}
 }
 
 func (s *Sealer) update(change func(*Status)) {
