@@ -152,10 +152,10 @@ func (in *Ingest) Run(ctx context.Context) error {
 		begin := time.Now()
 		seq, err := in.store(work, body)
 		in.cfg.Observe.wrote(group, len(body), begin, err)
-		settle(group, seq, err)
 		if errors.Is(err, ErrUnknown) {
-			in.queue.fail(ErrUnavailable) // these were certainly not sent
+			in.queue.fail(ErrUnavailable) // these were certainly not sent; what comes after the answer is tried
 		}
+		settle(group, seq, err)
 	}
 }
 
