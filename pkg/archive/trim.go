@@ -59,7 +59,7 @@ func (x *Archiver) trimPoint(ctx context.Context, last Segment) (first, payloads
 	if at.Seq > last.LastSeq {
 		return last.LastSeq + 1, last.Payloads, nil // that one stays: a batch without data may name it again
 	}
-	return at.Seq, at.Batch.Payloads, nil
+	return at.Seq, min(at.Batch.Payloads, last.Payloads), nil // a search verifies nothing: a void message may name any number
 }
 
 // size is that of the newest batch, or 0 if the last message is void.
