@@ -139,6 +139,10 @@ func (x *Archiver) put(ctx context.Context, s Segment, name string, f *framer) e
 		return fmt.Errorf("%w: object %s", ErrDiffers, object)
 	case have.Object == part.Object:
 		return nil
+	case name != sealedName: // Put leaves the bytes of what it replaces, and some of them may be erased by now
+		if err := x.a.objects.Delete(ctx, object); err != nil {
+			return err
+		}
 	}
 	return x.a.objects.Put(ctx, object, f.file)
 }
