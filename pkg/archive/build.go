@@ -231,6 +231,9 @@ func (x *Archiver) eraseIn(ctx context.Context, s Segment, indexes map[uint64]bo
 		if err := x.putData(ctx, s, next, f); err != nil {
 			return err
 		}
+		if err := x.readBack(ctx, s, next.Revision); err != nil {
+			return err
+		}
 	case old.Revision == 0:
 		return nil // there was no data
 	default:
@@ -238,6 +241,19 @@ func (x *Archiver) eraseIn(ctx context.Context, s Segment, indexes map[uint64]bo
 	}
 	x.a.forget(s.Segment)
 	return x.a.objects.Delete(ctx, objectName(x.a.name, s.Segment, dataName(before)))
+}
+
+// readBack reads a revision of a segment's data back from the object store: what it replaces is then removed, and may be all that there is.
+func (x *Archiver) readBack(ctx context.Context, s Segment, revision uint64) error {
+	object := objectName(x.a.name, s.Segment, payloadsName)
+	p, err := x.a.loadPayloads(ctx, s)
+	if err != nil {
+		return err
+	}
+	if p.Revision != revision {
+		return fmt.Errorf("object %s names revision %d, not %d that was written", object, p.Revision, revision)
+	}
+	return x.a.checkPayloads(ctx, s)
 }
 
 // copyWithout copies the data of a segment, but for the records of some indexes, and says which there were.
