@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -223,7 +224,7 @@ func (a *Archive) payloadIn(ctx context.Context, s Segment, seq uint64) ([]byte,
 	if !found {
 		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
 	}
-	return list[i].Data, nil
+	return bytes.Clone(list[i].Data), nil // which is kept: a part of a frame would keep the whole of it
 }
 
 // payloadsOf reads payloads.json of a segment, once.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (s *sealed) Fetch(ctx context.Context, seq uint64) ([]byte, error) {
 		return body, err
 	}
 	m, err := s.archived(ctx, seq, err)
-	return m.Data, err
+	return bytes.Clone(m.Data), err // which is kept: a part of a frame would keep the whole of it
 }
 
 // archived reads a message that is not in the stream, or gives notFound back.
