@@ -66,7 +66,7 @@ func (csvWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // formulas are the characters with which a spreadsheet lets a formula begin.
-const formulas = "=+-@\t\r"
+const formulas = "=+-@\t\r\n"
 
 // appendCell writes one cell. encoding/csv would do, but for line ends inside of cells: with CRLF it changes them.
 func appendCell(dst []byte, s string) []byte {

@@ -38,6 +38,7 @@ func TestExportCSV(t *testing.T) {
 			event("t"+string("=+-@"[i%4])+fmt.Sprint(i), map[string]any{"subject": strings.Map(printable, s), "data": map[string]any{"s": s}}))
 	}
 	events = append(events, event("tab", map[string]any{"data": "\tx", "datacontenttype": "text/plain"}), event("cr", map[string]any{"data": "\rx", "datacontenttype": "text/plain"}),
+		event("lf", map[string]any{"data": "\n=1+1", "datacontenttype": "text/plain"}),
 		event("bin", map[string]any{"data_base64": "AAH/", "datacontenttype": "x/y"}), event("neg", map[string]any{"data": -5}))
 	f.publishAll(events, 20)
 	f.publish([]byte(`{"bad":1}`))
@@ -117,7 +118,7 @@ func (f *fixture) checkRow(m proof.Manifest, row []string, index uint64) {
 	leaf["entry_hash"] = found.Entry.EntryHash
 	for i, name := range query.CSVColumns {
 		cell, want := row[i], ""
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 			f.Fatalf("index %d: %s is a formula: %q", index, name, cell)
 		}
 		switch v := leaf[name].(type) {
@@ -145,7 +146,7 @@ func (f *fixture) checkRow(m proof.Manifest, row []string, index uint64) {
 			f.checkSteps(m, found.Entry, cell)
 			continue
 		}
-		if want != "" && strings.ContainsRune("=+-@\t\r", rune(want[0])) {
+		if want != "" && strings.ContainsRune("=+-@\t\r\n", rune(want[0])) {
 			want = "'" + want
 		}
 		if cell != want {
