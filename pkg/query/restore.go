@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -157,6 +158,9 @@ func (q *Query) compare(x, restored *index, n int) (*frozen, error) {
 	f, err := openPart(data, int(x.rows))
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Equal(was.about.batch, a.batch) { // entries are looked for by them all over the index
+		return nil, errDistrust
 	}
 	q.log.Error("a segment of the index was not what the log makes; it is replaced", "log", q.cfg.Log.Name, "first", a.First)
 	if err := q.folder.write(a.First, data); err != nil {
