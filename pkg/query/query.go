@@ -6,7 +6,7 @@
 //
 // The index is never the truth: it can be lost at any time, and what it finds is read back from the log, must have the hash that was
 // verified, and must be what was asked for. Segments that are read from files must make a root under which the log's next checkpoint stands, and while they are
-// used already, the whole log is verified again and each of them made anew for comparison (recheck.go). All proofs are against the newest checkpoint that was verified here. When the log stops to verify, what was
+// used already, the whole log is verified again and each of them made anew for comparison (restore.go). All proofs are against the newest checkpoint that was verified here. When the log stops to verify, what was
 // verified before is still served, and every health page says so.
 //
 // No compatibility is promised for this package yet.
