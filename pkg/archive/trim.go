@@ -138,8 +138,38 @@ func (x *Archiver) compare(ctx context.Context, segments []Segment, n, from uint
 	if err == nil && (chain.Size() != s.Size || string(chain.Batch().Checkpoint) != s.Checkpoint) {
 		err = damaged(objectName(x.a.name, n, sealedName), s.First, "it does not lead to the checkpoint of size %d", s.Size)
 	}
+	if err == nil {
+		err = x.mayLack(ctx, s, data)
+	}
 	x.compared[n] = err == nil
 	return err
+}
+
+// mayLack says whether all data that a segment does not hold was erased. What was erased before it was archived was not there to be left out, and the
+// entry that names it may stand behind the segment: only the log up to its present end tells.
+func (x *Archiver) mayLack(ctx context.Context, s Segment, data *bodies) error {
+	if len(data.missing) == 0 {
+		return nil
+	}
+	erased := map[uint64]bool{}
+	for b, err := range (store.Follower{Log: x.through, Keys: x.cfg.Keys, From: s.First, Stop: true}).Batches(ctx) {
+		if err != nil {
+			return err
+		}
+		for i := range b.Entries {
+			if d, ok := b.Entries[i].Detail.(*entry.Erasure); ok {
+				for _, index := range d.Indexes {
+					erased[index] = true
+				}
+			}
+		}
+	}
+	for _, index := range data.missing {
+		if !erased[index] {
+			return damaged(data.object, index, "it does not hold the data of index %d", index)
+		}
+	}
+	return nil
 }
 
 func equal(a, b entry.Message) bool {
@@ -222,6 +252,8 @@ type bodies struct {
 	object string
 	frame  int // to be read next
 	list   []entry.Message
+
+	missing []uint64 // indexes whose records should be there, and are not
 }
 
 // openBodies fetches the data of a segment anew. The caller closes the file.
@@ -259,7 +291,7 @@ func (b *bodies) message(seq uint64) (entry.Message, bool, error) {
 	return b.list[0], true, nil
 }
 
-// check holds the data of a batch to its leaves.
+// check holds the data of a batch to its leaves, and notes what is missing.
 func (b *bodies) check(p proof.Parsed) error {
 	if !p.HasData() {
 		return nil
@@ -276,7 +308,11 @@ func (b *bodies) check(p proof.Parsed) error {
 		e := &p.Entries[i]
 		at, found := slices.BinarySearchFunc(list, e.Index, func(p entry.Payload, index uint64) int { return cmp.Compare(p.Index, index) })
 		_, gone := slices.BinarySearch(b.erased, e.Index)
-		if e.DataHash != "" && !gone && !(found && list[at].Opens(*e)) {
+		switch {
+		case e.DataHash == "" || gone:
+		case !found:
+			b.missing = append(b.missing, e.Index)
+		case !list[at].Opens(*e):
 			return damaged(b.object, e.Index, "it does not hold the data of index %d", e.Index)
 		}
 	}
