@@ -159,7 +159,8 @@ func (q *Query) compare(x, restored *index, n int) (*frozen, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(was.about.batch, a.batch) { // entries are looked for by them all over the index
+	// What a segment says beside its rows is spread over the index.
+	if b := was.about; !slices.Equal(b.batch, a.batch) || !slices.Equal(b.Erased, x.parts[n].live.erased) || !slices.Equal(b.Keys, a.Keys) {
 		return nil, errDistrust
 	}
 	q.log.Error("a segment of the index was not what the log makes; it is replaced", "log", q.cfg.Log.Name, "first", a.First)
