@@ -81,7 +81,7 @@ func (q *Query) Export(ctx context.Context, w io.Writer, f Filter, format Format
 	}
 	const walk = 4 << 20 // two batches with their payloads, and more
 	e := exporter{
-		reader: reader{Query: q, snapshot: snap, cache: newCache(walk), by: &f}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),
+		reader: reader{Query: q, snapshot: snap, cache: newCache[cacheKey](walk), by: &f}, filters: f.Map(), out: out, w: bufio.NewWriterSize(w, 64<<10),
 	}
 	e.taker, _ = w.(ManifestTaker)
 	if err := e.write(ctx, all); err != nil {

@@ -25,7 +25,7 @@ func TestPrefersText(t *testing.T) {
 
 // TestCache: what was used last stays, and the bytes are bounded.
 func TestCache(t *testing.T) {
-	c := newCache(3000)
+	c := newCache[cacheKey](3000)
 	key := func(i int) cacheKey { return cacheKey{seq: uint64(i)} }
 	for i := range 100 {
 		c.put(key(i), bytes.Repeat([]byte{byte(i)}, 700))

@@ -49,8 +49,8 @@ type Config struct {
 type Query struct {
 	cfg        Config
 	log        *slog.Logger
-	cache      *cache
-	tiles      *tileCache
+	cache      *cache[cacheKey]
+	tiles      *cache[tileKey]
 	exports    chan struct{} // one token for each that runs
 	audits     audits
 	folder     folder
@@ -95,7 +95,7 @@ func New(cfg Config) (*Query, error) {
 	}
 	cfg.Keys = slices.Clone(cfg.Keys)
 	q := &Query{
-		cfg: cfg, log: cfg.Logger, cache: newCache(cfg.CacheBytes), tiles: newTileCache(maxTileBytes), exports: make(chan struct{}, cfg.MaxExports),
+		cfg: cfg, log: cfg.Logger, cache: newCache[cacheKey](cfg.CacheBytes), tiles: newCache[tileKey](maxTileBytes), exports: make(chan struct{}, cfg.MaxExports),
 		folder: folder(cfg.Folder), frozen: make(chan struct{}, 1), suspicions: make(chan suspicion, 1),
 		index: newIndex(cfg.Log.Name, partRows), rows: partRows, changed: make(chan struct{}),
 	}

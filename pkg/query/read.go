@@ -25,8 +25,8 @@ type Found struct {
 type reader struct {
 	*Query
 	snapshot
-	cache *cache  // the common one, or that of a walk over much of the log, which shall not sweep it
-	by    *Filter // which the entries must match, normal; nil: they were not found by a filter
+	cache *cache[cacheKey] // the common one, or that of a walk over much of the log, which shall not sweep it
+	by    *Filter          // which the entries must match, normal; nil: they were not found by a filter
 }
 
 func (q *Query) reader(s snapshot) reader { return reader{Query: q, snapshot: s, cache: q.cache} }

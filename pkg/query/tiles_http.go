@@ -3,7 +3,6 @@ package query
 import (
 	"bytes"
 	"compress/gzip"
-	"container/list"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -105,53 +104,8 @@ func compressed(bundle []byte) []byte {
 // maxTileBytes is how much of tiles and bundles is kept in memory: those asked for last.
 const maxTileBytes = 16 << 20
 
-// tileCache keeps tiles and bundles as they were served last. They were compared with the tree, and never change.
-type tileCache struct {
-	mu    sync.Mutex
-	most  int
-	bytes int
-	order *list.List // of *keptTile, the one used last in front
-	byKey map[tileKey]*list.Element
-}
-
+// tileKey names what is kept of tiles and bundles, as they were served: they were compared with the tree, and never change.
 type tileKey struct {
 	tile proof.Tile
 	gzip bool
-}
-
-type keptTile struct {
-	key  tileKey
-	body []byte
-}
-
-func (k *keptTile) bytes() int { return len(k.body) + 256 } // with list and map
-
-func newTileCache(most int) *tileCache {
-	return &tileCache{most: most, order: list.New(), byKey: map[tileKey]*list.Element{}}
-}
-
-func (c *tileCache) get(key tileKey) ([]byte, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, there := c.byKey[key]
-	if !there {
-		return nil, false
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(*keptTile).body, true
-}
-
-func (c *tileCache) put(key tileKey, body []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, there := c.byKey[key]; there {
-		return // somebody was faster
-	}
-	k := &keptTile{key, body}
-	c.byKey[key] = c.order.PushFront(k)
-	for c.bytes += k.bytes(); c.bytes > c.most; {
-		last := c.order.Remove(c.order.Back()).(*keptTile)
-		delete(c.byKey, last.key)
-		c.bytes -= last.bytes()
-	}
 }

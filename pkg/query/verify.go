@@ -61,7 +61,7 @@ func (q *Query) pinpoint(ctx context.Context, m *proof.MismatchError) *proof.Mis
 	if m.Index >= snap.size {
 		return m
 	}
-	r := reader{Query: q, snapshot: snap, cache: newCache(0)}
+	r := reader{Query: q, snapshot: snap, cache: newCache[cacheKey](0)}
 	ref, end := r.batchOf(m.Index)
 	body, err := r.sealed(ctx, ref)
 	if err != nil {
@@ -82,7 +82,7 @@ func (q *Query) rootAt(ctx context.Context, size uint64) (uint64, string) {
 	q.mu.RLock()
 	snap := q.index.snapshot()
 	q.mu.RUnlock()
-	r := reader{Query: q, snapshot: snap, cache: newCache(0)}
+	r := reader{Query: q, snapshot: snap, cache: newCache[cacheKey](0)}
 	size = min(size, snap.size)
 	root, err := proof.RootAt(size, r.nodes(ctx))
 	if err != nil {
