@@ -120,7 +120,7 @@ func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, ba
 	q.emit = func(b *batch) error { return s.sendPayloads(ctx, b, batches) }
 	for {
 		j, err := s.nextJob(ctx, q, jobs)
-		if err != nil {
+		if err != nil || j == nil { // no more jobs: what stopped fetch, fetch tells
 			return err
 		}
 		<-j.ready
@@ -137,7 +137,8 @@ func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, ba
 	}
 }
 
-// nextJob takes the next job, and hands the current batch on before it has to wait for one.
+// nextJob takes the next job, and hands the current batch on before it has to wait for one. Without a job and an error,
+// there will be no more: fetch closes jobs a moment before its own error ends ctx.
 func (s *Sealer) nextJob(ctx context.Context, q *sequencer, jobs <-chan *job) (*job, error) {
 	for {
 		select {
