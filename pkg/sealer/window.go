@@ -45,11 +45,21 @@ func newWindow(limit, slack, from uint64) *window {
 // add takes index w.next into the window; event says whether an event stands there.
 func (w *window) add(event bool, key, print windowKey) {
 	if w.next-w.low == uint64(len(w.ring)) && uint64(len(w.ring)) < w.most() {
-		w.resize(min(w.most(), 2*uint64(len(w.ring))))
+		w.resize(w.larger())
 	}
 	w.link(w.next, record{key: half(key[:16]), print: half(print[:16]), event: event})
 	w.next++
 	w.peak = max(w.peak, w.next)
+}
+
+// larger is the next length of the ring. From longDoubling on it is the last one: to link records anew takes some 50 ns each, and
+// sealing waits for it. What is not used yet of a large ring is no memory yet.
+func (w *window) larger() uint64 {
+	const longDoubling = 1 << 16
+	if n := uint64(len(w.ring)); n < longDoubling {
+		return min(w.most(), 2*n)
+	}
+	return w.most()
 }
 
 func (w *window) link(index uint64, r record) {

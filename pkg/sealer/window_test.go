@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // naiveWindow is the window as SPEC 5.8 says it, by scanning.
@@ -102,5 +103,34 @@ func BenchmarkWindow(b *testing.B) {
 		w.repeat(k, k)
 		w.newest(k)
 		w.add(true, k, k)
+	}
+}
+
+// TestWindowGrowsWhole: what was added before the ring is made larger is found after it.
+func TestWindowGrowsWhole(t *testing.T) {
+	w := newWindow(1<<18, windowSlack, 0)
+	for i := range uint64(1 << 17) {
+		w.add(true, testKey(i), testKey(1))
+	}
+	if uint64(len(w.ring)) != w.most() {
+		t.Fatalf("the ring has %d places, want all of %d", len(w.ring), w.most())
+	}
+	for i := range uint64(1 << 17) {
+		if at, ok := w.repeat(testKey(i), testKey(1)); !ok || at != i {
+			t.Fatalf("event %d: found %d %v", i, at, ok)
+		}
+	}
+}
+
+// BenchmarkWindowLongestAdd is how long sealing waits for the window at most, while that fills up.
+func BenchmarkWindowLongestAdd(b *testing.B) {
+	for b.Loop() {
+		w, longest := newWindow(1<<20, windowSlack, 0), time.Duration(0)
+		for i := range uint64(1 << 20) {
+			begin := time.Now()
+			w.add(true, testKey(i*2654435761), testKey(1))
+			longest = max(longest, time.Since(begin))
+		}
+		b.ReportMetric(float64(longest)/float64(time.Millisecond), "longest-ms")
 	}
 }
