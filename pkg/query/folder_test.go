@@ -306,6 +306,7 @@ func TestForeignFiles(t *testing.T) {
 // log is walked again.
 func TestForgedFiles(t *testing.T) {
 	k := newKept(t)
+	counted := k.q.Stats()
 	hide := func(field int, was, is string) {
 		err := query.Forge(t.Context(), k.q, func(x uint64, r *segment.Row) {
 			if x < 128 && r.Text[field] == was {
@@ -321,6 +322,9 @@ func TestForgedFiles(t *testing.T) {
 	k.rechecked()
 	if !k.logs.has("was not what the log makes") {
 		t.Fatal("nothing was told")
+	}
+	if got := k.q.Stats(); got.Agents != counted.Agents || !maps.Equal(got.EventTypes, counted.EventTypes) || !maps.Equal(got.Outcomes, counted.Outcomes) {
+		t.Fatalf("counted %+v\nwant %+v", got, counted)
 	}
 	k.answers()
 	k.stop()

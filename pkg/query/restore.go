@@ -101,9 +101,31 @@ func (x *index) count(f *frozen) {
 	for _, i := range f.about.Erased {
 		x.erased[i] = true
 	}
-	f.seg.Values(agentField, func(v []byte, _ int) bool { x.agents[x.key.Hash(string(v))] = struct{}{}; return true })
-	for field, t := range map[int]*tally{typeField: &x.types, actionField: &x.actions, outcomeField: &x.outcomes} {
-		f.seg.Values(field, func(v []byte, n int) bool { t.add(string(v), uint64(n)); return true })
+	x.tell(func(field int, add func(string, uint64)) {
+		f.seg.Values(field, func(v []byte, n int) bool { add(string(v), uint64(n)); return true })
+	})
+}
+
+// tell gives what is counted over all the values of each field that is counted.
+func (x *index) tell(values func(field int, add func(value string, n uint64))) {
+	values(agentField, func(v string, _ uint64) { x.agents[x.key.Hash(v)] = struct{}{} })
+	values(typeField, x.types.add)
+	values(actionField, x.actions.add)
+	values(outcomeField, x.outcomes.add)
+}
+
+// recount counts all parts anew, since one was replaced.
+func (x *index) recount() {
+	x.types, x.actions, x.outcomes = tally{}, tally{}, tally{}
+	clear(x.agents)
+	for _, p := range x.parts {
+		if p.frozen != nil {
+			x.count(p.frozen)
+			continue
+		}
+		x.tell(func(field int, add func(string, uint64)) {
+			p.live.rows.Values(field, func(v string, n int) bool { add(v, uint64(n)); return true })
+		})
 	}
 }
 
@@ -173,6 +195,7 @@ func (q *Query) compare(x, restored *index, n int) (*frozen, error) {
 		restored.freeze(n, f)
 		restored.parts[n].again = again // of what was replaced, it may have known too little
 		maps.Copy(restored.erased, x.erased)
+		restored.recount()
 	})
 	return f, nil
 }

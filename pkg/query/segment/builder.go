@@ -103,6 +103,16 @@ func (b *Builder) Value(column, row int) int64 { return b.column[column][row] }
 // Column is all numbers of a column.
 func (b *Builder) Column(column int) []int64 { return b.column[column] }
 
+// Values yields each value of a field of text, in the order of their first rows, and how many rows have it.
+func (b *Builder) Values(field int, yield func(value string, count int) bool) {
+	v := &b.text[field]
+	for n, key := range v.keys {
+		if !yield(key, int(v.count[n])) {
+			return
+		}
+	}
+}
+
 // WithID yields the rows whose id has a hash, ascending.
 func (b *Builder) WithID(hash uint64, yield func(row int) bool) bool {
 	n, there := b.ids.number[hash]
