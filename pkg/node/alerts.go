@@ -28,6 +28,9 @@ type AlertConfig struct {
 func (c AlertConfig) read() (alert.Config, error) {
 	var cfg alert.Config
 	if c.Off {
+		if c.Rules != "" || len(c.Webhooks) > 0 {
+			return cfg, fmt.Errorf("%w: alerts are off, but rules or webhooks of alerts are given", ErrWrong)
+		}
 		return cfg, nil
 	}
 	if c.Rules != "" {
@@ -140,7 +143,8 @@ func (s *AlertService) Serve(ctx context.Context) error {
 		g.run("alert", a.Run)
 		context.AfterFunc(ctx, a.EndStreams) // else the server would wait for them
 		m := newMetrics(s.Log)
-		m.watchFollowers(func() []follower { return []follower{alertFollower(a)} }, func() uint64 { return a.Status().Next })
+		m.watchFollowers(func() []follower { return []follower{alertFollower(a)} }, sealedSize(l, func() uint64 { return a.Status().Next }))
+		m.watchAlerts(a)
 		return m.instrument(alertHandler(a)), nil
 	})
 }

@@ -145,6 +145,7 @@ func TestAlertService(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
+	expect(t, services[0].HTTP, map[string]float64{`sealstream_follower_lag_entries{follower="alerts"}`: 0, "sealstream_webhooks_failing": 0, "sealstream_webhook_dead_letters": 0})
 	_, body := fetch(services[0].HTTP, "/v1/alerts", map[string][]string{"limit": {"1000"}})
 	var page struct {
 		Alerts []struct {

@@ -48,7 +48,7 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 		if s.Metrics == "" {
 			return nil, nil
 		}
-		m.watchFollowers(func() []follower { return []follower{archiveFollower(x)} }, func() uint64 { return x.Status().Size })
+		m.watchFollowers(func() []follower { return []follower{archiveFollower(x)} }, sealedSize(l, func() uint64 { return x.Status().Size }))
 		return m.instrument(archiverHandler(s.Log, x, archiveRoutes(s.Log, a, keys, x))), nil
 	})
 }

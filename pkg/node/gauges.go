@@ -7,7 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sealstream/sealstream/pkg/alert"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
 	"github.com/sealstream/sealstream/pkg/store"
@@ -79,6 +81,43 @@ func (m *metrics) watchFollowers(list func() []follower, size func() uint64) {
 	})
 }
 
+// sealedSize asks SEALED, at each call, how many entries the log has: a service that only follows would else take itself for the log's end. What
+// SEALED says there is not verified, and where it does not say it, what was followed stands.
+func sealedSize(log *store.Log, followed func() uint64) func() uint64 {
+	return func() uint64 {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		info, err := log.Sealed.Info(ctx)
+		if err != nil || info.Last == 0 {
+			return followed()
+		}
+		m, err := log.Sealed.Get(ctx, info.Last)
+		if err != nil {
+			return followed()
+		}
+		b, err := proof.ParseBatch(m)
+		if err != nil { // void
+			return followed()
+		}
+		return max(followed(), b.Size)
+	}
+}
+
+// watchAlerts shows how an alerter's webhooks fare.
+func (m *metrics) watchAlerts(a *alert.Alerter) {
+	count := func(does func(alert.WebhookStatus) int) func() float64 {
+		return func() float64 {
+			n := 0
+			for _, w := range a.Status().Webhooks {
+				n += does(w)
+			}
+			return float64(n)
+		}
+	}
+	m.gauge("webhooks_failing", "Webhooks whose newest attempt failed.", count(func(w alert.WebhookStatus) int { return min(w.Failures, 1) }))
+	m.gauge("webhook_dead_letters", "Alerts that webhooks did not take, and that wait to be sent again by hand.", count(func(w alert.WebhookStatus) int { return w.Dead }))
+}
+
 type followersCollector struct {
 	list                     func() []follower
 	size                     func() uint64
@@ -93,6 +132,7 @@ func (f *followersCollector) Describe(c chan<- *prometheus.Desc) {
 }
 
 func (f *followersCollector) Collect(c chan<- prometheus.Metric) {
+	size := f.size()
 	for _, one := range f.list() {
 		s := one.look()
 		ok := 1.0
@@ -100,7 +140,7 @@ func (f *followersCollector) Collect(c chan<- prometheus.Metric) {
 			ok = 0
 		}
 		c <- prometheus.MustNewConstMetric(f.entries, prometheus.GaugeValue, float64(s.Size), one.name)
-		c <- prometheus.MustNewConstMetric(f.lag, prometheus.GaugeValue, float64(behind(f.size(), s.Size)), one.name)
+		c <- prometheus.MustNewConstMetric(f.lag, prometheus.GaugeValue, float64(behind(size, s.Size)), one.name)
 		c <- prometheus.MustNewConstMetric(f.ok, prometheus.GaugeValue, ok, one.name)
 		for event, n := range s.Counts {
 			c <- prometheus.MustNewConstMetric(f.events, prometheus.CounterValue, float64(n), one.name, event)

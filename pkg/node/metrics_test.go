@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/sealstream/sealstream/pkg/store"
 )
 
 // scrape reads /metrics: each series as it is written there, without the label of the log.
@@ -201,5 +203,21 @@ func TestStreamsAreNotTimed(t *testing.T) {
 	}
 	if counted, timed := testutil.CollectAndCount(m.requests), testutil.CollectAndCount(m.seconds); counted != 3 || timed != 1 {
 		t.Errorf("%d routes counted, %d timed", counted, timed)
+	}
+}
+
+// TestSealedSize: a follower that stands alone knows from SEALED how far behind it is.
+func TestSealedSize(t *testing.T) {
+	n := upForTest(t)
+	if _, err := receipts(n.http.Addr().String(), "sealed", airline()[:20]...); err != nil {
+		t.Fatal(err)
+	}
+	n.pipeline.drain(t.Context())
+	want := n.pipeline.sealer.Status().Size
+	if got := sealedSize(n.pipeline.log, func() uint64 { return 1 })(); got != want || want < 21 {
+		t.Fatalf("%d entries, want %d", got, want)
+	}
+	if got := sealedSize(store.NewMemory("default"), func() uint64 { return 7 })(); got != 7 {
+		t.Fatalf("%d entries in an empty stream, want what was followed", got)
 	}
 }

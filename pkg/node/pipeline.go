@@ -135,6 +135,9 @@ func (p *pipeline) watch() {
 	p.metrics.watchSealer(p.log, p.sealer)
 	p.metrics.watchQuery(p.query)
 	p.metrics.watchFollowers(func() []follower { return p.followers }, p.size)
+	if p.alerts != nil {
+		p.metrics.watchAlerts(p.alerts)
+	}
 }
 
 // endStreams ends the answers that would never end by themselves: a server that is to stop would wait for them.

@@ -159,7 +159,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		context.AfterFunc(ctx, q.EndStreams) // else the server would wait for them
 		m := newMetrics(s.Log)
 		m.watchQuery(q)
-		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, func() uint64 { return q.Status().Size })
+		m.watchFollowers(func() []follower { return []follower{indexFollower(q)} }, sealedSize(l, func() uint64 { return q.Status().Size }))
 		mux := http.NewServeMux()
 		mux.Handle("/", q.Handler())
 		for pattern, h := range archiveRoutes(s.Log, a, keys, nil) {
