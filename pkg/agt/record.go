@@ -1,0 +1,109 @@
+package agt
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Record is one entry of the toolkit's as its file sink writes it. A nil string is null.
+type Record struct {
+	EntryID, Timestamp                    string // Timestamp as ISOTime writes it
+	EventType, AgentDID, Action           string
+	Resource, TargetDID                   *string
+	Data                                  []byte // a JSON object, which may hold NaN; nil: an empty one
+	Outcome                               string
+	PolicyDecision, MatchedRule           *string
+	TraceID, SessionID                    *string
+	SandboxID, Environment, ComputeDriver *string // in the line, but under no hash of the toolkit's
+	PreviousHash                          string  // content hash of the line before; "": this is the first of its file
+}
+
+// Optional is nil for an empty string.
+func Optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// ISOTime writes a time as Python's isoformat does in UTC: microseconds, or none if they are zero.
+func ISOTime(t time.Time) string {
+	s := t.UTC().Format("2006-01-02T15:04:05.000000")
+	return strings.TrimSuffix(s, ".000000") + "+00:00"
+}
+
+// ContentHash is what the file sink hashes: fourteen of the line's fields, previous_hash among them.
+func ContentHash(r Record) (string, error) {
+	members, err := r.hashed()
+	if err != nil {
+		return "", err
+	}
+	return sum(members), nil
+}
+
+// Sign is the file sink's signature of a content hash: HMAC-SHA256 of its 64 hexadecimal digits.
+func Sign(key []byte, contentHash string) string {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(contentHash))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// AppendLine writes the record as a line of the file sink, without line feed. extra members go into it unsigned, in their alphabetical place; it
+// returns the content hash, which is the next line's PreviousHash.
+func (r Record) AppendLine(dst, key []byte, extra ...Member) (line []byte, contentHash string, err error) {
+	members, err := r.hashed()
+	if err != nil {
+		return nil, "", err
+	}
+	contentHash = sum(members)
+	members = append(members, Member{"sandbox_id", optional(r.SandboxID)}, Member{"environment", optional(r.Environment)},
+		Member{"compute_driver", optional(r.ComputeDriver)}, Member{"content_hash", str(contentHash)}, Member{"signature", str(Sign(key, contentHash))})
+	return appendObject(dst, append(members, extra...)), contentHash, nil
+}
+
+// EntryHash is the hash of the toolkit's in-memory chain: nine fields, previousHash being that chain's. What was decided, by which rule and in
+// which trace is not under it.
+func EntryHash(r Record, previousHash string) (string, error) {
+	data, err := r.data()
+	if err != nil {
+		return "", err
+	}
+	return sum([]Member{
+		{"action", str(r.Action)}, {"agent_did", str(r.AgentDID)}, {"data", data}, {"entry_id", str(r.EntryID)}, {"event_type", str(r.EventType)},
+		{"outcome", str(r.Outcome)}, {"previous_hash", str(previousHash)}, {"resource", optional(r.Resource)}, {"timestamp", str(r.Timestamp)},
+	}), nil
+}
+
+func (r Record) hashed() ([]Member, error) {
+	data, err := r.data()
+	if err != nil {
+		return nil, err
+	}
+	return []Member{
+		{"entry_id", str(r.EntryID)}, {"timestamp", str(r.Timestamp)}, {"event_type", str(r.EventType)}, {"agent_did", str(r.AgentDID)},
+		{"action", str(r.Action)}, {"resource", optional(r.Resource)}, {"target_did", optional(r.TargetDID)}, {"data", data},
+		{"outcome", str(r.Outcome)}, {"policy_decision", optional(r.PolicyDecision)}, {"matched_rule", optional(r.MatchedRule)},
+		{"trace_id", optional(r.TraceID)}, {"session_id", optional(r.SessionID)}, {"previous_hash", str(r.PreviousHash)},
+	}, nil
+}
+
+func (r Record) data() (Value, error) {
+	if r.Data == nil {
+		return Value{Kind: Object}, nil
+	}
+	v, err := Parse(r.Data)
+	if err != nil {
+		return Value{}, fmt.Errorf("data: %w", err)
+	}
+	return v, nil
+}
+
+// sum is the SHA-256 of an object's canonical form.
+func sum(members []Member) string {
+	h := sha256.Sum256(appendObject(nil, members))
+	return hex.EncodeToString(h[:])
+}
