@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,8 +46,8 @@ func (c AlertConfig) read() (alert.Config, error) {
 		}
 		cfg.Rules, cfg.Lag, cfg.Webhooks = f.Rules, f.Lag, f.Webhooks
 	}
-	for i, url := range c.Webhooks {
-		cfg.Webhooks = append(cfg.Webhooks, alert.Webhook{Name: fmt.Sprintf("webhook-%d", i+1), URL: url})
+	for _, url := range c.Webhooks {
+		cfg.Webhooks = append(cfg.Webhooks, alert.Webhook{Name: webhookName(url), URL: url})
 	}
 	for i := range cfg.Webhooks {
 		w := &cfg.Webhooks[i]
@@ -67,6 +69,12 @@ func (c AlertConfig) read() (alert.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// webhookName names a webhook that has no name by its URL: its cursor has the name, and must stay its own when others come or go.
+func webhookName(url string) string {
+	sum := sha256.Sum256([]byte(url))
+	return "webhook-" + hex.EncodeToString(sum[:4])
 }
 
 // fileWebhook is the secret of webhooks that name no other, in a data directory.

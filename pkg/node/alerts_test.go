@@ -164,3 +164,23 @@ func TestAlertService(t *testing.T) {
 		t.Fatalf("%v, %d ids; want %d violations and %d of the rule", count, len(ids), violations, cancels)
 	}
 }
+
+// TestWebhookNames: a webhook's cursor is its own, whatever others are given beside it.
+func TestWebhookNames(t *testing.T) {
+	names := func(urls ...string) map[string]string {
+		cfg, err := AlertConfig{Webhooks: urls}.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		byURL := map[string]string{}
+		for _, w := range cfg.Webhooks {
+			byURL[w.URL] = w.Name
+		}
+		return byURL
+	}
+	const a, b = "https://a.example.com/hook", "https://b.example.com/hook"
+	both, alone := names(a, b), names(b)
+	if both[b] != alone[b] || both[a] == both[b] {
+		t.Fatalf("%v, alone %v", both, alone)
+	}
+}
