@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"pkg/query":             {"pkg/query/segment", "pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/alert":             {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/witness":           {"pkg/store", "pkg/proof", "pkg/entry"},
+	"pkg/sink":              {"pkg/store", "pkg/proof", "pkg/entry"},
+	"pkg/sink/sinktest":     {"pkg/sink", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
 	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
