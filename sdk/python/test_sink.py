@@ -1,0 +1,124 @@
+"""The toolkit's sink, and the README."""
+import datetime
+import enum
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import sealstream
+from server import Case, free_port, setUpModule, tearDownModule, until  # noqa: F401: the first two are for unittest
+
+AGENT = "did:web:agent.example.com"
+MOMENT = datetime.datetime(2026, 5, 22, 1, 2, 3, 456789, datetime.timezone.utc)
+
+
+class Entry:
+    """An AuditEntry as the toolkit makes it: a model whose fields model_dump gives."""
+
+    def __init__(self, entry_id, **fields):
+        self.fields = dict(
+            entry_id=entry_id, timestamp=MOMENT, event_type="tool_invocation", agent_did=AGENT, action="allow", resource="/crm/contacts",
+            target_did=None, data={"query": "acme corp", "tool": "crm_lookup"}, outcome="success", policy_decision=None, matched_rule=None,
+            trace_id=None, session_id=None, previous_hash="", entry_hash="98" * 32, sandbox_id=None, environment="test",
+            compute_driver=None)
+        self.fields.update(fields)
+
+    def model_dump(self):
+        return dict(self.fields)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class SinkTest(Case):
+    def sink(self, server, **options):
+        client = sealstream.Client(server.url, self.spool)
+        self.addCleanup(client.close, 0)
+        return sealstream.AuditSink(client, **options)
+
+    def test_entries_arrive(self):
+        server = self.server()
+        sink = self.sink(server)
+        sink.write(Entry("audit_0", policy_decision="allowed", matched_rule="r", trace_id="t", session_id="s", target_did="did:x"))
+        sink.write_batch([Entry("audit_1", timestamp="2026-05-22T01:02:03.456789+00:00Z"), Entry("audit_2", previous_hash="ab" * 32).model_dump()])
+        sink.write_batch([])
+        sink.write(Entry("audit_0", policy_decision="allowed", matched_rule="r", trace_id="t", session_id="s", target_did="did:x"))  # again
+        sink.write(Entry("audit_3"))
+        self.assertEqual(sink.verify_integrity(), (True, None))
+        entries = server.entries(agent=AGENT)
+        self.assertEqual([entry["entry_id"] for entry in entries], ["audit_0", "audit_1", "audit_2", "audit_3"])
+        self.assertEqual({entry["timestamp"] for entry in entries}, {"2026-05-22T01:02:03.456789Z"})
+        want = dict(event_type="tool_invocation", action="allow", outcome="success", resource="/crm/contacts", policy_decision="allowed",
+                    matched_rule="r", trace_id="t", session_id="s", target_did="did:x", data={"query": "acme corp", "tool": "crm_lookup"})
+        self.assertEqual(want, {name: entries[0].get(name) for name in want})
+        self.assertEqual(entries[2]["extensions"], {
+            "agentmeshentryhash": "98" * 32, "agentmeshprevioushash": "ab" * 32, "agtenvironment": "test"})
+
+    def test_whatever_the_toolkit_takes(self):
+        server = self.server()
+        sink = self.sink(server, wait="sealed")
+        cycle = []
+        cycle.append(cycle)
+        for n, fields in enumerate((
+                dict(action="read", outcome="unsure"), dict(action=Colour.RED), dict(action=""), dict(event_type=""), dict(data={}),
+                dict(data={"n": math.nan}), dict(data={"when": MOMENT}), dict(data=cycle), dict(data={"s": "\ud800"}), dict(data={1: 2}),
+                dict(resource="a\nb\x00\ud800"), dict(resource="é" * 4000), dict(resource=7), dict(data={"action": "allow"}, action="deny"))):
+            with self.subTest(fields=ascii(fields)[:80]):
+                sink.write(Entry("audit_%d" % n, **fields))
+        entries = {int(entry["entry_id"][6:]): entry for entry in server.entries(agent=AGENT)}
+        self.assertEqual(sorted(entries), list(range(14)))
+        self.assertEqual((entries[0].get("action"), entries[0]["extensions"]["agtaction"], entries[0]["extensions"]["agtoutcome"]), (None, "read", "unsure"))
+        self.assertEqual(entries[1]["extensions"]["agtaction"], "red")
+        self.assertEqual((entries[3]["event_type"], entries[4]["data"], entries[5]["data"]), ("unknown", {}, "{'n': nan}"))
+        self.assertEqual((entries[6]["data"]["when"][:10], entries[9]["data"]), ("2026-05-22", {"1": 2}))
+        self.assertEqual((entries[10]["resource"], entries[11]["resource"]), ("a\\nb\\x00\\ud800", "é" * 2048))
+        self.assertEqual((entries[12]["resource"], entries[13]["action"]), ("7", "deny"))
+        self.assertEqual(sink.verify_integrity(), (True, None))
+
+    def test_verify_integrity_says_no(self):
+        server = self.server()
+        sink = self.sink(server, timeout=0.2)
+        with self.assertLogs("sealstream"):
+            sink.write(Entry("audit_0", event_type="sealstream.config"))
+            until(lambda: sink._client.status()["rejected"])
+        self.assertEqual(sink.verify_integrity(), (False, "the log refused 1 entries: see rejected.jsonl"))
+        server.kill()
+        with self.assertLogs("sealstream"):
+            sink.write(Entry("audit_1"))
+            valid, why = sink.verify_integrity()
+            sink.close()
+        self.assertEqual((valid, why[:28]), (False, "1 entries are not stored yet"))
+
+    def test_a_proof_that_does_not_hold(self):
+        server = self.server()
+        sink = self.sink(server, wait="sealed")
+        sink.write(Entry("audit_0"))
+        get = sink._client._api.get
+        for change in (dict(leaf='{"agent_did":"%s","entry_id":"audit_0"}' % AGENT), dict(merkle_root="00" * 32), dict(merkle_proof=[]),
+                       dict(leaf='{"agent_did":"other","entry_id":"audit_0"}')):
+            sink._client._api.get = lambda path, **query: dict(get(path, **query), **(change if path.endswith("/proof") else {}))
+            self.assertFalse(sink.verify_integrity()[0], change)
+        sink._client._api.get = lambda path, **query: {"valid": False, "error": "changed", "first_bad_index": 3}
+        self.assertEqual(sink.verify_integrity(), (False, "entry 3: changed"))
+
+
+class ReadmeTest(Case):
+    def test_examples(self):
+        """Each example of the README runs as it stands there, but for the server's address."""
+        server = self.server()
+        here = pathlib.Path(__file__).resolve().parent
+        examples = re.findall("```python\n(.*?)```", (here / "README.md").read_text(), re.DOTALL)
+        self.assertGreaterEqual(len(examples), 3)
+        for number, example in enumerate(examples):
+            program = example.replace("http://127.0.0.1:8420", server.url)
+            self.assertNotEqual(program, example)
+            done = subprocess.run([sys.executable, "-c", program], cwd=self.folder, env=dict(os.environ, PYTHONPATH=str(here)), text=True,
+                                  capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), example)
+            for line in re.findall("# prints (.*)", example):
+                self.assertRegex(done.stdout, line)
+        self.assertGreaterEqual(len(server.entries(agent="did:web:agent.example.com:buyer")), len(examples))
