@@ -72,10 +72,14 @@ func EntryHash(r Record, previousHash string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return r.entryHash(previousHash, data), nil
+}
+
+func (r Record) entryHash(previousHash string, data Value) string {
 	return sum([]Member{
 		{"action", str(r.Action)}, {"agent_did", str(r.AgentDID)}, {"data", data}, {"entry_id", str(r.EntryID)}, {"event_type", str(r.EventType)},
 		{"outcome", str(r.Outcome)}, {"previous_hash", str(previousHash)}, {"resource", optional(r.Resource)}, {"timestamp", str(r.Timestamp)},
-	}), nil
+	})
 }
 
 func (r Record) hashed() ([]Member, error) {

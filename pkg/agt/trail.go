@@ -1,0 +1,55 @@
+package agt
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrBroken: a line does not follow the one before it. It is itself as it was written, if Check says so; something before it is missing or was put in.
+var ErrBroken = errors.New("chain broken")
+
+// Trail follows the chain of a trail, line by line. The zero Trail is at the beginning.
+type Trail struct {
+	Key []byte // of the HMAC; nil: signatures are not checked
+
+	chain
+}
+
+// Next reads and checks the next line. If it cannot be taken for what the toolkit wrote, err says why. broken is an ErrBroken for a line that is good
+// in itself. restarts says that the chain begins anew, as it does at the beginning of each file of the toolkit's: whether whole files are missing
+// before it, nothing in the trail can tell.
+func (t *Trail) Next(raw []byte) (l Line, restarts bool, broken, err error) {
+	if l, err = ParseLine(raw); err != nil {
+		t.lose()
+		return Line{}, false, nil, err
+	}
+	restarts, broken = t.link(l.PreviousHash, l.ContentHash, true)
+	if err = l.Check(t.Key); err != nil {
+		return Line{}, false, nil, err
+	}
+	return l, restarts, broken, nil
+}
+
+// chain is the hash that the next line must name.
+type chain struct {
+	last    string
+	begun   bool
+	unknown bool // the line before could not be read, so nothing is known of its hash
+}
+
+func (c *chain) lose() { c.begun, c.unknown = true, true }
+
+// link takes a line's two hashes. whole says that a chain begins with "".
+func (c *chain) link(previous, hash string, whole bool) (restarts bool, broken error) {
+	begun, unknown, last := c.begun, c.unknown, c.last
+	*c = chain{last: hash, begun: true}
+	switch {
+	case unknown || begun && previous == last || !begun && (previous == "" || !whole):
+		return false, nil
+	case begun && previous == "":
+		return true, nil
+	case !begun:
+		return false, fmt.Errorf("%w: the first line follows %.12q…, so lines are missing before it", ErrBroken, previous)
+	}
+	return false, fmt.Errorf("%w: it follows %.12q…, the line before it is %.12q…", ErrBroken, previous, last)
+}
