@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"cmd/query":      {"pkg/node"},
 	"cmd/alert":      {"pkg/node"},
 	"cmd/archiver":   {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/archive", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/sealstream": {"pkg/node", "pkg/agt", "pkg/archive", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.

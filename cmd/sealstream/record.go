@@ -23,6 +23,8 @@ type receipt struct {
 	Index     *uint64         `json:"index"`
 	EntryHash string          `json:"entry_hash"`
 	Error     json.RawMessage `json:"error"`
+
+	EquivocationOf *uint64 `json:"equivocation_of"`
 }
 
 // reason is the text of a refused event's error, whichever form it has.

@@ -51,7 +51,12 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			verifier, err := filepath.Abs("../../pkg/verifier/sealstream_verify.py")
+			toolkit, err2 := filepath.Abs("../../pkg/agt/testdata")
+			if err2 != nil {
+				return err2
+			}
 			e.Setenv("AIRLINE", demo)
+			e.Setenv("AGT", toolkit)
 			e.Setenv("VERIFIER", verifier)
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, ".config"))
 			return err

@@ -30,6 +30,23 @@ func (t *Trail) Next(raw []byte) (l Line, restarts bool, broken, err error) {
 	return l, restarts, broken, nil
 }
 
+// Export follows the chain of an export, event by event. The zero Export is at the beginning, which may be anywhere in the toolkit's log: of more than
+// 10,000 entries it leaves the oldest out.
+type Export struct{ chain }
+
+// Next reads the next event. broken is an ErrBroken for one that does not follow the one before it.
+func (x *Export) Next(raw []byte) (e Exported, broken, err error) {
+	if e, err = ParseExported(raw); err != nil {
+		x.lose()
+		return Exported{}, nil, err
+	}
+	restarts, broken := x.link(e.Previous, e.EntryHash, false)
+	if restarts && broken == nil {
+		broken = fmt.Errorf("%w: it begins anew", ErrBroken)
+	}
+	return e, broken, nil
+}
+
 // chain is the hash that the next line must name.
 type chain struct {
 	last    string
