@@ -1,0 +1,65 @@
+package filesink
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Key is an HMAC key, as the toolkit has it.
+type Key struct {
+	ID     string // 16 hexadecimal digits, which follow from the key and do not tell it
+	Secret []byte
+}
+
+// NewKey names a key.
+func NewKey(secret []byte) Key {
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte("sealstream sink key id"))
+	return Key{hex.EncodeToString(m.Sum(nil)[:8]), secret}
+}
+
+// mac is under which all of a line stands, or of a manifest. What it is of keeps one from passing for the other.
+func (k Key) mac(of string, text []byte) string {
+	m := hmac.New(sha256.New, k.Secret)
+	m.Write([]byte("sealstream sink " + of + "\n"))
+	m.Write(text)
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// Ring is a key ring: the first key signs, and all of them verify. To change keys put a new one in front; files under the old one stay.
+type Ring []Key
+
+// find is the key of an id, or nil.
+func (r Ring) find(id string) *Key {
+	for i := range r {
+		if r[i].ID == id {
+			return &r[i]
+		}
+	}
+	return nil
+}
+
+var errKey = errors.New("the key is empty")
+
+// ReadKeys reads a key from each file, separated by commas: the raw key, of which one trailing newline is ignored.
+func ReadKeys(paths string) (Ring, error) {
+	var ring Ring
+	for path := range strings.SplitSeq(paths, ",") {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("key file: %w", err)
+		}
+		b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+		if len(b) == 0 {
+			return nil, fmt.Errorf("key file %s: %w", path, errKey)
+		}
+		ring = append(ring, NewKey(b))
+	}
+	return ring, nil
+}

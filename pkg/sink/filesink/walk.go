@@ -1,0 +1,163 @@
+package filesink
+
+import (
+	"crypto/hmac"
+	"errors"
+	"fmt"
+
+	"github.com/sealstream/sealstream/pkg/agt"
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/sink"
+)
+
+// mark is a place in a file, behind a line.
+type mark struct {
+	Size    int64       `json:"bytes"`
+	Lines   uint64      `json:"lines"`
+	Cursor  sink.Cursor `json:"cursor"`
+	Content string      `json:"content_hash,omitempty"` // of the line before; "": the file begins here
+	Key     string      `json:"key_id,omitempty"`       // that it was signed with
+	Closed  bool        `json:"closed,omitempty"`       // that line is a closing record: nothing may follow
+}
+
+// walk checks the lines of files one behind the other.
+type walk struct {
+	ring  Ring // no keys: what stands under one is not checked
+	at    mark
+	loose bool // the first entry may be any: what was before it is not known here
+}
+
+// begin goes on with another file.
+func (w *walk) begin() { w.at = mark{Cursor: w.at.Cursor} }
+
+var (
+	errClosedFile = errors.New("a line behind the closing record")
+	errForeign    = errors.New("not a line of this sink")
+	errKeyID      = errors.New("its key is not among those given")
+)
+
+// take checks a line, without its line feed, and gives the record that it holds; nil: it is a closing record.
+func (w *walk) take(raw []byte) (*sink.Record, error) {
+	if w.at.Closed {
+		return nil, errClosedFile
+	}
+	v, err := agt.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if v.Kind != agt.Object || !isOurs(v) {
+		return nil, errForeign
+	}
+	r, err := record(v)
+	if err != nil {
+		return nil, err
+	}
+	var l line
+	if r != nil {
+		l, err = w.entry(*r)
+	} else {
+		l, err = w.closing(v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := w.compare(&l, v, raw); err != nil {
+		return nil, err
+	}
+	w.at.Size += int64(len(raw)) + 1
+	w.at.Lines++
+	w.at.Content, w.at.Key, w.at.Closed = l.content, text(v, "key_id"), r == nil
+	if r != nil {
+		w.at.Cursor = sink.Of(&r.Entry)
+	}
+	return r, nil
+}
+
+// entry is the line that an entry has here.
+func (w *walk) entry(r sink.Record) (line, error) {
+	if w.loose {
+		w.loose, w.at.Cursor = false, sink.Cursor{Next: r.Entry.Index, Hash: r.Entry.PreviousHash}
+	}
+	if err := sink.CheckRecord(w.at.Cursor, r, ""); err != nil {
+		if bad, ok := errors.AsType[*sink.InvalidError](err); ok {
+			return line{}, errors.New(bad.Why)
+		}
+		return line{}, err
+	}
+	return newLine(r, w.at.Content)
+}
+
+// compare makes the line anew and compares: so there is nothing in it that is not what the entry and the keys make.
+func (w *walk) compare(l *line, v agt.Value, raw []byte) error {
+	if previous := text(v, "previous_hash"); previous != w.at.Content {
+		return fmt.Errorf("chain break: it names %.80q as the content hash before it, which is %q", previous, w.at.Content)
+	}
+	if got := text(v, "content_hash"); got != l.content {
+		return fmt.Errorf("content hash mismatch: %.80q, and the content has %q", got, l.content)
+	}
+	id := text(v, "key_id")
+	k := w.ring.find(id)
+	switch {
+	case k == nil && len(w.ring) > 0:
+		return fmt.Errorf("%w: it was signed with %.40q", errKeyID, id)
+	case k == nil: // signature and mac are taken as they are
+		if !sameBut(l.append(nil, Key{ID: id}), raw) {
+			return errMembers
+		}
+		return nil
+	}
+	want := l.append(nil, *k)
+	if hmac.Equal(want[:len(want)-1], raw) {
+		return nil
+	}
+	switch {
+	case text(v, "signature") != agt.Sign(k.Secret, l.content):
+		return errors.New("HMAC signature invalid")
+	case sameBut(want, raw):
+		return errors.New("mac invalid")
+	}
+	return errMembers
+}
+
+var errMembers = errors.New("a member is not what the leaf says")
+
+// sameBut compares lines without the values that need the key.
+func sameBut(want, raw []byte) bool {
+	a, errA := agt.Parse(want)
+	b, errB := agt.Parse(raw)
+	if errA != nil || errB != nil || len(a.Members) != len(b.Members) {
+		return false
+	}
+	for i := range a.Members {
+		x, y := a.Members[i], b.Members[i]
+		if x.Name != y.Name || x.Name != "signature" && x.Name != "mac" && x.Value.Raw() != y.Value.Raw() {
+			return false
+		}
+	}
+	return true
+}
+
+// typeClosed is the event type of the line that ends a file for good. It is a record of the toolkit's, too, so that its verifier takes it.
+const (
+	typeClosed  = entry.OwnPrefix + "sink.closed"
+	agentClosed = "urn:sealstream:sink"
+)
+
+// closing is the closing record that belongs at this place, with the time that a line says.
+func (w *walk) closing(v agt.Value) (line, error) {
+	if text(v, "event_type") != typeClosed {
+		return line{}, errors.New("neither an entry nor a closing record")
+	}
+	return closingLine(w.at, text(v, "timestamp"))
+}
+
+func closingLine(at mark, when string) (line, error) {
+	data := fmt.Appendf(nil, `{"bytes": %d, "entry_hash": %q, "lines": %d, "next_index": %d}`, at.Size, at.Cursor.Hash, at.Lines, at.Cursor.Next)
+	l := line{data: data, toolkit: agt.Record{
+		EntryID: fmt.Sprintf("closed-%d", at.Cursor.Next), Timestamp: when, EventType: typeClosed, AgentDID: agentClosed, Action: "audit", Data: data,
+		Outcome: "success", PreviousHash: at.Content,
+	}}
+	var err error
+	l.content, err = agt.ContentHash(l.toolkit)
+	return l, err
+}
