@@ -152,7 +152,6 @@ func (p *pump) take(ctx context.Context, one parcel, more <-chan parcel) error {
 	}
 }
 
-
 // write has the sink forget what was erased, and gives it records, in calls of bounded size. In this order: the entry that says what was erased is the
 // sink's own memory of having done so.
 func (p *pump) write(ctx context.Context, all parcel) error {

@@ -101,40 +101,39 @@ func (w *walk) compare(l *line, v agt.Value, raw []byte) error {
 	case k == nil && len(w.ring) > 0:
 		return fmt.Errorf("%w: it was signed with %.40q", errKeyID, id)
 	case k == nil: // signature and mac are taken as they are
-		if !sameBut(l.append(nil, Key{ID: id}), raw) {
-			return errMembers
-		}
-		return nil
+		return members(l.append(nil, Key{ID: id}), v)
 	}
 	want := l.append(nil, *k)
 	if hmac.Equal(want[:len(want)-1], raw) {
 		return nil
 	}
-	switch {
-	case text(v, "signature") != agt.Sign(k.Secret, l.content):
+	if text(v, "signature") != agt.Sign(k.Secret, l.content) {
 		return errors.New("HMAC signature invalid")
-	case sameBut(want, raw):
-		return errors.New("mac invalid")
 	}
-	return errMembers
+	if err := members(want, v); err != nil {
+		return err
+	}
+	return errors.New("mac invalid")
 }
 
-var errMembers = errors.New("a member is not what the leaf says")
-
-// sameBut compares lines without the values that need the key.
-func sameBut(want, raw []byte) bool {
-	a, errA := agt.Parse(want)
-	b, errB := agt.Parse(raw)
-	if errA != nil || errB != nil || len(a.Members) != len(b.Members) {
-		return false
+// members compares a line with the one that should stand there, but for the values that need the key.
+func members(want []byte, got agt.Value) error {
+	w, err := agt.Parse(want)
+	if err != nil {
+		return err
 	}
-	for i := range a.Members {
-		x, y := a.Members[i], b.Members[i]
-		if x.Name != y.Name || x.Name != "signature" && x.Name != "mac" && x.Value.Raw() != y.Value.Raw() {
-			return false
+	for i, m := range w.Members {
+		switch {
+		case i >= len(got.Members) || got.Members[i].Name != m.Name:
+			return fmt.Errorf("the member %q is missing, or another stands before it", m.Name)
+		case m.Name != "signature" && m.Name != "mac" && m.Value.Raw() != got.Members[i].Value.Raw():
+			return fmt.Errorf("the member %q is not what the leaf says", m.Name)
 		}
 	}
-	return true
+	if len(got.Members) > len(w.Members) {
+		return errors.New("a member stands behind the last")
+	}
+	return nil
 }
 
 // typeClosed is the event type of the line that ends a file for good. It is a record of the toolkit's, too, so that its verifier takes it.
