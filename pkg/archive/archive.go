@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -25,6 +26,7 @@ type Archive struct {
 	decoder *zstd.Decoder
 	files   files
 	decoded decoded
+	keep    time.Duration // how long data is kept here; keepData but in tests
 
 	loading  sync.Mutex // held while segments are looked for
 	mu       sync.Mutex // guards what follows
@@ -35,10 +37,15 @@ type Archive struct {
 // cacheBytes is how much of the objects read last is kept in the folder for temporary files.
 const cacheBytes = 512 << 20
 
+// keepData is how long data that was read may be kept here, in whatever cache: after that, what an archiver has taken out of the archive
+// meanwhile is gone from this process too.
+const keepData = time.Minute
+
 // New makes a reader of the archive of a log, which must have one. Nothing is read yet.
 func New(log *store.Log) *Archive {
 	return &Archive{
 		log: log, name: log.Name, objects: log.Archive, decoder: newDecoder(), files: files{most: cacheBytes}, payloads: map[uint64]Payloads{},
+		keep: keepData,
 	}
 }
 
@@ -217,6 +224,9 @@ func (a *Archive) payloadIn(ctx context.Context, s Segment, seq uint64) ([]byte,
 		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
 	}
 	list, err := a.frame(ctx, objectName(a.name, s.Segment, dataName(p.Revision)), s.First, p.Part, seq)
+	if !a.keeps(s.Segment) { // it was forgotten while the frame was read, and put back by that
+		a.drop(s.Segment, p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -225,6 +235,13 @@ func (a *Archive) payloadIn(ctx context.Context, s Segment, seq uint64) ([]byte,
 		return nil, fmt.Errorf("PAYLOADS sequence %d: %w", seq, store.ErrNotFound)
 	}
 	return bytes.Clone(list[i].Data), nil // which is kept: a part of a frame would keep the whole of it
+}
+
+func (a *Archive) keeps(segment uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.payloads[segment]
+	return ok
 }
 
 // payloadsOf reads payloads.json of a segment, once.
@@ -241,6 +258,9 @@ func (a *Archive) payloadsOf(ctx context.Context, s Segment) (Payloads, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if len(a.payloads) == 0 {
+		time.AfterFunc(a.keep, a.forgetAll)
+	}
 	a.payloads[s.Segment] = p
 	return p, nil
 }
@@ -263,6 +283,17 @@ func (a *Archive) loadPayloads(ctx context.Context, s Segment) (Payloads, error)
 	return p, nil
 }
 
+// forgetAll drops what is kept of any segment's data.
+func (a *Archive) forgetAll() {
+	a.mu.Lock()
+	all := a.payloads
+	a.payloads = map[uint64]Payloads{}
+	a.mu.Unlock()
+	for n, p := range all {
+		a.drop(n, p)
+	}
+}
+
 // forget drops what is kept of a segment's data.
 func (a *Archive) forget(segment uint64) {
 	a.mu.Lock()
@@ -270,10 +301,14 @@ func (a *Archive) forget(segment uint64) {
 	delete(a.payloads, segment)
 	a.mu.Unlock()
 	if ok {
-		key := fileKey(objectName(a.name, segment, dataName(p.Revision)), p.Part)
-		a.files.drop(key)
-		a.decoded.drop(key)
+		a.drop(segment, p)
 	}
+}
+
+func (a *Archive) drop(segment uint64, p Payloads) {
+	key := fileKey(objectName(a.name, segment, dataName(p.Revision)), p.Part)
+	a.files.drop(key)
+	a.decoded.drop(key)
 }
 
 func fileKey(object string, p Part) string { return object + " " + p.Object.SHA256 }

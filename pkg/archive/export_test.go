@@ -3,7 +3,11 @@ package archive
 import (
 	"bytes"
 	"io"
+	"time"
 )
+
+// KeepFor sets how long data that was read is kept.
+func (a *Archive) KeepFor(d time.Duration) *Archive { a.keep = d; return a }
 
 // Unpack decodes a whole object.
 func Unpack(b []byte) ([]byte, error) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -349,6 +350,37 @@ func TestErasure(t *testing.T) {
 			f.Fatalf("%d erased, %v", r.Erased, err)
 		}
 	})
+}
+
+// TestErasedElsewhere: a process that has read data does not keep it for long after another one has erased it.
+func TestErasedElsewhere(t *testing.T) {
+	f := memory(t)
+	f.seal(f.log, 900)
+	f.well(f.archive(10))
+	reader := archive.New(f.log).KeepFor(10 * time.Millisecond).Through()
+	at, err := store.FindBatch(f.Context(), reader, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func() bool {
+		body, err := store.PayloadMessage(f.Context(), reader, at.Batch.Payloads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(body, []byte(`\"n\":6,`))
+	}
+	if !has() {
+		t.Fatal("the data is not there before it is erased")
+	}
+	through := archive.New(f.log).Through() // SEALED is trimmed
+	f.erase(through, 7)
+	f.seal(through, 400)
+	f.well(f.archive(0))
+	for deadline := time.Now().Add(20 * time.Second); has(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("erased data is shown still")
+		}
+	}
 }
 
 func unzstd(t testing.TB, b []byte) []byte {
