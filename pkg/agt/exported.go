@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -158,7 +157,7 @@ func (x Exported) Event() (entry.Event, error) {
 		ext[name] = value
 	}
 	for name, value := range x.Further {
-		ext["agt"+strings.ReplaceAll(name, "_", "")] = value
+		ext[furtherAttribute(name)] = value
 	}
 	return x.Record.Event(ext)
 }

@@ -16,6 +16,9 @@ var ErrJSON = errors.New("not the JSON of a trail")
 // MaxDepth is how many arrays and objects may stand inside each other. The log's own limit for data is lower.
 const MaxDepth = 200
 
+// MaxValues is how many values may stand in one text: each takes about a hundred bytes of memory, however short it is written.
+const MaxValues = 1 << 20
+
 // Parse reads one value as Python's json.loads does: JSON, and NaN, Infinity and -Infinity.
 func Parse(raw []byte) (Value, error) {
 	if !utf8.Valid(raw) {
@@ -36,13 +39,15 @@ func Parse(raw []byte) (Value, error) {
 }
 
 type parser struct {
-	text string
-	at   int
+	text   string
+	at     int
+	values int
 }
 
 var (
 	errSyntax = errors.New("syntax error")
 	errEnd    = errors.New("it breaks off")
+	errValues = fmt.Errorf("more than %d values", MaxValues)
 	errDepth  = fmt.Errorf("more than %d arrays and objects deep", MaxDepth)
 )
 
@@ -78,6 +83,9 @@ func (p *parser) expect(c byte) error {
 func (p *parser) value(depth int) (v Value, err error) {
 	c := p.peek()
 	begin := p.at
+	if p.values++; p.values > MaxValues {
+		return Value{}, errValues
+	}
 	switch {
 	case c == '{' || c == '[':
 		if depth == MaxDepth {

@@ -2,6 +2,7 @@ package agt
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -59,6 +60,21 @@ func optional(s *string) Value {
 		return Value{}
 	}
 	return str(*s)
+}
+
+// finite says whether the value holds neither NaN nor an infinity, so that its canonical form is JSON.
+func (v Value) finite() bool {
+	for _, x := range v.Items {
+		if !x.finite() {
+			return false
+		}
+	}
+	for _, m := range v.Members {
+		if !m.Value.finite() {
+			return false
+		}
+	}
+	return v.Kind != Float || !math.IsNaN(v.Number) && !math.IsInf(v.Number, 0)
 }
 
 // errInteger: Python refuses to read longer integers, too.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sealstream/sealstream/pkg/agt"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 func bytesReader(s string) io.Reader { return strings.NewReader(s) }
@@ -38,7 +39,7 @@ func TestCanonical(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, in := range []string{
 		``, ` `, `{`, `[`, `"`, `"\`, `"\u12`, `"\u+123"`, `"\x"`, "\"\x01\"", "\"\xff\"", `[1,]`, `{"a":1,}`, `{"a"}`, `{a:1}`, `01`, `1.`, `.5`, `+1`, `1e`, `nul`, `nan`,
-		`1 2`, `{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, `[1 2]`, "\x00", strings.Repeat("[", agt.MaxDepth+1), strings.Repeat("9", 4301), `--1`, `-`, "\ufeff1",
+		`1 2`, `{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, `[1 2]`, "\x00", strings.Repeat("[", agt.MaxDepth+1), "[" + strings.Repeat("1,", agt.MaxValues) + "1]", strings.Repeat("9", 4301), `--1`, `-`, "\ufeff1",
 	} {
 		if v, err := agt.Canonical([]byte(in)); err == nil {
 			t.Errorf("%.60q: taken, as %.60s", in, v)
@@ -70,6 +71,31 @@ func FuzzCanonical(f *testing.F) {
 		}
 		if json.Valid(raw) != json.Valid(first) && !bytes.Contains(first, []byte("Infinity")) && !bytes.Contains(raw, []byte("NaN")) {
 			t.Fatalf("%q became %q", raw, first)
+		}
+	})
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"agent_did":"d","action":"read","data":{"x":[1,NaN]},"timestamp":"2026-01-01 00:00:00","approver_did":"a"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		v, err := agt.Parse(raw)
+		if err != nil {
+			return
+		}
+		r, err := agt.ParseRequest(v)
+		if err != nil {
+			return
+		}
+		r.EntryID = "id"
+		e, err := r.Event()
+		if err != nil {
+			return
+		}
+		if _, err := entry.ParseEvent(e.AppendJSON(nil)); err != nil {
+			t.Fatalf("%q became what the log refuses: %v", raw, err)
+		}
+		if shown := agt.Shown(entry.Entry{Extensions: e.Extensions, Action: e.Action}, e.Data); !json.Valid(shown) {
+			t.Fatalf("%q is shown as %q", raw, shown)
 		}
 	})
 }
