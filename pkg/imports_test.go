@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/sink/sinktest":     {"pkg/sink", "pkg/entry"},
 	"pkg/sink/filesink":     {"pkg/sink", "pkg/agt", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
-	"pkg/node": {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
+	"pkg/node": {"pkg/agt", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/tamper":     {"pkg/sealer", "pkg/witness", "pkg/store", "pkg/proof", "pkg/entry"},

@@ -81,16 +81,20 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (receipts []Rec
 	if err != nil {
 		return nil, false, err
 	}
-	publisher := ""
-	if in.cfg.Publisher != nil {
-		publisher = in.cfg.Publisher(r)
-	}
-	raws, err := split(mode, r.Header, body, publisher)
+	raws, err := split(mode, r.Header, body, in.Publisher(r))
 	if err != nil {
 		return nil, false, err
 	}
 	receipts, err = in.submit(r.Context(), raws, wait)
 	return receipts, mode != entry.Batched, err
+}
+
+// Publisher is the identity that a request was authenticated as; "": none. It goes with the events that the request brings.
+func (in *Ingest) Publisher(r *http.Request) string {
+	if in.cfg.Publisher == nil {
+		return ""
+	}
+	return in.cfg.Publisher(r)
 }
 
 // parameters reads ?wait= and ?log=.

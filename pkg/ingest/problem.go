@@ -42,6 +42,9 @@ func (p problem) write(w http.ResponseWriter) {
 	json.NewEncoder(w).Encode(p)
 }
 
+// WriteError answers a request with the problem that an error of Submit stands for; for handlers beside this package's own.
+func WriteError(w http.ResponseWriter, err error) { asProblem(err).write(w) }
+
 // asProblem finds the status that an error stands for.
 func asProblem(err error) problem {
 	if p, ok := errors.AsType[problem](err); ok {

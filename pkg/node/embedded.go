@@ -54,7 +54,7 @@ func (l *Log) memory(ctx context.Context) error {
 		return err
 	}
 	l.pipeline, err = startPipeline(ctx, pipelineConfig{
-		log: store.NewMemory("default"), keys: keys, relaxed: true, alerts: &alert.Config{}, logger: slog.New(slog.DiscardHandler),
+		log: store.NewMemory("default"), keys: keys, memory: true, relaxed: true, alerts: &alert.Config{}, logger: slog.New(slog.DiscardHandler),
 	})
 	return err
 }

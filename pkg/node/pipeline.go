@@ -28,6 +28,7 @@ type pipeline struct {
 	ingest  *ingest.Ingest
 	query   *query.Query
 	metrics *metrics
+	durable bool               // the log outlives the process
 	alerts  *alert.Alerter     // nil: off
 	cosign  *witness.Collector // nil: the log has no witnesses
 	parts   *group
@@ -53,6 +54,7 @@ type pipelineConfig struct {
 	trimSealed uint64        // newest entries that stay in SEALED; 0: all
 	logger     *slog.Logger
 
+	memory        bool   // the log ends with the process
 	segmentLeaves uint64 // 0: archive.SegmentLeaves; others are for tests
 }
 
@@ -75,7 +77,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if err := cfg.keys.announce(ctx, sc); err != nil {
 		return nil, err
 	}
-	p := &pipeline{log: log, keys: cfg.keys, metrics: m, archive: a, parts: newGroup(context.WithoutCancel(ctx))}
+	p := &pipeline{log: log, keys: cfg.keys, metrics: m, durable: !cfg.memory, archive: a, parts: newGroup(context.WithoutCancel(ctx))}
 	vkeys := cfg.keys.All()
 	durability := "fsync"
 	if cfg.relaxed {
@@ -189,6 +191,10 @@ func (p *pipeline) routes() map[string]http.Handler {
 		"GET /readyz":  strict(p.log.Name, http.HandlerFunc(p.readyz)),
 		"GET /healthz": strict(p.log.Name, http.HandlerFunc(p.healthz)),
 	}
+	maps.Copy(list, toolkitWriting(p.log.Name, p.ingest, p.shown))
+	for pattern, h := range toolkitReading(p.log.Name, p.query, p.durable) {
+		list[pattern] = p.patient(h)
+	}
 	if p.alerts != nil {
 		maps.Copy(list, p.alerts.Routes())
 	}
@@ -209,6 +215,20 @@ func (p *pipeline) patient(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// shown waits until the index has an entry, for as long as it may be behind.
+func (p *pipeline) shown(ctx context.Context, index uint64) {
+	patience := time.After(time.Second)
+	for p.query.Status().Size <= index {
+		select {
+		case <-ctx.Done():
+			return
+		case <-patience:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 // accepting says why events are not accepted and sealed: while the process ends, and after the sealer has stopped.

@@ -126,7 +126,12 @@ func (s *IngestService) Serve(ctx context.Context) error {
 			return nil, err
 		}
 		web.run("requests", r.run)
-		return m.instrument(in.ServiceHandler()), nil
+		mux := http.NewServeMux()
+		mux.Handle("/", in.ServiceHandler())
+		for pattern, h := range toolkitWriting(s.Log, in, nil) {
+			mux.Handle(pattern, h)
+		}
+		return m.instrument(mux), nil
 	})
 }
 
@@ -163,6 +168,9 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		mux := http.NewServeMux()
 		mux.Handle("/", q.Handler())
 		for pattern, h := range archiveRoutes(s.Log, a, keys, nil) {
+			mux.Handle(pattern, h)
+		}
+		for pattern, h := range toolkitReading(s.Log, q, true) {
 			mux.Handle(pattern, h)
 		}
 		return m.instrument(mux), nil

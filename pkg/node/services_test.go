@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,46 @@ func TestServices(t *testing.T) {
 	expect(t, ingestService.HTTP, map[string]float64{`sealstream_ingest_events_total{status="sealed"}`: 713})
 	expect(t, queryService.HTTP, map[string]float64{`sealstream_follower_entries{follower="index"}`: 714, `sealstream_index_lag_messages`: 0})
 	expect(t, sealerService.Metrics, map[string]float64{`sealstream_log_entries`: 714, `sealstream_seal_lag_messages`: 0})
+	toolkitApart(t, ingestService.HTTP, queryService.HTTP)
+}
+
+// toolkitApart uses the routes of the toolkit's collector where one service writes and another reads.
+func toolkitApart(t *testing.T, ingest, query string) {
+	t.Helper()
+	post := func(addr, path, body string) (int, string) {
+		resp, err := http.Post("http://"+addr+toolkitPath+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(b)
+	}
+	one := `{"agent_did":"did:web:toolkit","action":"allow"}`
+	if status, body := post(ingest, "log", one); status != http.StatusOK || !strings.Contains(body, `"entry_hash":"`) {
+		t.Errorf("ingest: log: %d %s", status, body)
+	}
+	if status, body := post(ingest, "query", `{}`); status != http.StatusNotFound {
+		t.Errorf("ingest: query: %d %s", status, body)
+	}
+	if status, body := post(query, "log", one); status/100 != 4 {
+		t.Errorf("query: log: %d %s", status, body)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		status, body := post(query, "query", `{"agent_did":"did:web:toolkit"}`)
+		if status == http.StatusOK && strings.Contains(body, `"total":1`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("query: query: %d %s", status, body)
+		}
+	}
+	if status, body := fetch(query, toolkitPath+"summary", nil); status != http.StatusOK || !strings.Contains(string(body), `"total_entries":714,`) {
+		t.Errorf("query: summary: %d %s", status, body)
+	}
 }
 
 // serveForTest runs a service until the returned function, or the end of the test, stops it.

@@ -1,5 +1,7 @@
 package query
 
+import "math"
+
 // after walks the entries that a filter matches, from an index on, in the order of the log, as they stand now.
 func (q *Query) after(f Filter, from uint64) (snapshot, *search, error) {
 	snap, all, err := q.viewFrom(f, from)
@@ -7,6 +9,15 @@ func (q *Query) after(f Filter, from uint64) (snapshot, *search, error) {
 		return snapshot{}, nil, err
 	}
 	return snap, all.start(int64(from), false), nil
+}
+
+// Count counts the entries that a filter matches now. A *RequestError says that the filter is wrong.
+func (q *Query) Count(f Filter) (uint64, error) {
+	f, err := f.normal()
+	if err != nil {
+		return 0, err
+	}
+	return q.countUpTo(f, math.MaxUint64)
 }
 
 // countUpTo counts the entries that a filter matches among the first size ones.

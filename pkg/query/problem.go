@@ -53,6 +53,9 @@ func comeAgain(err error) bool {
 	return errors.Is(err, ErrBuilding) || errors.Is(err, ErrBehind) || errors.Is(err, ErrBusy) || errors.Is(err, ErrCrowded)
 }
 
+// Fail answers a request with the problem that an error of this package stands for; for handlers beside its own.
+func (q *Query) Fail(w http.ResponseWriter, r *http.Request, err error) { q.fail(w, r, err) }
+
 // fail answers with a problem. What is wrong here, and not only not yet there, is logged, once.
 func (q *Query) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
