@@ -1,0 +1,136 @@
+package pgsink
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrSchema: the schema in the database is not one that this program can use.
+var ErrSchema = errors.New("schema in the database")
+
+// migration is one file of migrations, NNNN_name.sql. What was released is never edited: a change is a further file.
+type migration struct {
+	version int
+	sql     string
+}
+
+// allMigrations are the files in order: versions 1, 2, ….
+func allMigrations() ([]migration, error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return nil, err
+	}
+	list := make([]migration, len(files))
+	for i, f := range files {
+		number, _, _ := strings.Cut(f.Name(), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("migration %s: its number should be %d", f.Name(), i+1)
+		}
+		sql, err := migrations.ReadFile(path.Join("migrations", f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		list[i] = migration{version, string(sql)}
+	}
+	return list, nil
+}
+
+// migrate brings the schema to the newest version, in one transaction, and gives the writer its rights. Whoever comes second waits for the lock, and
+// finds it done; a crash leaves the version before.
+func migrate(ctx context.Context, settings *pgxpool.Config, schema, writer string) error {
+	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, schema); err != nil {
+			return err
+		}
+		for _, sql := range []string{
+			"CREATE SCHEMA IF NOT EXISTS " + schema,
+			"CREATE TABLE IF NOT EXISTS migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+		} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		if err := apply(ctx, tx); err != nil {
+			return err
+		}
+		if writer == settings.ConnConfig.User {
+			return nil
+		}
+		return grant(ctx, tx, schema, writer)
+	})
+}
+
+func apply(ctx context.Context, tx pgx.Tx) error {
+	list, err := allMigrations()
+	if err != nil {
+		return err
+	}
+	have, err := version(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, m := range list[min(have, len(list)):] {
+		if _, err := tx.Exec(ctx, m.sql); err != nil {
+			return fmt.Errorf("migration %d: %w", m.version, err)
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO migrations (version) VALUES ($1)", m.version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grant gives the writer what it needs, and takes what it had beside.
+func grant(ctx context.Context, tx pgx.Tx, schema, writer string) error {
+	role := pgx.Identifier{writer}.Sanitize()
+	for _, sql := range []string{
+		"GRANT USAGE ON SCHEMA " + schema + " TO " + role,
+		"REVOKE ALL ON ALL TABLES IN SCHEMA " + schema + " FROM " + role,
+		"GRANT SELECT, INSERT ON entries, batches TO " + role,
+		"GRANT SELECT ON migrations TO " + role,
+		"GRANT EXECUTE ON FUNCTION ensure_partition(timestamptz), erase(bigint[]) TO " + role,
+	} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("rights of %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// querier is a pool, a connection or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// version is that of the schema; 0: there is none yet.
+func version(ctx context.Context, q querier) (n int, err error) {
+	var there bool
+	if err := q.QueryRow(ctx, "SELECT to_regclass('migrations') IS NOT NULL").Scan(&there); err != nil || !there {
+		return 0, err
+	}
+	err = q.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM migrations").Scan(&n)
+	return n, err
+}
+
+// lock takes the schema's lock until the transaction ends.
+func lock(ctx context.Context, tx pgx.Tx, schema string) error {
+	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('sealstream ' || $1, 0))", schema)
+	return err
+}

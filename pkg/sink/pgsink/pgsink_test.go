@@ -1,0 +1,50 @@
+package pgsink_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sealstream/sealstream/pkg/sink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/sinktest"
+)
+
+func open(t testing.TB, cfg pgsink.Config) *pgsink.Sink {
+	t.Helper()
+	s, err := pgsink.Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Place {
+		c, url := database(t)
+		writer := withWriter(t, c, url)
+		return sinktest.Place{
+			Open: func(ctx context.Context) (sink.Sink, error) {
+				return pgsink.Open(ctx, pgsink.Config{URL: writer, Owner: url})
+			},
+			Shared: true,
+			Tamper: func(t *testing.T, index uint64) {
+				exec1(t, url, "UPDATE sealstream.entries SET leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) WHERE index = 6")
+			},
+		}
+	})
+}
+
+// withWriter makes a role without any rights, and returns its URL of the same database.
+func withWriter(t testing.TB, c *cluster, url string) string {
+	t.Helper()
+	s, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := "writer_" + s.Database
+	c.exec(t, "postgres", "CREATE ROLE "+role+" LOGIN")
+	return c.url(role, s.Database)
+}
