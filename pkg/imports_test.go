@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"pkg/witness":           {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/sink":              {"pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/sink/sinktest":     {"pkg/sink", "pkg/entry"},
+	"pkg/sink/pgsink":       {"pkg/sink", "pkg/entry"},
 	"pkg/sink/filesink":     {"pkg/sink", "pkg/agt", "pkg/entry"},
 	"pkg/client":            {"pkg/proof", "pkg/entry", "streams"},
 	"pkg/node": {"pkg/agt", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
@@ -61,6 +62,7 @@ var only = map[string][]string{
 	"go.yaml.in/yaml":                     {"pkg/alert"},
 	"github.com/RoaringBitmap/roaring":    {"pkg/query/segment"},
 	"github.com/minio/highwayhash":        {"pkg/query/segment"},
+	"github.com/jackc/pgx":                {"pkg/sink/pgsink"},
 }
 
 // ground packages do no I/O and start nothing: none of these may be imported there.
