@@ -13,7 +13,9 @@
 //
 // With owner, a second URL, the schema and its migrations are the owner's, and the sink's own role may insert, select, have partitions made and have
 // data erased: it can change no row's leaf and remove none. Make it with CREATE ROLE writer LOGIN PASSWORD '…'; the rights it gets from the owner.
-// Without owner the sink's role makes the schema itself, and may then do anything with it.
+// Without owner the sink's role makes the schema itself, and may then do anything with it. Passwords are better off in ~/.pgpass than in URLs, which
+// other users of the machine see.
 //
 // Erased data is gone from the rows at once. Its bytes leave the table's files with the next VACUUM, and WAL archives and backups when they expire.
+// Rows of a month go at once with its partition, DROP TABLE entries_y2026m05; Verify then says that they are missing.
 package pgsink

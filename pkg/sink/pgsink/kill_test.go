@@ -147,7 +147,7 @@ func cursorOf(t *testing.T, url string) uint64 {
 }
 
 // holdsAll says that the rows are exactly these, each once, by counting in SQL as well as by reading.
-func holdsAll(t *testing.T, s *pgsink.Sink, list []sink.Record) {
+func holdsAll(t testing.TB, s *pgsink.Sink, list []sink.Record) {
 	t.Helper()
 	next := 0
 	for r, err := range s.Read(t.Context(), 0) {

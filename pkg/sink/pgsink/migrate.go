@@ -59,13 +59,8 @@ func migrate(ctx context.Context, settings *pgxpool.Config, schema, writer strin
 		if err := lock(ctx, tx, schema); err != nil {
 			return err
 		}
-		for _, sql := range []string{
-			"CREATE SCHEMA IF NOT EXISTS " + schema,
-			"CREATE TABLE IF NOT EXISTS migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
+		if err := create(ctx, tx, schema); err != nil {
+			return err
 		}
 		if err := apply(ctx, tx); err != nil {
 			return err
@@ -75,6 +70,21 @@ func migrate(ctx context.Context, settings *pgxpool.Config, schema, writer strin
 		}
 		return grant(ctx, tx, schema, writer)
 	})
+}
+
+// create makes the schema, unless somebody who may has made it before, and the table of versions.
+func create(ctx context.Context, tx pgx.Tx, schema string) error {
+	var missing bool
+	if err := tx.QueryRow(ctx, "SELECT to_regnamespace($1) IS NULL", schema).Scan(&missing); err != nil {
+		return err
+	}
+	if missing {
+		if _, err := tx.Exec(ctx, "CREATE SCHEMA "+schema); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())")
+	return err
 }
 
 func apply(ctx context.Context, tx pgx.Tx) error {

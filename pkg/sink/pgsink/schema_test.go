@@ -111,6 +111,12 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	open(t, pgsink.Config{URL: url, Owner: owner}).Close()
 	open(t, pgsink.Config{URL: url}).Close() // no owner is needed any more
+	c.exec(t, "postgres", "CREATE ROLE second LOGIN")
+	second := strings.Replace(owner, "owner@", "second@", 1)
+	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: second}); !errors.Is(err, pgsink.ErrSchema) {
+		t.Errorf("a role without rights: %v", err)
+	}
+	open(t, pgsink.Config{URL: second, Owner: owner}).Close() // the owner gives them
 	exec1(t, owner, "INSERT INTO sealstream.migrations VALUES (99)")
 	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: url, Owner: owner}); !errors.Is(err, pgsink.ErrSchema) || !strings.Contains(err.Error(), "version 99") {
 		t.Errorf("a newer schema: %v", err)

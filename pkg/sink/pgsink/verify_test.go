@@ -116,15 +116,15 @@ func TestData(t *testing.T) {
 	}
 }
 
-// TestLongTexts: what no index would hold is shortened, and what is no JSON by its type is none.
-func TestLongTexts(t *testing.T) {
+// TestEdges: what no index would hold is shortened, what is no JSON by its type is none, and no time is too old.
+func TestEdges(t *testing.T) {
 	_, url := database(t)
 	s := open(t, pgsink.Config{URL: url})
 	long, text := strings.Repeat("é", 2048), map[string]string{"datacontenttype": "text/plain"}
 	list := sealed(
 		entry.Event{Subject: long, TraceID: long[2:] + "x", SessionID: long, TargetDID: long, MatchedRule: long, PolicyDecision: long},
 		entry.Event{Subject: long[2:] + "x", Data: []byte("7"), HasData: true, Extensions: text},
-		entry.Event{Data: []byte("text"), HasData: true, Extensions: text})
+		entry.Event{Data: []byte("text"), HasData: true, Extensions: text}, entry.Event{Time: "0000-01-01T00:00:00Z"}, entry.Event{Time: "9999-12-31T23:59:59.9999999999Z"})
 	if err := s.Write(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
