@@ -22,6 +22,7 @@ func trailLines(t testing.TB) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
 }
 
+// Case 57: every line of a trail of the toolkit's has the content hash and the signature that it states.
 func TestTrailOfTheToolkit(t *testing.T) {
 	trail, n := agt.Trail{Key: trailKey}, 0
 	for i, raw := range trailLines(t) {
@@ -120,7 +121,7 @@ func TestTrailChain(t *testing.T) {
 	}
 }
 
-// What the signature does not cover is named.
+// Case 57: what the signature does not cover is named.
 func TestUnsignedFields(t *testing.T) {
 	r := agt.Record{EntryID: "e1", AgentDID: "did:x", EventType: "tool_invocation", Action: "allow", Outcome: "success", Timestamp: "2026-05-22T01:02:03+00:00",
 		Environment: agt.Optional("prod"), SandboxID: agt.Optional("box")}

@@ -34,7 +34,8 @@ func both(t *testing.T, test func(f *fixture)) {
 	t.Run("nats", func(t *testing.T) { test(onNATS(t)) })
 }
 
-// TestThrough: a log that is archived and trimmed reads, message by message, audit and search, as it did before.
+// TestThrough: a log that is archived and trimmed reads, message by message, audit and search, as it did before
+// (case 13 of pkg/cases_test.go).
 func TestThrough(t *testing.T) {
 	both(t, func(f *fixture) {
 		f.seal(f.log, 1500)

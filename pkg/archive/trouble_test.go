@@ -129,7 +129,7 @@ func TestWrittenOnce(t *testing.T) {
 }
 
 // TestDamage: each object of a trimmed log is damaged in turn: the check of the archive and the audit of the log name it, and nothing of it
-// is taken for the log.
+// is taken for the log (case 13 of pkg/cases_test.go).
 func TestDamage(t *testing.T) {
 	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
 	other := func(b []byte) []byte { return bytes.Replace(b, []byte(`"segment":`), []byte(`"segment":1`), 1) }

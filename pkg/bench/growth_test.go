@@ -2,7 +2,7 @@ package bench
 
 import "testing"
 
-// TestGrowth: what is told of a size was measured at that size, or a group of events beyond it.
+// TestGrowth: what is told of a size was measured at that size, or a group of events beyond it (case 60 of pkg/cases_test.go).
 func TestGrowth(t *testing.T) {
 	sizes := []uint64{6000, 14000}
 	list, err := Growth(t.Context(), t.TempDir(), sizes, func(string) {})

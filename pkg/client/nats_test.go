@@ -92,7 +92,8 @@ func TestNATS(t *testing.T) {
 	}
 }
 
-// TestNATSAway: the server is away for a while, and what is logged meanwhile is stored once it is back.
+// TestNATSAway: the server is away for a while, and what is logged meanwhile is stored once it is back (case 42 of
+// pkg/cases_test.go).
 func TestNATSAway(t *testing.T) {
 	cfg := natsd.Config{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Log: "default"}
 	s, err := natsd.Start(t.Context(), cfg)

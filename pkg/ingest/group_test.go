@@ -18,7 +18,7 @@ import (
 )
 
 // TestManyProducers lets 4,096 producers submit side by side. Each event is sealed once, at the place its receipt says, each producer's in
-// its order; and no group is larger than allowed.
+// its order; and no group is larger than allowed (case 59 of pkg/cases_test.go).
 func TestManyProducers(t *testing.T) {
 	for name, log := range map[string]func(testing.TB) *store.Log{
 		"memory": func(testing.TB) *store.Log { return store.NewMemory("default") },

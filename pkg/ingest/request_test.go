@@ -8,7 +8,8 @@ import (
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
-// TestRequestTokens: the token of the subject holds for each event in each mode, and "open" is none unless the configuration says so.
+// TestRequestTokens: the token of the subject holds for each event in each mode, and "open" is none unless the configuration says so
+// (case 43 of pkg/cases_test.go).
 func TestRequestTokens(t *testing.T) {
 	const mine, other = "did:web:a.example", "did:web:b.example"
 	structured := func(source string) string {

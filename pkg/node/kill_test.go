@@ -60,7 +60,7 @@ func postOne(addr, wait string) func(context.Context, entry.Event, []byte) error
 }
 
 // TestKill kills the process with -9 while agents publish over HTTP and NATS, and starts it again, 20 times. Nothing that was acknowledged may be
-// lost, doubled or reordered; no checkpoint that was shown or kept may have another root later; and sealing a copy of EVENTS again in other batches must make the same log.
+// lost, doubled or reordered; no checkpoint that was shown or kept may have another root later; and sealing a copy of EVENTS again in other batches must make the same log (case 40 of pkg/cases_test.go).
 func TestKill(t *testing.T) {
 	kills := 20
 	if testing.Short() {

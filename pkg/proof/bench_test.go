@@ -24,6 +24,7 @@ func BenchmarkFrontierRoot(b *testing.B) {
 	}
 }
 
+// BenchmarkInclusionOfAMillion: a proof takes the logarithm of the log's size (case 60 of pkg/cases_test.go).
 func BenchmarkInclusionOfAMillion(b *testing.B) {
 	const n = 1_000_000
 	tree, f := treeOf(leafHashes(n))

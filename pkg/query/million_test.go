@@ -205,7 +205,7 @@ func awaitSegments(t testing.TB, q *query.Query, n int) {
 }
 
 // BenchmarkMillion measures, over a log of 1,000,000 entries, what an investigator waits for, and compares all that it asks for with a naive scan. It takes a
-// minute, and is not repeated.
+// minute, and is not repeated (case 60 of pkg/cases_test.go).
 func BenchmarkMillion(b *testing.B) {
 	defer query.FullParts()()
 	const n = 1_000_000

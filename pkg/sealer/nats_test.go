@@ -185,7 +185,7 @@ func (b *broker) racer(ctx context.Context, n, entries int, lives, conflicts *at
 }
 
 // TestSealersRace: two sealers with different batches seal one log against each other, and are killed again and again. There is one log in the end:
-// every event once, every payload opens, every checkpoint ever seen is of it.
+// every event once, every payload opens, every checkpoint ever seen is of it (case 41 of pkg/cases_test.go).
 func TestSealersRace(t *testing.T) {
 	const batches = 2000
 	b := newBroker(t)
