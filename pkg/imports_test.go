@@ -59,7 +59,7 @@ var only = map[string][]string{
 	"github.com/rogpeppe/go-internal":     {},
 	"pgregory.net/rapid":                  {},
 	"golang.org/x/mod":                    {"pkg/proof"},
-	"go.yaml.in/yaml":                     {"pkg/alert"},
+	"go.yaml.in/yaml":                     {"pkg/alert", "pkg/node"},
 	"github.com/RoaringBitmap/roaring":    {"pkg/query/segment"},
 	"github.com/minio/highwayhash":        {"pkg/query/segment"},
 	"github.com/jackc/pgx":                {"pkg/sink/pgsink"},

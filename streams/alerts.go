@@ -13,7 +13,7 @@ func AlertsSubject(log, eventType, token string) string {
 // alerts: derived from the log and written again from it if they are lost. The last message is the alert follower's cursor.
 func (c Config) alerts() jetstream.StreamConfig {
 	s := c.durable(AlertsName(c.Log), "one CloudEvent an alert", "audit."+c.Log+".alerts.>")
-	s.MaxBytes = 1 << 30
+	s.MaxBytes = orDefault(c.AlertsMaxBytes, 1<<30)
 	s.MaxMsgSize = 1 << 20
 	s.AllowAtomicPublish = true // many alerts at once, behind one expected last sequence
 	return s

@@ -26,7 +26,16 @@ type Config struct {
 	EventsMaxBytes   int64                // when EVENTS refuses more; 0: 2 GiB
 	SealedMaxBytes   int64                // 0: 16 GiB
 	PayloadsMaxBytes int64                // 0: 32 GiB
+	AlertsMaxBytes   int64                // 0: 1 GiB
 	Placement        *jetstream.Placement // where in a cluster; nil: anywhere
+}
+
+// Place is a placement by the name of a cluster and the tags of its servers, or nil if neither is given.
+func Place(cluster string, tags []string) *jetstream.Placement {
+	if cluster == "" && len(tags) == 0 {
+		return nil
+	}
+	return &jetstream.Placement{Cluster: cluster, Tags: tags}
 }
 
 func (c Config) replicas() int { return max(c.Replicas, 1) }

@@ -11,9 +11,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sealstream/sealstream/pkg/node"
 )
 
 func main() {
@@ -66,6 +69,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		panic(err) // the grammar above is wrong
 	}
+	if err := configure(parser, args); err != nil {
+		fmt.Fprintf(stderr, "sealstream: %v\n", err)
+		return 2
+	}
 	parsed, err := parser.Parse(args)
 	if exit >= 0 { // --help and --version
 		return exit
@@ -74,8 +81,38 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "sealstream: %v (see --help)\n", err)
 		return 2
 	}
+	if flags := parsed.Flags(); node.WantsConfig(flags) {
+		if err := node.PrintConfig(stdout, flags); err != nil {
+			fmt.Fprintf(stderr, "sealstream: %v\n", err)
+			return 2
+		}
+		return 0
+	}
 	a := &app{ctx: ctx, in: stdin, out: stdout, err: stderr, json: c.JSON, server: c.Server, log: c.Log}
 	return a.exit(parsed.Run(a))
+}
+
+// configure gives the verbs that are programs of their own their settings from the environment and from a configuration file.
+func configure(parser *kong.Kong, args []string) error {
+	for _, verb := range parser.Model.Children {
+		if !slices.Contains(args, verb.Name) || !hasConfig(verb) {
+			continue
+		}
+		for _, inner := range append([]*kong.Node{verb}, verb.Children...) {
+			node.ConfigVariables(inner.Flags)
+		}
+		file, err := node.ConfigFile(verb.Name, args)
+		if err != nil || file == nil {
+			return err
+		}
+		return kong.Resolvers(file).Apply(parser)
+	}
+	return nil
+}
+
+// hasConfig says whether a verb, or one below it, takes --config.
+func hasConfig(verb *kong.Node) bool {
+	return slices.ContainsFunc(verb.Flags, func(f *kong.Flag) bool { return f.Name == "config" }) || slices.ContainsFunc(verb.Children, hasConfig)
 }
 
 // exit tells an error to the user, once, and gives the exit status.

@@ -10,6 +10,8 @@ import (
 )
 
 type upCmd struct {
+	node.ConfigFlags
+	node.StreamFlags
 	Data       string `help:"Data directory: the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
 	HTTP       string `help:"Where the API listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	NATS       string `help:"Where NATS listens." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
@@ -46,7 +48,7 @@ func (c *upCmd) Run(a *app) error {
 	node.Threads()
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
-		Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy,
+		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy,
 		Alerts: node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {

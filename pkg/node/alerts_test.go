@@ -98,7 +98,7 @@ func TestAlertService(t *testing.T) {
 	if err := os.WriteFile(rules, []byte("rules: [{name: cancel, match: {resource: /tools/cancel_reservation}}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	flags := ServiceFlags{Log: "default", ConnFlags: ConnFlags{NATS: s.ClientURL(), User: "sealstream", Password: "secret"}, Replicas: 1}
 	services := []*AlertService{}
 	for range 2 {
 		services = append(services, &AlertService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic), Rules: rules})

@@ -195,7 +195,7 @@ func TestArchiverService(t *testing.T) {
 	if _, err := GenerateKeys(dir, "test.example", "default"); err != nil {
 		t.Fatal(err)
 	}
-	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	flags := ServiceFlags{Log: "default", ConnFlags: ConnFlags{NATS: s.ClientURL(), User: "sealstream", Password: "secret"}, Replicas: 1}
 	q := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 	x := &ArchiverService{ServiceFlags: flags, Key: filepath.Join(dir, filePublic), TrimSealed: 10, Metrics: freeAddr(t)}
 	serveForTest(t, x)

@@ -24,6 +24,7 @@ type NATSConfig struct {
 	Token    string
 	Cert     string // client certificate, with Key
 	Key      string
+	Inbox    string // what inboxes begin with; "": _INBOX, or what the context says
 	CA       string // certificates that the server's is checked with; "": the system's
 }
 
@@ -31,6 +32,9 @@ type NATSConfig struct {
 // list of clients.
 func (c NATSConfig) Connect(name string, log *slog.Logger) (*nats.Conn, error) {
 	opts := connOptions(name, log)
+	if c.Inbox != "" {
+		opts = append(opts, nats.CustomInboxPrefix(c.Inbox))
+	}
 	if c.URL == "" {
 		context := c.Context
 		if strings.HasSuffix(context, ".json") {

@@ -150,7 +150,7 @@ func TestRequestsAtStop(t *testing.T) {
 	if _, err := GenerateKeys(dir, "test.example", "default"); err != nil {
 		t.Fatal(err)
 	}
-	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	flags := ServiceFlags{Log: "default", ConnFlags: ConnFlags{NATS: s.ClientURL(), User: "sealstream", Password: "secret"}, Replicas: 1}
 	stopSealer := serveForTest(t, &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true})
 	in := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic), EventsOpen: true}
 	stopIngest := serveForTest(t, in)

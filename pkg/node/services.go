@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/ingest"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
@@ -28,24 +30,36 @@ import (
 
 // ServiceFlags are what each of the services that run apart takes on its command line.
 type ServiceFlags struct {
+	ConfigFlags
+	ConnFlags
 	Log      string `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
-	NATS     string `help:"NATS server; none: that of the context." env:"NATS_URL" placeholder:"URL"`
-	Context  string `help:"Nats context; none: the selected one." env:"NATS_CONTEXT" placeholder:"NAME"`
-	Creds    string `help:"NATS credentials file." env:"NATS_CREDS" placeholder:"FILE"`
-	NKey     string `help:"NATS nkey seed file." name:"nkey" env:"NATS_NKEY" placeholder:"FILE"`
-	User     string `help:"NATS user." env:"NATS_USER"`
-	Password string `help:"NATS password." env:"NATS_PASSWORD"`
-	Token    string `help:"NATS token." env:"NATS_TOKEN"`
-	TLSCert  string `help:"Client certificate." name:"tlscert" env:"NATS_CERT" placeholder:"FILE"`
-	TLSKey   string `help:"Its key." name:"tlskey" env:"NATS_KEY" placeholder:"FILE"`
-	TLSCA    string `help:"Certificates to check the server's with." name:"tlsca" env:"NATS_CA" placeholder:"FILE"`
-	Replicas int    `help:"Copies of each stream that is made now." default:"1" env:"SEALSTREAM_REPLICAS"`
+	Replicas int    `help:"Copies of each stream. 0: as many as there are, and 1 of what is made now." default:"0" env:"SEALSTREAM_REPLICAS"`
 	Verbose  bool   `help:"Log what goes on." short:"v"`
 }
 
-func (f ServiceFlags) nats() NATSConfig {
-	return NATSConfig{URL: f.NATS, Context: f.Context, Creds: f.Creds, NKey: f.NKey, User: f.User, Password: f.Password, Token: f.Token,
-		Cert: f.TLSCert, Key: f.TLSKey, CA: f.TLSCA}
+// ConnFlags say how to reach NATS, to every program that does. Each has the variable of the nats tool too.
+type ConnFlags struct {
+	NATS        string `help:"NATS servers, with commas between; none: that of the context." env:"SEALSTREAM_NATS,NATS_URL" placeholder:"URL"`
+	Context     string `help:"Nats context; none: the selected one." env:"SEALSTREAM_CONTEXT,NATS_CONTEXT" placeholder:"NAME"`
+	Creds       string `help:"NATS credentials file." env:"SEALSTREAM_CREDS,NATS_CREDS" placeholder:"FILE"`
+	NKey        string `help:"NATS nkey seed file." name:"nkey" env:"SEALSTREAM_NKEY,NATS_NKEY" placeholder:"FILE"`
+	User        string `help:"NATS user." env:"SEALSTREAM_USER,NATS_USER"`
+	Password    string `help:"NATS password." env:"SEALSTREAM_PASSWORD,NATS_PASSWORD" secret:""`
+	Token       string `help:"NATS token." env:"SEALSTREAM_TOKEN,NATS_TOKEN" secret:""`
+	TLSCert     string `help:"Client certificate." name:"tlscert" env:"SEALSTREAM_TLSCERT,NATS_CERT" placeholder:"FILE"`
+	TLSKey      string `help:"Its key." name:"tlskey" env:"SEALSTREAM_TLSKEY,NATS_KEY" placeholder:"FILE"`
+	TLSCA       string `help:"Certificates to check the server's with." name:"tlsca" env:"SEALSTREAM_TLSCA,NATS_CA" placeholder:"FILE"`
+	InboxPrefix string `help:"What the inboxes begin with; none: _INBOX_ and the program's name, or what the context says." placeholder:"PREFIX"`
+}
+
+// Reach is the same for Connect; role is the program's name, which its inboxes begin with.
+func (f ConnFlags) Reach(role string) NATSConfig {
+	c := NATSConfig{URL: f.NATS, Context: f.Context, Creds: f.Creds, NKey: f.NKey, User: f.User, Password: f.Password, Token: f.Token,
+		Cert: f.TLSCert, Key: f.TLSKey, CA: f.TLSCA, Inbox: f.InboxPrefix}
+	if c.Inbox == "" && c.URL != "" {
+		c.Inbox = natsd.InboxOf(role)
+	}
+	return c
 }
 
 func (f ServiceFlags) logger() *slog.Logger {
@@ -67,6 +81,16 @@ func Main(name, description string, s Service) int {
 	if err != nil {
 		panic(err) // the flags are wrong
 	}
+	ConfigVariables(parser.Model.Flags)
+	file, err := ConfigFile(name, os.Args[1:])
+	if err != nil {
+		return ended(name, err)
+	}
+	if file != nil {
+		if err := kong.Resolvers(file).Apply(parser); err != nil {
+			panic(err)
+		}
+	}
 	_, err = parser.Parse(os.Args[1:])
 	if exit >= 0 {
 		return exit
@@ -75,9 +99,22 @@ func Main(name, description string, s Service) int {
 		fmt.Fprintf(os.Stderr, "%s: %v (see --help)\n", name, err)
 		return 2
 	}
+	if WantsConfig(parser.Model.Flags) {
+		return ended(name, PrintConfig(os.Stdout, parser.Model.Flags))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = s.Serve(ctx)
+	return ended(name, s.Serve(ctx))
+}
+
+// WantsConfig says whether --print-config was given.
+func WantsConfig(flags []*kong.Flag) bool {
+	i := slices.IndexFunc(flags, func(f *kong.Flag) bool { return f.Name == "print-config" })
+	return i >= 0 && flags[i].Target.Bool()
+}
+
+// ended tells of an error, once, and gives the exit status.
+func ended(name string, err error) int {
 	switch {
 	case err == nil:
 		return 0
@@ -188,10 +225,13 @@ func (s *QueryService) folder() string {
 // SealerService is the one writer of a log.
 type SealerService struct {
 	ServiceFlags
-	Keys       string `help:"Folder with log.key and log.secret, as keygen makes it." default:"." type:"path" placeholder:"DIR"`
-	EventsOpen bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
-	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
-	Metrics    string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
+	StreamFlags
+	Keys         string `help:"Folder with log.key and log.secret, as keygen makes it; it is only read." default:"." type:"path" placeholder:"DIR"`
+	State        string `help:"Folder for the newest checkpoint that this host has seen; none: that of the keys." type:"path" placeholder:"DIR"`
+	StreamsExist bool   `help:"Make no streams: wait until \"sealstream admin apply\" has. For a sealer whose NATS user may not make them."`
+	EventsOpen   bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
+	OpenEpoch    string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
+	Metrics      string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
 
 	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
@@ -210,17 +250,22 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.State != "" {
+		if err := os.MkdirAll(s.State, 0o700); err != nil {
+			return fmt.Errorf("%w: state: %w", ErrWrong, err)
+		}
+	}
 	policy, err := readPolicy(s.WitnessPolicy, keys.All()...)
 	if err != nil {
 		return err
 	}
 	log, m := s.logger(), newMetrics(s.Log)
 	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
-		l, err := openLog(ctx, nc, streams.Config{Log: s.Log, Replicas: s.Replicas})
+		l, err := s.open(ctx, nc, log)
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: filepath.Join(s.Keys, fileMark), Observe: m.observeSealer(), Logger: log}
+		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Observe: m.observeSealer(), Logger: log}
 		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
 			return nil, err
 		}
@@ -250,6 +295,42 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		m.watchSealer(l, sl)
 		return m.instrument(sealerHandler(s.Log, sl)), nil
 	})
+}
+
+// mark is the file of the newest checkpoint. It must outlive the process.
+func (s *SealerService) mark() string {
+	if s.State == "" {
+		return filepath.Join(s.Keys, fileMark)
+	}
+	return filepath.Join(s.State, fileMark)
+}
+
+// open makes the streams, or waits for them.
+func (s *SealerService) open(ctx context.Context, nc *nats.Conn, logger *slog.Logger) (*store.Log, error) {
+	cfg := s.StreamFlags.config(s.Log, s.Replicas)
+	if !s.StreamsExist {
+		return openLog(ctx, nc, cfg)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	for told := false; ; told = true {
+		err := streams.Check(ctx, js, cfg)
+		if err == nil {
+			return natsstore.Open(ctx, nc, cfg)
+		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, err
+		}
+		if !told {
+			logger.WarnContext(ctx, "waiting for the streams to be made: sealstream admin apply", "log", s.Log)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // sealerHandler says how a sealer that stands alone fares. It is ready once it has opened the log; that it lags is for /metrics to say.
@@ -319,7 +400,7 @@ func createdLog(ctx context.Context, js jetstream.JetStream, nc *nats.Conn, cfg 
 // serve connects, starts what start starts, and runs until ctx is done or a part fails. start gets two groups: the parts, and what answers requests,
 // which ends before them. addr "": no HTTP.
 func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(nc *nats.Conn, parts, web *group) (http.Handler, error)) error {
-	nc, err := f.nats().Connect("sealstream "+name, f.logger())
+	nc, err := f.Reach(name).Connect("sealstream "+name, f.logger())
 	if err != nil {
 		return err
 	}
@@ -382,8 +463,8 @@ func (f ServiceFlags) checkLog(vkey string) error {
 	if err := checkNames("host", f.Log); err != nil {
 		return err
 	}
-	if f.Replicas < 1 || f.Replicas > 5 {
-		return fmt.Errorf("%w: %d replicas; 1 to 5 are possible", ErrWrong, f.Replicas)
+	if f.Replicas < 0 || f.Replicas > 5 {
+		return fmt.Errorf("%w: %d replicas; 1 to 5 are possible, and 0 to leave them", ErrWrong, f.Replicas)
 	}
 	if err := proof.CheckKey(vkey); err != nil {
 		return fmt.Errorf("%w: %w", ErrKeys, err)

@@ -28,7 +28,7 @@ func TestServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := ServiceFlags{Log: "default", NATS: s.ClientURL(), User: "sealstream", Password: "secret", Replicas: 1}
+	flags := ServiceFlags{Log: "default", ConnFlags: ConnFlags{NATS: s.ClientURL(), User: "sealstream", Password: "secret"}, Replicas: 1}
 	sealerService := &SealerService{ServiceFlags: flags, Keys: dir, EventsOpen: true, Metrics: freeAddr(t)}
 	ingestService := &IngestService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}
 	queryService := &QueryService{ServiceFlags: flags, HTTP: freeAddr(t), Key: filepath.Join(dir, filePublic)}

@@ -35,6 +35,7 @@ type UpConfig struct {
 	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
 	Policy     string       // witness policy file: whom to ask to cosign; "": nobody
 	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
+	Streams    StreamFlags  // sizes of the streams that are made now
 	Alerts     AlertConfig  // what is told of the log beside the built-in types, and to whom
 	Archive    bool         // write full segments into the ARCHIVE bucket
 	TrimSealed uint64       // with Archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: they are kept whole
@@ -152,7 +153,7 @@ func (n *Node) start(ctx context.Context) error {
 	if n.conn, err = n.nats.Connect(connOptions("sealstream", n.cfg.Logger)...); err != nil {
 		return err
 	}
-	log, err := openLog(ctx, n.conn, streams.Config{Log: n.cfg.Log})
+	log, err := openLog(ctx, n.conn, n.cfg.Streams.config(n.cfg.Log, 0))
 	if err != nil {
 		return err
 	}

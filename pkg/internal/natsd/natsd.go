@@ -64,6 +64,9 @@ const (
 // InboxPrefix begins the inboxes of this process. Anonymous clients cannot subscribe to it, and so cannot read its answers.
 const InboxPrefix = "_SEALSTREAM"
 
+// InboxOf begins the inboxes of a service: each role's user may subscribe to its own alone.
+func InboxOf(role string) string { return "_INBOX_" + role }
+
 // startTimeout is how long a server may take to come up: it reads its streams first.
 const startTimeout = 60 * time.Second
 
