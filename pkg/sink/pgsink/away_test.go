@@ -15,6 +15,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/sealer"
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -107,8 +108,8 @@ func away() time.Duration {
 // TestAway: Postgres crashes and stays away while the log goes on. The sink says so, tries again by itself, and catches up; later it has its rows forget
 // what was erased from the log.
 func TestAway(t *testing.T) {
-	c, owner := database(t)
-	url := withWriter(t, c, owner)
+	c, owner := pgtest.Database(t)
+	url := c.Writer(t, owner)
 	s := newSource(t)
 	cfg := sink.Config{Log: s.log, Keys: []string{s.key}, Sink: sink.Spec{Name: "pg", Open: func(ctx context.Context) (sink.Sink, error) {
 		return pgsink.Open(ctx, pgsink.Config{URL: url, Owner: owner})
@@ -124,14 +125,14 @@ func TestAway(t *testing.T) {
 	stop := s.run(r.Run)
 	until(t, "the first entries", func() bool { return r.Status().Next == size })
 
-	c.stop(syscall.SIGQUIT)
+	c.Stop(syscall.SIGQUIT)
 	gone := time.Now()
 	size = s.seal(1500)
 	until(t, "failures", func() bool { return r.Status().Failures >= 4 && time.Since(gone) >= away() })
 	if st := r.Status(); st.Err == "" || st.Next == size {
 		t.Errorf("while Postgres is away: %+v", st)
 	}
-	if err := c.start(); err != nil {
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	back := time.Now()
@@ -144,10 +145,10 @@ func TestAway(t *testing.T) {
 	until(t, "the end", func() bool { return r.Status().Next == size })
 	stop()
 	s.compare(open(t, pgsink.Config{URL: url}), size)
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data_raw IS NULL AND data IS NULL AND salt IS NULL AND index IN (7, 1000)"); n != 2 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data_raw IS NULL AND data IS NULL AND salt IS NULL AND index IN (7, 1000)"); n != 2 {
 		t.Errorf("%d of 2 rows were erased", n)
 	}
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data ->> 'secret' LIKE 's-%'"); n != int64(s.n)-2 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data ->> 'secret' LIKE 's-%'"); n != int64(s.n)-2 {
 		t.Errorf("%d rows have their data, want %d", n, s.n-2)
 	}
 }

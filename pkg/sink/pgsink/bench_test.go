@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 )
 
 // BenchmarkWrite sinks batches as the Runner makes them when it is behind: an event of a tool call with 180 bytes of JSON a row, all indexes in place, each
@@ -14,7 +15,7 @@ import (
 func BenchmarkWrite(b *testing.B) {
 	for _, size := range []int{256, 4096} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, url := database(b)
+			c, url := pgtest.Database(b)
 			s := open(b, pgsink.Config{URL: url})
 			events := make([]entry.Event, b.N)
 			for i := range events {
@@ -23,7 +24,7 @@ func BenchmarkWrite(b *testing.B) {
 					Data: fmt.Appendf(nil, `{"tool":"crm_lookup","arguments":{"query":"acme corp %d","limit":25,"fields":["name","owner","stage"]},"result":{"count":%d,"took_ms":12.5,"names":["Ann","Bob"]},"ok":true}`, i, i%25)}
 			}
 			list := sealed(events...)
-			ours, theirs := cpu(b), c.cpu()
+			ours, theirs := cpu(b), c.CPU()
 			b.ResetTimer()
 			for at := 0; at < len(list); at += size {
 				if err := s.Write(b.Context(), list[at:min(at+size, len(list))]); err != nil {
@@ -32,8 +33,8 @@ func BenchmarkWrite(b *testing.B) {
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-			b.ReportMetric((cpu(b)-ours+c.cpu()-theirs)*1e6/float64(b.N), "cpu-µs/row")
-			b.ReportMetric((c.cpu()-theirs)*1e6/float64(b.N), "postgres-cpu-µs/row")
+			b.ReportMetric((cpu(b)-ours+c.CPU()-theirs)*1e6/float64(b.N), "cpu-µs/row")
+			b.ReportMetric((c.CPU()-theirs)*1e6/float64(b.N), "postgres-cpu-µs/row")
 		})
 	}
 }

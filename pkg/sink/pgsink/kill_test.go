@@ -11,15 +11,26 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
 )
+
+// TestMain makes this program the process that a test kills, too.
+func TestMain(m *testing.M) {
+	if args := os.Getenv("SEALSTREAM_TEST_PGSINK"); args != "" {
+		sinkForever(strings.Fields(args))
+		return
+	}
+	status := m.Run()
+	pgtest.Stop()
+	os.Exit(status)
+}
 
 // sinkForever is the process that is killed: it writes the records of a file from its cursor on, a few at a time, and says so each time.
 func sinkForever(args []string) {
@@ -70,8 +81,8 @@ func kills() int {
 
 // TestKill: whatever line a kill -9 comes at, each entry is there once in the end.
 func TestKill(t *testing.T) {
-	c, owner := database(t)
-	url := withWriter(t, c, owner)
+	c, owner := pgtest.Database(t)
+	url := c.Writer(t, owner)
 	n := kills()
 	list := sinktest.Records(60*n+1000, 1)
 	file := filepath.Join(t.TempDir(), "records")
@@ -102,7 +113,7 @@ func TestKill(t *testing.T) {
 	run(t, 1<<30, url, owner, file)
 	s := open(t, pgsink.Config{URL: url})
 	holdsAll(t, s, list)
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries"); n != int64(len(list)) {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries"); n != int64(len(list)) {
 		t.Fatalf("%d rows, want %d", n, len(list))
 	}
 	t.Logf("%d kills while sinking, the last one at index %d: each of %d entries exactly once", died, at, len(list))
@@ -165,17 +176,4 @@ func holdsAll(t testing.TB, s *pgsink.Sink, list []sink.Record) {
 	if err := s.Verify(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func count(t testing.TB, url, sql string) (n int64) {
-	t.Helper()
-	conn, err := pgx.Connect(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	if err := conn.QueryRow(context.Background(), sql).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return n
 }

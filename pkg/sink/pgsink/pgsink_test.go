@@ -4,10 +4,9 @@ import (
 	"context"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
 )
 
@@ -23,28 +22,16 @@ func open(t testing.TB, cfg pgsink.Config) *pgsink.Sink {
 
 func TestConformance(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Place {
-		c, url := database(t)
-		writer := withWriter(t, c, url)
+		c, url := pgtest.Database(t)
+		writer := c.Writer(t, url)
 		return sinktest.Place{
 			Open: func(ctx context.Context) (sink.Sink, error) {
 				return pgsink.Open(ctx, pgsink.Config{URL: writer, Owner: url})
 			},
 			Shared: true,
 			Tamper: func(t *testing.T, index uint64) {
-				exec1(t, url, "UPDATE sealstream.entries SET leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) WHERE index = 6")
+				pgtest.Exec(t, url, "UPDATE sealstream.entries SET leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) WHERE index = 6")
 			},
 		}
 	})
-}
-
-// withWriter makes a role without any rights, and returns its URL of the same database.
-func withWriter(t testing.TB, c *cluster, url string) string {
-	t.Helper()
-	s, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := "writer_" + s.Database
-	c.exec(t, "postgres", "CREATE ROLE "+role+" LOGIN")
-	return c.url(role, s.Database)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 )
 
 const spoil = `"\{}[]:,eE+-.0129ud8c` + "\x00\xff\xc3"
@@ -15,7 +16,7 @@ const spoil = `"\{}[]:,eE+-.0129ud8c` + "\x00\xff\xc3"
 // TestRandomData: whatever JSON, or what nearly is, an event brings, Postgres takes the row, and Verify finds in it what was written. A refusal would hold the
 // sink up for ever.
 func TestRandomData(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -33,7 +34,7 @@ func TestRandomData(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdsAll(t, s, list)
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data IS NOT NULL"); n < 500 || n == 3000 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data IS NOT NULL"); n < 500 || n == 3000 {
 		t.Errorf("%d of 3000 rows have JSONB", n)
 	}
 }

@@ -1,7 +1,6 @@
 package pgsink_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,23 +13,20 @@ import (
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
 )
 
 // TestWriterRole: the role that the sink runs with can add and look, and nothing else.
 func TestWriterRole(t *testing.T) {
-	c, owner := database(t)
-	url := withWriter(t, c, owner)
+	c, owner := pgtest.Database(t)
+	url := c.Writer(t, owner)
 	s := open(t, pgsink.Config{URL: url, Owner: owner})
 	list := sinktest.Records(20, 1)
 	if err := s.Write(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.Connect(t.Context(), url+"&search_path=sealstream")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
+	conn := pgtest.Connect(t, url+"&search_path=sealstream")
 	partition := "entries_y2026m05"
 	for _, sql := range []string{
 		"UPDATE entries SET leaf = ''", "UPDATE entries SET outcome = 'success'", "DELETE FROM entries", "TRUNCATE entries", "DROP TABLE entries",
@@ -44,7 +40,7 @@ func TestWriterRole(t *testing.T) {
 			t.Errorf("%s: %v, want insufficient_privilege", sql, err)
 		}
 	}
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries WHERE resource LIKE '/crm/%'"); n == 0 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries WHERE resource LIKE '/crm/%'"); n == 0 {
 		t.Error("the writer may not look")
 	}
 	if err := s.Verify(t.Context()); err != nil {
@@ -54,19 +50,19 @@ func TestWriterRole(t *testing.T) {
 
 // TestErasedBytesAreGone: after an erasure and a VACUUM there is no byte of the data in the rows.
 func TestErasedBytesAreGone(t *testing.T) {
-	c, owner := database(t)
-	s := open(t, pgsink.Config{URL: withWriter(t, c, owner), Owner: owner})
+	c, owner := pgtest.Database(t)
+	s := open(t, pgsink.Config{URL: c.Writer(t, owner), Owner: owner})
 	if err := s.Write(t.Context(), sinktest.Records(20, 1)); err != nil {
 		t.Fatal(err)
 	}
 	const left = "SELECT count(*) FROM sealstream.entries e WHERE e::text LIKE '%crm_lookup%' OR position('crm_lookup' in encode(data_raw, 'escape')) > 0 OR salt IS NOT NULL AND index IN (0, 10)"
-	if n := count(t, owner, left); n != 2 {
+	if n := pgtest.Count(t, owner, left); n != 2 {
 		t.Fatalf("%d rows hold the data, want 2", n)
 	}
 	if err := s.Erase(t.Context(), []uint64{0, 10}); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, owner, left); n != 0 {
+	if n := pgtest.Count(t, owner, left); n != 0 {
 		t.Fatalf("%d rows hold the data", n)
 	}
 	if err := s.Verify(t.Context()); err != nil {
@@ -76,8 +72,8 @@ func TestErasedBytesAreGone(t *testing.T) {
 
 // TestOpenTogether: many sinks that come to an empty database at once migrate it once.
 func TestOpenTogether(t *testing.T) {
-	c, owner := database(t)
-	url := withWriter(t, c, owner)
+	c, owner := pgtest.Database(t)
+	url := c.Writer(t, owner)
 	list := sinktest.Records(200, 1)
 	var wg sync.WaitGroup
 	for range 6 {
@@ -97,39 +93,39 @@ func TestOpenTogether(t *testing.T) {
 	}
 	wg.Wait()
 	holdsAll(t, open(t, pgsink.Config{URL: url}), list)
-	if n := count(t, owner, "SELECT count(*) FROM sealstream.migrations"); n != 1 {
+	if n := pgtest.Count(t, owner, "SELECT count(*) FROM sealstream.migrations"); n != 1 {
 		t.Errorf("%d migrations were applied", n)
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
-	c, owner := database(t)
-	url := withWriter(t, c, owner)
+	c, owner := pgtest.Database(t)
+	url := c.Writer(t, owner)
 	_, err := pgsink.Open(t.Context(), pgsink.Config{URL: url})
 	if !errors.Is(err, pgsink.ErrSchema) || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("a role that may make nothing: %v", err)
 	}
 	open(t, pgsink.Config{URL: url, Owner: owner}).Close()
 	open(t, pgsink.Config{URL: url}).Close() // no owner is needed any more
-	c.exec(t, "postgres", "CREATE ROLE second LOGIN")
+	c.Exec(t, "CREATE ROLE second LOGIN")
 	second := strings.Replace(owner, "owner@", "second@", 1)
 	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: second}); !errors.Is(err, pgsink.ErrSchema) {
 		t.Errorf("a role without rights: %v", err)
 	}
 	open(t, pgsink.Config{URL: second, Owner: owner}).Close() // the owner gives them
-	exec1(t, owner, "INSERT INTO sealstream.migrations VALUES (99)")
+	pgtest.Exec(t, owner, "INSERT INTO sealstream.migrations VALUES (99)")
 	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: url, Owner: owner}); !errors.Is(err, pgsink.ErrSchema) || !strings.Contains(err.Error(), "version 99") {
 		t.Errorf("a newer schema: %v", err)
 	}
-	c.exec(t, "postgres", "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0")
-	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: c.url("owner", "ascii")}); !errors.Is(err, pgsink.ErrSchema) {
+	c.Exec(t, "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0")
+	if _, err = pgsink.Open(t.Context(), pgsink.Config{URL: c.URL("owner", "ascii")}); !errors.Is(err, pgsink.ErrSchema) {
 		t.Errorf("another encoding: %v", err)
 	}
 }
 
 // TestSchemas: two logs in one database do not see each other.
 func TestSchemas(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	for salt, schema := range []string{"one", "two"} {
 		s := open(t, pgsink.Config{URL: url, Schema: schema})
 		list := sinktest.Records(30, byte(salt))
@@ -141,7 +137,7 @@ func TestSchemas(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	schemes := sink.Schemes{"postgres": pgsink.Scheme, "postgresql": pgsink.Scheme}
 	for _, bad := range []struct{ url, why string }{
 		{"postgres://localhost/x?schema=A-b", "schema"}, {"postgres://u:secret@localhost:port/x", "cannot be read"},
@@ -163,24 +159,20 @@ func TestURLs(t *testing.T) {
 	if err := s.Write(t.Context(), sinktest.Records(3, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, url, "SELECT count(*) FROM mine.entries"); n != 3 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM mine.entries"); n != 3 {
 		t.Fatalf("%d rows", n)
 	}
 }
 
 // TestFiltersUseIndexes: each filter of /v1/entries is answered from an index, in every partition.
 func TestFiltersUseIndexes(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	if err := s.Write(t.Context(), sinktest.Records(2000, 1)); err != nil {
 		t.Fatal(err)
 	}
-	exec1(t, url, "ANALYZE sealstream.entries")
-	conn, err := pgx.Connect(t.Context(), url+"&search_path=sealstream&enable_seqscan=off")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
+	pgtest.Exec(t, url, "ANALYZE sealstream.entries")
+	conn := pgtest.Connect(t, url+"&search_path=sealstream&enable_seqscan=off")
 	for _, where := range []string{
 		"agent_did = 'x'", "event_type = 'x'", "action = 'deny'", "outcome = 'denied'", "resource = '/crm/1'", "resource LIKE '/crm/%'", "target_did = 'x'",
 		"matched_rule = 'x'", "trace_id = 'x'", "session_id = 'x'", "entry_id = 'x'", `"timestamp" >= '2026-05-22' AND "timestamp" <= '2026-05-23'`, "index = 7",
@@ -205,7 +197,7 @@ func TestFiltersUseIndexes(t *testing.T) {
 
 // TestMonths: rows go to the month that received them, and partitions are made as they come.
 func TestMonths(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	list := sealedAt([]string{"2025-12-31T23:59:59.999999999Z", "2026-01-01T00:00:00.000000000Z", "2026-01-31T12:00:00.000000001Z",
 		"2026-03-01T00:00:00.000000000Z", "2025-12-31T00:00:00.000000000Z"}, make([]entry.Event, 5)...)
@@ -217,11 +209,11 @@ func TestMonths(t *testing.T) {
 	}
 	holdsAll(t, s, list)
 	for name, want := range map[string]int64{"y2025m12": 2, "y2026m01": 2, "y2026m03": 1} {
-		if n := count(t, url, fmt.Sprintf("SELECT count(*) FROM sealstream.entries_%s", name)); n != want {
+		if n := pgtest.Count(t, url, fmt.Sprintf("SELECT count(*) FROM sealstream.entries_%s", name)); n != want {
 			t.Errorf("partition %s holds %d rows, want %d", name, n, want)
 		}
 	}
-	if n := count(t, url, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'sealstream.entries'::regclass"); n != 3 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'sealstream.entries'::regclass"); n != 3 {
 		t.Errorf("%d partitions", n)
 	}
 }

@@ -2,18 +2,16 @@ package pgsink_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/pgsink"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
 )
 
@@ -41,13 +39,13 @@ func sealedAt(times []string, events ...entry.Event) []sink.Record {
 
 // TestVerifyColumns: whichever column somebody with all rights changes, Verify names the row.
 func TestVerifyColumns(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	list := sinktest.Records(30, 1)
 	if err := s.Write(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
-	exec1(t, url, "CREATE TABLE sealstream.copy AS SELECT * FROM sealstream.entries")
+	pgtest.Exec(t, url, "CREATE TABLE sealstream.copy AS SELECT * FROM sealstream.entries")
 	for _, c := range []struct {
 		sql   string
 		index uint64
@@ -65,12 +63,12 @@ func TestVerifyColumns(t *testing.T) {
 		{"INSERT INTO entries SELECT 30, received_at, timestamp, entry_id, event_type, agent_did, action, resource, target_did, outcome, policy_decision, matched_rule, trace_id, session_id, extensions, detail, previous_hash, entry_hash, leaf, data, data_raw, salt FROM entries WHERE index = 29", 30},
 		{"UPDATE batches SET next = 31", 30}, {"UPDATE batches SET entry_hash = 'x'", 30},
 	} {
-		exec1(t, url, "SET search_path = sealstream", c.sql)
+		pgtest.Exec(t, url, "SET search_path = sealstream", c.sql)
 		err := s.Verify(t.Context())
 		if bad, ok := errors.AsType[*sink.InvalidError](err); !ok || bad.Index != c.index {
 			t.Errorf("%s: %v, want an *InvalidError at index %d", c.sql, err, c.index)
 		}
-		exec1(t, url, "TRUNCATE sealstream.entries", "INSERT INTO sealstream.entries SELECT * FROM sealstream.copy",
+		pgtest.Exec(t, url, "TRUNCATE sealstream.entries", "INSERT INTO sealstream.entries SELECT * FROM sealstream.copy",
 			fmt.Sprintf("UPDATE sealstream.batches SET next = 30, entry_hash = '%s'", list[29].Entry.EntryHash))
 		if err := s.Verify(t.Context()); err != nil {
 			t.Fatal(err)
@@ -91,7 +89,7 @@ var dataCases = []struct{ data, jsonb string }{
 
 // TestData: what data becomes as JSONB, or that it does not; the bytes come back whatever they are.
 func TestData(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	events := make([]entry.Event, len(dataCases))
 	for i, c := range dataCases {
@@ -102,11 +100,7 @@ func TestData(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdsAll(t, s, list)
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
+	conn := pgtest.Connect(t, url)
 	for i, c := range dataCases {
 		var jsonb, raw string
 		const query = "SELECT coalesce(data::text, ''), encode(data_raw, 'hex') FROM sealstream.entries WHERE index = $1"
@@ -118,7 +112,7 @@ func TestData(t *testing.T) {
 
 // TestEdges: what no index would hold is shortened, what is no JSON by its type is none, and no time is too old.
 func TestEdges(t *testing.T) {
-	_, url := database(t)
+	_, url := pgtest.Database(t)
 	s := open(t, pgsink.Config{URL: url})
 	long, text := strings.Repeat("é", 2048), map[string]string{"datacontenttype": "text/plain"}
 	list := sealed(
@@ -129,10 +123,10 @@ func TestEdges(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdsAll(t, s, list)
-	if n := count(t, url, "SELECT count(DISTINCT resource) FROM sealstream.entries WHERE resource LIKE '"+strings.Repeat("é", 900)+"%'"); n != 2 {
+	if n := pgtest.Count(t, url, "SELECT count(DISTINCT resource) FROM sealstream.entries WHERE resource LIKE '"+strings.Repeat("é", 900)+"%'"); n != 2 {
 		t.Errorf("%d resources begin as the long ones do, want 2", n)
 	}
-	if n := count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data IS NOT NULL"); n != 0 {
+	if n := pgtest.Count(t, url, "SELECT count(*) FROM sealstream.entries WHERE data IS NOT NULL"); n != 0 {
 		t.Errorf("%d rows have JSONB of what is no JSON", n)
 	}
 }

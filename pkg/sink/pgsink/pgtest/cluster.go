@@ -1,4 +1,6 @@
-package pgsink_test
+// Package pgtest is a real Postgres for tests: a cluster of their own, made with initdb in a temporary folder, on a free port of loopback. Where there is no
+// Postgres a test is skipped, and says so; with SEALSTREAM_POSTGRES=required it fails.
+package pgtest
 
 import (
 	"context"
@@ -22,22 +24,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestMain makes this program the process that a test kills, too, and stops the cluster behind the tests.
-func TestMain(m *testing.M) {
-	if args := os.Getenv("SEALSTREAM_TEST_PGSINK"); args != "" {
-		sinkForever(strings.Fields(args))
-		return
-	}
-	status := m.Run()
+// Stop ends the shared cluster and removes it. TestMain calls it behind the tests.
+func Stop() {
 	if shared.c != nil {
-		shared.c.stop(syscall.SIGQUIT)
+		shared.c.Stop(syscall.SIGQUIT)
 		os.RemoveAll(shared.c.dir)
 	}
-	os.Exit(status)
 }
 
-// cluster is a Postgres of the tests' own, on a free port of loopback.
-type cluster struct {
+// Cluster is a Postgres of the tests' own. Use Database.
+type Cluster struct {
 	dir, bin string
 	port     int
 	as       *syscall.Credential // initdb refuses root
@@ -49,14 +45,14 @@ type cluster struct {
 
 var shared struct {
 	once sync.Once
-	c    *cluster
+	c    *Cluster
 	err  error
 }
 
 var errNoPostgres = errors.New("there is no Postgres here: install Debian's package postgresql")
 
-// database makes an empty database on the shared cluster, and returns the URL of its owner, who may do all.
-func database(t testing.TB) (c *cluster, url string) {
+// Database makes an empty database on the cluster that all tests of a program share, and returns the URL of its owner, who may do all.
+func Database(t testing.TB) (c *Cluster, url string) {
 	t.Helper()
 	shared.once.Do(func() { shared.c, shared.err = newCluster() })
 	if errors.Is(shared.err, errNoPostgres) && os.Getenv("SEALSTREAM_POSTGRES") != "required" {
@@ -66,34 +62,64 @@ func database(t testing.TB) (c *cluster, url string) {
 		t.Fatal(shared.err)
 	}
 	name := fmt.Sprintf("test%d", databases.Add(1))
-	shared.c.exec(t, "postgres", "CREATE DATABASE "+name)
-	return shared.c, shared.c.url("owner", name)
+	shared.c.Exec(t, "CREATE DATABASE "+name)
+	return shared.c, shared.c.URL("owner", name)
 }
 
 var databases atomic.Int64
 
-func (c *cluster) url(user, database string) string {
-	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=5", user, c.port, database)
+// URL is that of a database for a role.
+func (c *Cluster) URL(role, database string) string {
+	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=5", role, c.port, database)
 }
 
-// exec runs statements in a database as its owner.
-func (c *cluster) exec(t testing.TB, database string, statements ...string) {
+// Writer makes a role without any rights, and returns its URL of the owner's database.
+func (c *Cluster) Writer(t testing.TB, owner string) string {
 	t.Helper()
-	exec1(t, c.url("owner", database), statements...)
-}
-
-func exec1(t testing.TB, url string, statements ...string) {
-	t.Helper()
-	conn, err := pgx.Connect(context.Background(), url)
+	s, err := pgx.ParseConfig(owner)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
+	role := "writer_" + s.Database
+	c.Exec(t, "CREATE ROLE "+role+" LOGIN")
+	return c.URL(role, s.Database)
+}
+
+// Exec runs statements that are of no database.
+func (c *Cluster) Exec(t testing.TB, statements ...string) {
+	t.Helper()
+	Exec(t, c.URL("owner", "postgres"), statements...)
+}
+
+// Exec runs statements.
+func Exec(t testing.TB, url string, statements ...string) {
+	t.Helper()
+	conn := Connect(t, url)
 	for _, sql := range statements {
-		if _, err := conn.Exec(context.Background(), sql); err != nil {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
+}
+
+// Count is the one number that a query gives.
+func Count(t testing.TB, url, sql string) (n int64) {
+	t.Helper()
+	if err := Connect(t, url).QueryRow(t.Context(), sql).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+// Connect opens a connection for the time of the test.
+func Connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
 }
 
 // binaries finds where initdb and postgres are; Debian keeps them off the PATH.
@@ -110,12 +136,12 @@ func binaries() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
-func newCluster() (*cluster, error) {
+func newCluster() (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{bin: bin}
+	c := &Cluster{bin: bin}
 	if c.dir, err = os.MkdirTemp("", "sealstream-postgres-"); err != nil {
 		return nil, err
 	}
@@ -134,11 +160,11 @@ func newCluster() (*cluster, error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return c, c.start()
+	return c, c.Start()
 }
 
 // unprivileged gives the folder to a system user, as whom all else runs.
-func (c *cluster) unprivileged() error {
+func (c *Cluster) unprivileged() error {
 	u, err := user.Lookup("postgres")
 	if err != nil {
 		u, err = user.Lookup("nobody")
@@ -152,7 +178,7 @@ func (c *cluster) unprivileged() error {
 	return os.Chown(c.dir, uid, gid)
 }
 
-func (c *cluster) command(name string, args ...string) *exec.Cmd {
+func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(c.bin, name), args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGDATA="+c.dir)
@@ -160,8 +186,8 @@ func (c *cluster) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts the server, which ends with this process at the latest, and waits until it answers.
-func (c *cluster) start() error {
+// Start starts the server again, which ends with this process at the latest, and waits until it answers.
+func (c *Cluster) Start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	log, err := os.OpenFile(filepath.Join(c.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -188,7 +214,7 @@ func (c *cluster) start() error {
 	}
 	c.cmd, c.done = cmd, done
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := pgx.Connect(context.Background(), c.url("owner", "postgres"))
+		conn, err := pgx.Connect(context.Background(), c.URL("owner", "postgres"))
 		if err == nil {
 			return conn.Close(context.Background())
 		}
@@ -207,8 +233,8 @@ func fsync() string {
 	return "off"
 }
 
-// stop ends the server: SIGINT as a fast shutdown, SIGQUIT as a crash.
-func (c *cluster) stop(how syscall.Signal) {
+// Stop ends the server: SIGINT as a fast shutdown, SIGQUIT as a crash.
+func (c *Cluster) Stop(how syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cmd != nil {
@@ -218,8 +244,8 @@ func (c *cluster) stop(how syscall.Signal) {
 	}
 }
 
-// cpu is the processor time of the server and its sessions, in seconds, those that have ended included.
-func (c *cluster) cpu() float64 {
+// CPU is the processor time of the server and its sessions, in seconds, those that have ended included.
+func (c *Cluster) CPU() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	total := ticks(c.cmd.Process.Pid, true)
