@@ -436,22 +436,22 @@ class _Spool:
                 raise SpoolFull("the spool holds %d bytes of events that are not stored yet" % self._size)
             self._write(block)
             self._waiters.update(enumerate(waiters, self._next))
-            self._next += len(lines)
+            self._file_size, self._size, self._next = self._file_size + len(block), self._size + len(block), self._next + len(lines)
             upto = self._next
         with self._syncing:  # one fsync serves all that was written before it began
             if self._durable < upto:
                 self._make_durable()
 
     def _write(self, block):
-        written = 0
         try:
+            if os.fstat(self._file).st_size != self._file_size:
+                os.ftruncate(self._file, self._file_size)  # Ctrl-C came between a write and its being counted
+            written = 0
             while written < len(block):
                 written += os.write(self._file, block[written:])
-        except OSError:
+        except BaseException:
             os.ftruncate(self._file, self._file_size)  # the disk is full: the event is not taken, and the next line must not join it
             raise
-        self._file_size += len(block)
-        self._size += len(block)
 
     def _make_durable(self):
         with self._lock:
