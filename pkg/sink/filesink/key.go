@@ -47,19 +47,28 @@ func (r Ring) find(id string) *Key {
 
 var errKey = errors.New("the key is empty")
 
-// ReadKeys reads a key from each file, separated by commas: the raw key, of which one trailing newline is ignored.
+// ReadKey reads a key file: the raw key, of which one trailing newline is ignored.
+func ReadKey(path string) (Key, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Key{}, fmt.Errorf("key file: %w", err)
+	}
+	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+	if len(b) == 0 {
+		return Key{}, fmt.Errorf("key file %s: %w", path, errKey)
+	}
+	return NewKey(b), nil
+}
+
+// ReadKeys reads a key from each file; the paths are separated by commas.
 func ReadKeys(paths string) (Ring, error) {
 	var ring Ring
 	for path := range strings.SplitSeq(paths, ",") {
-		b, err := os.ReadFile(path)
+		k, err := ReadKey(path)
 		if err != nil {
-			return nil, fmt.Errorf("key file: %w", err)
+			return nil, err
 		}
-		b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
-		if len(b) == 0 {
-			return nil, fmt.Errorf("key file %s: %w", path, errKey)
-		}
-		ring = append(ring, NewKey(b))
+		ring = append(ring, k)
 	}
 	return ring, nil
 }

@@ -280,10 +280,10 @@ func TestCutWhileClosed(t *testing.T) {
 
 // TestKeyRotation: a new key in front of the ring begins a new file; the old ones are verified with the old key, and nothing without it.
 func TestKeyRotation(t *testing.T) {
-	dir, cfg, list := filled(t, func(c *filesink.Config) { c.MaxSize = 0 })
+	dir, cfg, _ := filled(t, func(c *filesink.Config) { c.MaxSize = 0 })
 	cfg.Keys = filesink.Ring{other, ring[0]}
 	s := open(t, cfg)
-	list = sinktest.Records(90, 1)
+	list := sinktest.Records(90, 1)
 	write(t, s, list)
 	closeSink(t, s)
 	for _, c := range []struct {
