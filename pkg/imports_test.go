@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"pkg/sink/pgsink/pgtest": {},
 	"pkg/sink/filesink":      {"pkg/sink", "pkg/agt", "pkg/entry"},
 	"pkg/client":             {"pkg/proof", "pkg/entry", "streams"},
-	"pkg/node": {"pkg/agt", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
+	"pkg/node": {"pkg/sink", "pkg/sink/filesink", "pkg/sink/pgsink", "pkg/agt", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/tamper":     {"pkg/sealer", "pkg/witness", "pkg/store", "pkg/proof", "pkg/entry"},
@@ -43,7 +43,8 @@ var mayImport = map[string][]string{
 	"cmd/query":      {"pkg/node"},
 	"cmd/alert":      {"pkg/node"},
 	"cmd/archiver":   {"pkg/node"},
-	"cmd/sealstream": {"pkg/node", "pkg/agt", "pkg/archive", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
+	"cmd/sink":       {"pkg/node"},
+	"cmd/sealstream": {"pkg/node", "pkg/agt", "pkg/archive", "pkg/sink/filesink", "pkg/bench", "pkg/tamper", "pkg/client", "pkg/proof", "pkg/entry", "streams"},
 }
 
 // only says which packages alone may import a heavy or dangerous module.
@@ -53,7 +54,7 @@ var only = map[string][]string{
 	"github.com/nats-io/nats.go":          {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
 	"github.com/cloudevents/sdk-go":       {"pkg/ingest", "pkg/query", "pkg/client"},
 	"github.com/go-json-experiment/json":  {"pkg/entry"},
-	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/alert", "cmd/archiver", "cmd/sealstream"},
+	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/alert", "cmd/archiver", "cmd/sink", "cmd/sealstream"},
 	"github.com/synadia-io/orbit.go":      {"pkg/node"},
 	"github.com/klauspost/compress":       {"pkg/archive"},
 	"github.com/transparency-dev/merkle":  {},

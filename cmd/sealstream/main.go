@@ -44,6 +44,7 @@ type commands struct {
 	Archive    archiveCmd    `cmd:"" help:"List or check the archive of a log."`
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
+	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`

@@ -29,6 +29,8 @@ type upCmd struct {
 	Archive    bool   `help:"Write full segments of the log into the ARCHIVE bucket." env:"SEALSTREAM_ARCHIVE"`
 	TrimSealed uint64 `help:"With --archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: keep them whole." env:"SEALSTREAM_TRIM_SEALED" placeholder:"N"`
 
+	Sink []string `help:"Where the log is written to besides: file:///var/log/audit.jsonl?key_file=F, postgres://…, nats://HOST/SUBJECT, https://…, stdout:." sep:"none" placeholder:"URL"`
+
 	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 
 	Verbose bool `help:"Log what goes on." short:"v"`
@@ -48,7 +50,7 @@ func (c *upCmd) Run(a *app) error {
 	node.Threads()
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
-		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy,
+		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy, Sinks: c.Sink,
 		Alerts: node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {

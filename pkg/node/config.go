@@ -43,7 +43,7 @@ const configVariable = "SEALSTREAM_CONFIG"
 
 // sections are the programs that a configuration file may speak to.
 func sections() map[string]any {
-	return map[string]any{"ingest": &IngestService{}, "sealer": &SealerService{}, "query": &QueryService{}, "alert": &AlertService{}, "archiver": &ArchiverService{},
+	return map[string]any{"ingest": &IngestService{}, "sealer": &SealerService{}, "query": &QueryService{}, "alert": &AlertService{}, "archiver": &ArchiverService{}, "sink": &SinkService{},
 		"up": nil, "admin": nil, "migrate": nil}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/query"
 	"github.com/sealstream/sealstream/pkg/sealer"
+	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/store"
 	"github.com/sealstream/sealstream/pkg/witness"
 )
@@ -34,6 +36,7 @@ type pipeline struct {
 	parts   *group
 	closing atomic.Bool
 
+	sinks     []*sink.Runner
 	archive   *archive.Archive
 	archiver  *archive.Archiver // nil: none was asked for
 	followers []follower        // all that follow the log, the index among them
@@ -49,6 +52,7 @@ type pipelineConfig struct {
 	keepEvents bool
 	openEpoch  string        // reason; "": EVENTS that lost something is an error
 	alerts     *alert.Config // nil: none are made; log, keys and logger are filled in
+	sinks      []sink.Spec   // where the log is written to besides
 	policy     *proof.Policy // of the witnesses; nil: none
 	archive    bool          // write the archive
 	trimSealed uint64        // newest entries that stay in SEALED; 0: all
@@ -112,6 +116,12 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 		}
 		p.followers = append(p.followers, archiveFollower(p.archiver))
 	}
+	if p.sinks, err = sinkRunners(log, vkeys, cfg.sinks, cfg.logger); err != nil {
+		return nil, err
+	}
+	for _, r := range p.sinks {
+		p.followers = append(p.followers, sinkFollower(r))
+	}
 	p.watch()
 	p.parts.run("sealer", p.sealer.Run)
 	if err := p.opened(ctx); err != nil {
@@ -125,6 +135,9 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	}
 	if p.archiver != nil {
 		p.parts.run("archiver", p.archiver.Run)
+	}
+	for _, r := range p.sinks {
+		p.parts.run("sink "+r.Name(), r.Run)
 	}
 	if p.cosign != nil {
 		p.parts.run("witnesses", p.cosign.Run)
@@ -290,10 +303,15 @@ func answer(w http.ResponseWriter, status int, kind string, body any) {
 	json.NewEncoder(w).Encode(body)
 }
 
-// drain waits, for a while, until all that was acknowledged is sealed. What is not then is sealed at the next start.
+// drain waits, for a while, until all that was acknowledged is sealed, and is in those sinks that have no trouble. What is not then is sealed, and
+// written, after the next start.
 func (p *pipeline) drain(ctx context.Context) {
 	info, err := p.log.Events.Info(ctx)
-	for err == nil && p.sealer.Status().InputSeq < info.Last && p.parts.ctx.Err() == nil {
+	behind := func() bool {
+		s := p.sealer.Status()
+		return s.InputSeq < info.Last || slices.ContainsFunc(p.sinks, func(r *sink.Runner) bool { k := r.Status(); return k.Err == "" && k.Next < s.Size })
+	}
+	for err == nil && p.parts.ctx.Err() == nil && behind() {
 		select {
 		case <-ctx.Done():
 			return

@@ -33,6 +33,7 @@ type UpConfig struct {
 	NATS       string       // loopback address of NATS; "": 127.0.0.1:4222
 	Relaxed    bool         // acknowledge before the fsync
 	KeepEvents bool         // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
+	Sinks      []string     // URLs of sinks that the log is written to
 	Policy     string       // witness policy file: whom to ask to cosign; "": nobody
 	OpenEpoch  string       // reason to go on although EVENTS lost something; "": that is an error
 	Streams    StreamFlags  // sizes of the streams that are made now
@@ -121,6 +122,10 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sinks, err := readSinks(n.cfg.Sinks, n.cfg.Logger)
+	if err != nil {
+		return err
+	}
 	if err := natsd.CheckPort(n.cfg.NATS); err != nil {
 		return err
 	}
@@ -159,7 +164,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	pc := pipelineConfig{
 		log: log, keys: keys, mark: dir.Join(fileMark), index: filepath.Join(dir.Join(dirIndex), n.cfg.Log), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents,
-		openEpoch: n.cfg.OpenEpoch, policy: policy, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
+		openEpoch: n.cfg.OpenEpoch, policy: policy, sinks: sinks, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
 	}
 	if !n.cfg.Alerts.Off {
 		pc.alerts = &alerts
