@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server":      {"pkg/internal/natsd"},
 	"github.com/prometheus/client_golang": {"pkg/node"},
+	"github.com/nats-io/nkeys":            {"pkg/node"},
 	"github.com/nats-io/nats.go":          {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
 	"github.com/cloudevents/sdk-go":       {"pkg/ingest", "pkg/query", "pkg/client"},
 	"github.com/go-json-experiment/json":  {"pkg/entry"},

@@ -47,6 +47,7 @@ type commands struct {
 	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
+	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
 	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
 	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`

@@ -62,7 +62,13 @@ func (f ConnFlags) Reach(role string) NATSConfig {
 	return c
 }
 
+// testLogger is where services log in a test that listens; nil otherwise.
+var testLogger *slog.Logger
+
 func (f ServiceFlags) logger() *slog.Logger {
+	if testLogger != nil {
+		return testLogger
+	}
 	level := slog.LevelWarn
 	if f.Verbose {
 		level = slog.LevelInfo

@@ -94,10 +94,18 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.server, err = server.NewServer(opts); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	if err := s.run(ctx, opts); err != nil {
+		return nil, err
 	}
-	log := &logger{log: cfg.Logger, fatal: make(chan string, 1)}
+	return s, nil
+}
+
+// run starts the server and waits until clients can connect.
+func (s *Server) run(ctx context.Context, opts *server.Options) (err error) {
+	if s.server, err = server.NewServer(opts); err != nil {
+		return fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	log := &logger{log: s.cfg.Logger, fatal: make(chan string, 1)}
 	s.server.SetLoggerV2(log, false, false, false)
 	started := make(chan struct{})
 	go func() { s.server.Start(); close(started) }()
@@ -106,7 +114,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	select {
 	case ok := <-ready:
 		if ok && s.server.JetStreamEnabled() {
-			return s, nil
+			return nil
 		}
 		err = errors.New("it was not ready in time, or without JetStream")
 	case text := <-log.fatal:
@@ -116,7 +124,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	<-started // or it would go on making files
 	s.Shutdown()
-	return nil, fmt.Errorf("%w on %s: %w", ErrStart, cfg.StoreDir, err)
+	return fmt.Errorf("%w on %s: %w", ErrStart, s.cfg.StoreDir, err)
 }
 
 func (s *Server) options() (*server.Options, error) {

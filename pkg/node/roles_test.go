@@ -1,0 +1,283 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/internal/natsd"
+	"github.com/sealstream/sealstream/streams"
+)
+
+const testAgent = "did:example:agent"
+
+// configuredServer starts a NATS server as `admin config` says, with an agent.
+func configuredServer(t *testing.T) (dir string, s *natsd.Server) {
+	t.Helper()
+	dir = t.TempDir()
+	err := WriteClusterConfig(ClusterConfig{Out: dir, Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:-1", Monitor: "127.0.0.1:-1", Agents: []string{testAgent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SERVER_NAME", "test")
+	if s, err = natsd.StartFile(t.Context(), filepath.Join(dir, "nats.conf"), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	if !s.SyncAlways() {
+		t.Error("acknowledgements are not on disk")
+	}
+	return dir, s
+}
+
+func roleFlags(dir string, s *natsd.Server, role string) ConnFlags {
+	return ConnFlags{NATS: s.ClientURL(), NKey: filepath.Join(dir, role+".nkey")}
+}
+
+// refusals collects what a server refused to whoever logs to it.
+type refusals struct {
+	slog.Handler
+	mu   sync.Mutex
+	list []string
+}
+
+func (r *refusals) Handle(_ context.Context, rec slog.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec.Attrs(func(a slog.Attr) bool {
+		if text := a.Value.String(); strings.Contains(text, "ermissions") {
+			r.list = append(r.list, text)
+		}
+		return true
+	})
+	return nil
+}
+func (r *refusals) Enabled(context.Context, slog.Level) bool { return true }
+
+// TestRolesPipeline: all services run, each as its own user, and none is refused anything that it asks; the streams are the administrator's.
+func TestRolesPipeline(t *testing.T) {
+	dir, s := configuredServer(t)
+	keys := filepath.Join(dir, "keys")
+	refused := &refusals{Handler: slog.DiscardHandler}
+	testLogger = slog.New(refused)
+	t.Cleanup(func() { testLogger = nil })
+	flags := func(role string) ServiceFlags {
+		return ServiceFlags{Log: "default", ConnFlags: roleFlags(dir, s, role), Replicas: 1}
+	}
+	public := filepath.Join(keys, filePublic)
+	if err := os.Chmod(keys, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(keys, 0o700) })
+	sealerService := &SealerService{ServiceFlags: flags(RoleSealer), Keys: keys, State: filepath.Join(dir, "state"), StreamsExist: true, Metrics: freeAddr(t)}
+	ingestService := &IngestService{ServiceFlags: flags(RoleIngest), HTTP: freeAddr(t), Key: public}
+	queryService := &QueryService{ServiceFlags: flags(RoleQuery), HTTP: freeAddr(t), Key: public}
+	alertService := &AlertService{ServiceFlags: flags(RoleAlert), HTTP: freeAddr(t), Key: public}
+	archiverService := &ArchiverService{ServiceFlags: flags(RoleArchiver), Key: public, Metrics: freeAddr(t), TrimSealed: 1}
+	for _, x := range []Service{sealerService, ingestService, queryService, alertService, archiverService} {
+		serveForTest(t, x)
+	}
+	lines, err := Apply(t.Context(), roleFlags(dir, s, RoleAdmin), StreamFlags{}, "default", 1, false)
+	if err != nil || len(lines) != 8 {
+		t.Fatalf("%q, %v", lines, err)
+	}
+	for _, addr := range []string{sealerService.Metrics, ingestService.HTTP, queryService.HTTP, alertService.HTTP, archiverService.Metrics} {
+		waitReady(t, addr)
+	}
+	for range 2 { // the second time all are duplicates, which are looked up
+		for group := range slices.Chunk(airline(), 256) {
+			if _, err := receipts(ingestService.HTTP, "sealed", group...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	agentAsks(t, dir, s)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if status, _ := fetch(queryService.HTTP, "/v1/entries/715/proof", nil); status == http.StatusOK {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the agent's entry is not proven: status %d", status)
+		}
+	}
+	for _, path := range []string{"/v1/verify", "/v1/archive/verify", "/v1/export"} {
+		if status, body := fetch(queryService.HTTP, path, nil); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state", fileMark)); err != nil {
+		t.Errorf("the mark: %v", err)
+	}
+	refused.mu.Lock()
+	defer refused.mu.Unlock()
+	for _, text := range slices.Compact(refused.list) {
+		t.Error(text)
+	}
+}
+
+// agentAsks sends an event as the agent does, and waits for its receipt.
+func agentAsks(t *testing.T, dir string, s *natsd.Server) {
+	t.Helper()
+	token := entry.AgentToken(testAgent)
+	nc, err := roleFlags(filepath.Join(dir, "agents"), s, token).Reach(token).Connect("agent", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	body := fmt.Sprintf(`{"specversion":"1.0","id":"1","source":%q,"type":"ai.agentmesh.tool.invoked"}`, testAgent)
+	for _, subject := range []string{streams.SubmitSubject("default", token), streams.EventsSubject("default", token)} {
+		m, err := nc.Request(subject, []byte(body), 10*time.Second)
+		if err != nil || !strings.Contains(string(m.Data), `"receipts"`) && !strings.Contains(string(m.Data), `"seq"`) {
+			t.Fatalf("%s: %v, %v", subject, m, err)
+		}
+	}
+}
+
+// apiSubjects are all requests of JetStream's API, on every stream and bucket of a log, and what else must not be open.
+func apiSubjects() []string {
+	const log = "default"
+	list := []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.LOG",
+		"$JS.API.ACCOUNT.STREAM.MOVE.LOG.x", "$JS.API.ACCOUNT.STREAM.CANCEL_MOVE.LOG.x", "$JS.API.STREAM.TEMPLATE.NAMES", "$JS.API.CONSUMER.NOTHING", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.PING.CONNZ",
+		"$JS.SNAPSHOT.RESTORE.x.y", "$JS.SNAPSHOT.ACK.x.y", "$JS.FC.x", "_INBOX.x", "_INBOX_admin.x", "_INBOX_sealer.x", "_R_.x"}
+	for _, s := range []string{"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_TILES", "KV_CURSORS", "OBJ_ARCHIVE", "OTHER"} {
+		for _, verb := range []string{"STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "STREAM.INFO", "STREAM.SNAPSHOT", "STREAM.RESTORE", "STREAM.MSG.GET", "STREAM.MSG.DELETE",
+			"STREAM.PEER.REMOVE", "STREAM.LEADER.STEPDOWN", "DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.NAMES", "CONSUMER.LIST"} {
+			list = append(list, "$JS.API."+verb+"."+s)
+		}
+		for _, verb := range []string{"CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.PAUSE", "CONSUMER.UNPIN", "CONSUMER.RESET", "CONSUMER.LEADER.STEPDOWN", "CONSUMER.MSG.NEXT"} {
+			list = append(list, "$JS.API."+verb+"."+s+".c")
+		}
+		list = append(list, "$JS.API.CONSUMER.CREATE."+s+".c.filter", "$JS.API.DIRECT.GET."+s+".subject", "$JS.ACK."+s+".c.1.1.1.1.0")
+	}
+	token := entry.AgentToken(testAgent)
+	return append(list, streams.EventsSubject(log, token), streams.EventsSubject(log, "other"), streams.EventsSubject(log, "open"), streams.BatchSubject(log, "x"), streams.ControlSubject(log),
+		streams.SealedSubject(log), streams.PayloadsSubject(log), streams.PayloadsRewriteSubject(log, 1), streams.AlertsSubject(log, "x", token), streams.SubmitSubject(log, token),
+		streams.SubmitSubject(log, "other"), "audit.default.replay.x", "audit.other.sealed", "$KV.HEAD.default", "$KV.TILES.default/tile/0/000", "$KV.CURSORS.default/x", "$KV.OTHER.x", "$O.ARCHIVE.C.x", "$O.ARCHIVE.M.x", "$O.OTHER.C.x")
+}
+
+// allowed asks for a right, and hears whether the server grants it: it answers in order, so that what it refuses is known when the flush returns.
+func allowed(t *testing.T, nc *nats.Conn, refused chan error, ask func() error) bool {
+	t.Helper()
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.LastError(); err == nil || !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
+		return true
+	}
+	<-refused
+	return false
+}
+
+// TestRolesMatrix tries every role on every subject. What passes must be what testdata/roles.txt lists, and nothing else.
+func TestRolesMatrix(t *testing.T) {
+	dir, s := configuredServer(t)
+	if _, err := Apply(t.Context(), roleFlags(dir, s, RoleAdmin), StreamFlags{}, "default", 1, false); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/roles.txt")
+	if err != nil && os.Getenv("WRITE_ROLES") == "" {
+		t.Fatal(err)
+	}
+	var have strings.Builder
+	subjects := apiSubjects()
+	token := entry.AgentToken(testAgent)
+	tried := 0
+	for _, role := range []string{RoleIngest, RoleSealer, RoleQuery, RoleAlert, RoleArchiver, "agent"} {
+		flags, name := roleFlags(dir, s, role), role
+		if role == "agent" {
+			flags, name = roleFlags(filepath.Join(dir, "agents"), s, token), token
+		}
+		for _, subject := range subjects {
+			for _, verb := range []string{"publish", "subscribe"} {
+				// Each with a connection of its own would be slow; LastError is what the newest refusal left, so a refused one is made anew.
+				nc := connectRole(t, flags, name)
+				if allowed(t, nc.conn, nc.refused, func() error {
+					if verb == "subscribe" {
+						_, err := nc.conn.SubscribeSync(subject)
+						return err
+					}
+					return nc.conn.Publish(subject, []byte("x"))
+				}) {
+					fmt.Fprintf(&have, "%s %s %s\n", role, verb, subject)
+				}
+				nc.conn.Close()
+				tried++
+			}
+		}
+	}
+	t.Logf("%d tried; these pass:\n%s", tried, have.String())
+	if os.Getenv("WRITE_ROLES") != "" {
+		os.WriteFile("testdata/roles.txt", []byte(have.String()), 0o644)
+	}
+	if have.String() != string(want) {
+		t.Errorf("what passes is not what testdata/roles.txt lists:\n%s", have.String())
+	}
+	if _, err := roleFlags(dir, s, "nobody").Reach("nobody").Connect("x", slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("without a seed")
+	}
+	if nc, err := nats.Connect(s.ClientURL()); err == nil {
+		nc.Close()
+		t.Error("without credentials")
+	}
+}
+
+type roleConn struct {
+	conn    *nats.Conn
+	refused chan error
+}
+
+func connectRole(t *testing.T, flags ConnFlags, name string) roleConn {
+	t.Helper()
+	nc, err := flags.Reach(name).Connect("test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := roleConn{nc, make(chan error, 8)}
+	nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { r.refused <- err })
+	return r
+}
+
+// TestAgentReplies: an agent that names a stream's subject, or a request, as where the answer to its event shall go reaches neither.
+func TestAgentReplies(t *testing.T) {
+	dir, s := configuredServer(t)
+	if _, err := Apply(t.Context(), roleFlags(dir, s, RoleAdmin), StreamFlags{}, "default", 1, false); err != nil {
+		t.Fatal(err)
+	}
+	token := entry.AgentToken(testAgent)
+	agent := connectRole(t, roleFlags(filepath.Join(dir, "agents"), s, token), token).conn
+	defer agent.Close()
+	admin := connectRole(t, roleFlags(dir, s, RoleAdmin), RoleAdmin).conn
+	defer admin.Close()
+	for _, reply := range []string{"audit.default.sealed", "$KV.HEAD.default", "$JS.API.STREAM.PURGE.EVENTS_default"} {
+		if err := agent.PublishRequest(streams.EventsSubject("default", token), reply, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := agent.Request(streams.EventsSubject("default", token), []byte("{}"), 5*time.Second); err != nil { // comes behind them
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]uint64{"EVENTS_default": 4, "SEALED_default": 0, "KV_HEAD": 0} {
+		info, err := js.Stream(t.Context(), name)
+		if err != nil || info.CachedInfo().State.Msgs != want {
+			t.Errorf("%s: %+v, %v", name, info.CachedInfo().State, err)
+		}
+	}
+}

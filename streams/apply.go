@@ -1,0 +1,103 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// applied are what Apply compares and changes beside what Check looks at.
+var applied = []string{"Description", "MaxBytes", "Placement"}
+
+// Apply makes what is missing and changes what is not as declared, and says each change in a line. With dry it only says them. The number of replicas is
+// changed only if cfg has one. JetStream refuses what cannot be changed, and what would drop messages is refused here; what was done before stays done.
+func Apply(ctx context.Context, js jetstream.JetStream, cfg Config, dry bool) (changes []string, err error) {
+	list, buckets := cfg.all()
+	for _, want := range list {
+		lines, err := applyStream(ctx, js, cfg, want, append(slices.Clone(compared), applied...), dry)
+		changes = append(changes, lines...)
+		if err != nil {
+			return changes, err
+		}
+	}
+	for _, b := range buckets {
+		want := streamOf(b)
+		lines, err := applyBucket(ctx, js, cfg, want, dry, func() error { _, err := js.CreateKeyValue(ctx, b); return err })
+		changes = append(changes, lines...)
+		if err != nil {
+			return changes, err
+		}
+	}
+	o := cfg.archive()
+	lines, err := applyBucket(ctx, js, cfg, streamOfObjects(o), dry, func() error { _, err := js.CreateObjectStore(ctx, o); return err })
+	return append(changes, lines...), err
+}
+
+// applyStream makes or changes one stream.
+func applyStream(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig, fields []string, dry bool) ([]string, error) {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !dry {
+			if _, err := js.CreateStream(ctx, want); err != nil {
+				return nil, fmt.Errorf("make stream %s: %w", want.Name, err)
+			}
+		}
+		return []string{fmt.Sprintf("make %s, %d replicas", want.Name, want.Replicas)}, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	return change(ctx, js, cfg, s.CachedInfo(), want, fields, dry)
+}
+
+// applyBucket is the same for a stream that the client library makes of a bucket. Buckets of all logs have one.
+func applyBucket(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig, dry bool, create func() error) ([]string, error) {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !dry {
+			if err := create(); err != nil {
+				return nil, fmt.Errorf("make bucket %s: %w", want.Name, err)
+			}
+		}
+		return []string{fmt.Sprintf("make %s, %d replicas", want.Name, want.Replicas)}, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", want.Name, err)
+	}
+	return change(ctx, js, cfg, s.CachedInfo(), want, compared, dry)
+}
+
+// change sets the fields of a stream that are not as wanted, and leaves all others as they are.
+func change(ctx context.Context, js jetstream.JetStream, cfg Config, have *jetstream.StreamInfo, want jetstream.StreamConfig, fields []string, dry bool) ([]string, error) {
+	if cfg.Replicas > 0 {
+		fields = append(slices.Clone(fields), "Replicas")
+	}
+	if cfg.Placement == nil {
+		want.Placement = have.Config.Placement
+	}
+	next := have.Config
+	var lines []string
+	to, from := reflect.ValueOf(&next).Elem(), reflect.ValueOf(want)
+	for _, field := range fields {
+		if drift := compare(want, have.Config, []string{field}); drift != nil {
+			lines = append(lines, drift...)
+			to.FieldByName(field).Set(from.FieldByName(field))
+		}
+	}
+	if lines == nil {
+		return nil, nil
+	}
+	// A limit below what is there would not refuse what comes: in some policies it drops what stands.
+	if next.MaxBytes > 0 && uint64(next.MaxBytes) < have.State.Bytes {
+		return nil, fmt.Errorf("stream %s holds %d bytes; it is not given a limit of %d", want.Name, have.State.Bytes, next.MaxBytes)
+	}
+	if dry {
+		return lines, nil
+	}
+	if _, err := js.UpdateStream(ctx, next); err != nil {
+		return nil, fmt.Errorf("change stream %s: %w", want.Name, err)
+	}
+	return lines, nil
+}
