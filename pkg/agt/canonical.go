@@ -47,14 +47,18 @@ func (v Value) Append(dst []byte) []byte {
 
 func appendObject(dst []byte, members []Member) []byte {
 	// Python sorts by code points, and so do the bytes of WTF-8.
-	sorted := slices.SortedFunc(slices.Values(members), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	byName := func(a, b Member) int { return strings.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(members, byName) {
+		members = slices.Clone(members)
+		slices.SortFunc(members, byName)
+	}
 	dst = append(dst, '{')
-	for i, m := range sorted {
+	for i := range members {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = append(appendString(dst, m.Name), ": "...)
-		dst = m.Value.Append(dst)
+		dst = append(appendString(dst, members[i].Name), ": "...)
+		dst = members[i].Value.Append(dst)
 	}
 	return append(dst, '}')
 }
@@ -68,16 +72,20 @@ func appendUnit(dst []byte, u rune) []byte {
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
+		from := i
+		for i < len(s) && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		if dst = append(dst, s[from:i]...); i == len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			i++
-			switch at := strings.IndexByte(escaped, c); {
-			case at >= 0 && c != '/':
+			if at := strings.IndexByte(escaped, c); at >= 0 {
 				dst = append(dst, '\\', escapes[at])
-			case c < 0x20 || c == 0x7f:
+			} else {
 				dst = appendUnit(dst, rune(c))
-			default:
-				dst = append(dst, c)
 			}
 			continue
 		}

@@ -201,7 +201,7 @@ func (p *parser) object(depth int) (Value, error) {
 		p.at++
 		return v, nil
 	}
-	seen := map[string]bool{}
+	var seen map[string]bool // once there are many; a few are looked through faster
 	for {
 		if c := p.peek(); c != '"' {
 			return v, p.expect('"')
@@ -210,10 +210,18 @@ func (p *parser) object(depth int) (Value, error) {
 		if err != nil {
 			return v, err
 		}
-		if seen[name] {
+		if seen == nil && len(v.Members) == 24 {
+			seen = make(map[string]bool, 64)
+			for i := range v.Members {
+				seen[v.Members[i].Name] = true
+			}
+		}
+		if seen[name] || seen == nil && v.Get(name) != nil {
 			return v, fmt.Errorf("the name %.80q occurs twice", name)
 		}
-		seen[name] = true
+		if seen != nil {
+			seen[name] = true
+		}
 		if err := p.expect(':'); err != nil {
 			return v, err
 		}

@@ -3,6 +3,7 @@ package agt_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -36,14 +37,26 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// manyNames is an object of n members that is not closed.
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"n%d":1`, i)
+	}
+	return "{" + b.String()[1:]
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, in := range []string{
 		``, ` `, `{`, `[`, `"`, `"\`, `"\u12`, `"\u+123"`, `"\x"`, "\"\x01\"", "\"\xff\"", `[1,]`, `{"a":1,}`, `{"a"}`, `{a:1}`, `01`, `1.`, `.5`, `+1`, `1e`, `nul`, `nan`,
-		`1 2`, `{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, `[1 2]`, "\x00", strings.Repeat("[", agt.MaxDepth+1), "[" + strings.Repeat("1,", agt.MaxValues) + "1]", strings.Repeat("9", 4301), `--1`, `-`, "\ufeff1",
+		`1 2`, `{"a":1,"a":2}`, manyNames(40) + `,"n3":1}`, manyNames(40) + `,"n39":1}`, manyNames(24) + `,"n0":1}`, `{"a":{"b":1,"\u0062":2}}`, `[1 2]`, "\x00", strings.Repeat("[", agt.MaxDepth+1), "[" + strings.Repeat("1,", agt.MaxValues) + "1]", strings.Repeat("9", 4301), `--1`, `-`, "\ufeff1",
 	} {
 		if v, err := agt.Canonical([]byte(in)); err == nil {
 			t.Errorf("%.60q: taken, as %.60s", in, v)
 		}
+	}
+	if v, err := agt.Parse([]byte(manyNames(40) + "}")); err != nil || len(v.Members) != 40 {
+		t.Errorf("%d members, %v", len(v.Members), err)
 	}
 	if _, err := agt.Parse([]byte(strings.Repeat("[", agt.MaxDepth) + strings.Repeat("]", agt.MaxDepth))); err != nil {
 		t.Error(err)
