@@ -21,13 +21,16 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/sink/pgsink/pgtest"
 )
 
 // TestMain makes this test program the process that tests start and kill: with SEALSTREAM_TEST_UP it runs a log until a signal.
 func TestMain(m *testing.M) {
 	args := os.Getenv("SEALSTREAM_TEST_UP")
 	if args == "" {
-		os.Exit(m.Run())
+		status := m.Run()
+		pgtest.Stop()
+		os.Exit(status)
 	}
 	var cfg UpConfig
 	if err := json.Unmarshal([]byte(args), &cfg); err != nil {
