@@ -65,7 +65,7 @@ var casesOfTheToolkit = []struct {
 	{43, "an agent cannot speak for another", []string{"ingest.TestRequestTokens"}, "This holds for the agent's own subject; an agent's signature is kept, and not looked at."},
 	{44, "an export of 10,050 entries has 10,050", outside, ""},
 	{45, "a trace and a session across agents, in order", outside, ""},
-	{46, "the sink to standard output: a line an entry, sorted, UTF-8, written at once", nil, "The sink for standard output is tested beside it."},
+	{46, "the sink to standard output: a line an entry, sorted, written at once", []string{"sink.TestStdout"}, ""},
 	{47, "context out of the environment is taken at the start", nil, "Nothing is taken out of the environment: sandbox, environment and compute driver come with the event, as its attributes."},
 	{48, "the collector's five routes, and event_type is kept", []string{"node.TestToolkitCollector"}, ""},
 	{49, "wrong times and parameters are refused, and an empty page is a page", []string{"node.TestCasesOfTheToolkit", "node.TestToolkitRefuses"}, ""},

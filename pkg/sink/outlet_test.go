@@ -33,6 +33,7 @@ func openURL(t *testing.T, s sink.Schemes, url string) sink.Sink {
 	return k
 }
 
+// TestStdout: a line an entry, its names sorted (case 46 of pkg/cases_test.go).
 func TestStdout(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Place {
 		return sinktest.Place{Deaf: true, Shared: true, Open: func(context.Context) (sink.Sink, error) {
