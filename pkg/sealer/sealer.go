@@ -33,6 +33,7 @@ type Config struct {
 	Keys   []string      // verifier keys that the log had before; its signer may not have them any more
 	Secret []byte        // the log secret, 32 bytes
 	Mark   string        // file that remembers the newest checkpoint seen by this host; "": none
+	Holder string        // name of this sealer in the log's lease, which it then waits for; "": it seals at once, without a lease
 
 	MaxEntries      int           // entries in one batch; 0: 256, which is also the most
 	MaxLeafBytes    int           // leaves in one batch, with their line feeds; 0: 512 KiB
@@ -74,6 +75,7 @@ type Status struct {
 	Committed time.Time // when the newest of them was; zero if none
 	Recovered uint64    // times that the log was opened again after a lost tail
 	Void      uint64    // void SEALED messages seen
+	Active    bool      // it seals; else it is the standby of one that does
 }
 
 // New checks the configuration; it reads nothing from the log.
@@ -137,8 +139,18 @@ func (s *Sealer) forget() {
 func (s *Sealer) Status() Status { return *s.status.Load() }
 
 // Run seals until ctx is done, which is a nil return, or until one of the errors of this package says that going on would
-// be wrong. A lost race, a time-out or a broken connection is no such error: the log is opened again.
+// be wrong. A lost race, a time-out or a broken connection is no such error: the log is opened again. With a Holder it seals while it has
+// the lease, and is a warm standby while another sealer has it.
 func (s *Sealer) Run(ctx context.Context) error {
+	if s.cfg.Holder != "" {
+		return s.lead(ctx)
+	}
+	return s.seal(ctx)
+}
+
+func (s *Sealer) seal(ctx context.Context) error {
+	s.update(func(st *Status) { st.Active = true })
+	defer s.update(func(st *Status) { st.Active = false })
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := s.derived.run(ctx)

@@ -1,0 +1,201 @@
+package sealer
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/store"
+)
+
+// candidate is a running sealer that waits for the lease.
+type candidate struct {
+	*Sealer
+	kill func() // it is gone at once: nothing more that it does reaches the store
+	stop func()
+	done chan error
+}
+
+// severed is a store that a killed process cannot reach any more.
+type severed struct {
+	store.KV
+	dead context.Context
+}
+
+func (s severed) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	if s.dead.Err() != nil {
+		return nil, 0, errors.New("killed")
+	}
+	return s.KV.Get(ctx, key)
+}
+
+func (s severed) Update(ctx context.Context, key string, value []byte, revision uint64) error {
+	if s.dead.Err() != nil {
+		return errors.New("killed")
+	}
+	return s.KV.Update(ctx, key, value, revision)
+}
+
+func (f *fixture) candidate(name string) *candidate {
+	f.t.Helper()
+	dead, kill := context.WithCancel(context.Background())
+	log := *f.log
+	log.Head = severed{f.log.Head, dead}
+	cfg := f.cfg
+	cfg.Log, cfg.Holder = &log, name
+	s, err := New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(f.t.Context())
+	c := &candidate{Sealer: s, stop: stop, done: make(chan error, 1)}
+	go func() { c.done <- s.Run(ctx) }()
+	c.kill = func() { kill(); stop(); <-c.done }
+	f.t.Cleanup(func() { kill(); stop() })
+	return c
+}
+
+// until waits, in the bubble's time, for a condition, and returns how long it took.
+func (f *fixture) until(what string, condition func() bool) time.Duration {
+	f.t.Helper()
+	begin := time.Now()
+	for !condition() {
+		if time.Since(begin) > time.Minute {
+			f.t.Fatalf("never: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+// TestLeaseLapses: a standby takes over within the lapse and a look after the active one died, and has the log read by then.
+func TestLeaseLapses(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		a := f.candidate("a")
+		f.until("a seals", func() bool { return a.Status().Active && a.Status().Size == 1 })
+		b := f.candidate("b")
+		f.publish(tokenSubject("did:a"), event("1", "1"))
+		f.until("b follows", func() bool { return b.Status().Size == 2 })
+		time.Sleep(time.Minute)
+		if !a.Status().Active || b.Status().Active || b.Status().Batches > 0 {
+			t.Fatalf("a %+v, b %+v: the standby must wait", a.Status(), b.Status())
+		}
+		a.kill()
+		f.publish(tokenSubject("did:a"), event("2", "1"))
+		took := f.until("b seals", func() bool { return b.Status().Size == 3 })
+		if most := leaseLapse + 2*leaseBeat; took > most {
+			t.Errorf("the take-over took %v, more than %v", took, most)
+		}
+		b.stop()
+		<-b.done
+		f.expect("config 1/0", "tool_invocation 2/0 1", "tool_invocation 3/0 2")
+		f.audit()
+	})
+}
+
+// TestLeaseReleased: a sealer that stops in peace hands over without any wait for a lapse, and back again.
+func TestLeaseReleased(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		a := f.candidate("a")
+		f.until("a seals", func() bool { return a.Status().Active })
+		b := f.candidate("b")
+		f.until("b follows", func() bool { return b.Status().Size == 1 })
+		a.stop()
+		if err := <-a.done; err != nil {
+			t.Fatal(err)
+		}
+		if took := f.until("b seals", func() bool { return b.Status().Active }); took > leaseBeat {
+			t.Errorf("the hand-over took %v", took)
+		}
+		c := f.candidate("a") // as its supervisor starts it again
+		time.Sleep(10 * time.Second)
+		if c.Status().Active || !b.Status().Active {
+			t.Fatal("the lease moved without a reason")
+		}
+	})
+}
+
+// TestLeaseTaken: a holder that was cut off for longer than the lapse becomes the standby, and no batch of it is lost or done twice.
+func TestLeaseTaken(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		a := f.candidate("a")
+		f.until("a seals", func() bool { return a.Status().Active })
+		b := f.candidate("b")
+		f.until("b follows", func() bool { return b.Status().Size == 1 })
+		l := &lease{kv: f.log.Head, key: leaseKey(testLog), holder: "administrator", id: "x"}
+		now, revision, err := l.read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		took, err := l.write(t.Context(), beat{Term: now.Term + 1}, func(v []byte) error { return f.log.Head.Update(t.Context(), l.key, v, revision) })
+		if !took || err != nil {
+			t.Fatal(took, err)
+		}
+		f.until("a has seen it", func() bool { return !a.Status().Active })
+		f.until("one of them seals again", func() bool { return a.Status().Active || b.Status().Active })
+		f.publish(tokenSubject("did:a"), event("1", "1"))
+		f.until("both know the entry", func() bool { return a.Status().Size == 2 && b.Status().Size == 2 })
+		if a.Status().Active && b.Status().Active {
+			t.Fatal("both seal")
+		}
+		f.audit()
+	})
+}
+
+// TestLeaseOfNobody: what no sealer wrote lapses, and a lease that is removed is made anew.
+func TestLeaseOfNobody(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		if err := f.log.Head.Put(t.Context(), leaseKey(testLog), []byte("?")); err != nil {
+			t.Fatal(err)
+		}
+		a := f.candidate("a")
+		if took := f.until("a seals", func() bool { return a.Status().Active }); took > leaseLapse+leaseBeat {
+			t.Errorf("it took %v", took)
+		}
+		time.Sleep(10 * leaseBeat)
+		if !a.Status().Active {
+			t.Error("a seals no more")
+		}
+	})
+}
+
+// TestLeaseOldAnswers: a replica that lags makes no holder give up, and lets no standby take over what is held.
+func TestLeaseOldAnswers(t *testing.T) {
+	onLog(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		l := &lease{kv: f.log.Head, key: leaseKey(testLog), holder: "l", id: "l"}
+		if held, err := l.try(ctx); !held || err != nil {
+			t.Fatal(held, err)
+		}
+		old, revision, err := f.log.Head.Get(ctx, l.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.again(ctx, false); err != nil {
+			t.Fatal(err)
+		}
+		l.kv = lagging{f.log.Head, old, revision}
+		if err := l.again(ctx, false); err != nil {
+			t.Errorf("the holder: %v", err)
+		}
+		standby := &lease{kv: l.kv, key: l.key, holder: "s", id: "s"}
+		for range 3 {
+			if held, err := standby.try(ctx); held || err != nil {
+				t.Errorf("the standby: %v, %v", held, err)
+			}
+			time.Sleep(leaseLapse)
+		}
+	})
+}
+
+// lagging answers reads with what stood there once.
+type lagging struct {
+	store.KV
+	value    []byte
+	revision uint64
+}
+
+func (l lagging) Get(context.Context, string) ([]byte, uint64, error) {
+	return l.value, l.revision, nil
+}
