@@ -2,12 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/node"
 )
 
 type doctorCmd struct {
-	Data string `help:"Data directory to look at." type:"path" placeholder:"DIR" default:"sealstream-data" env:"SEALSTREAM_DATA"`
+	Data  string `help:"Data directory to look at." type:"path" placeholder:"DIR" default:"sealstream-data" env:"SEALSTREAM_DATA"`
+	Ready string `help:"Only ask this URL, and exit with 0 if its status is 200: for health checks." placeholder:"URL"`
 }
 
 func (*doctorCmd) Help() string {
@@ -16,6 +19,12 @@ func (*doctorCmd) Help() string {
 
 // Run prints what it finds; a finding that is wrong makes it exit with 1.
 func (c *doctorCmd) Run(a *app) error {
+	if c.Ready != "" {
+		if err := node.Ready(a.ctx, &http.Client{Timeout: 3 * time.Second}, c.Ready); err != nil {
+			return fmt.Errorf("%w: %w", errFailed, err)
+		}
+		return nil
+	}
 	findings := node.CheckUp(c.Data)
 	findings = append(findings, c.server(a)...)
 	bad := 0

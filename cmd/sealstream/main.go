@@ -46,6 +46,7 @@ type commands struct {
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
 	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
+	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`

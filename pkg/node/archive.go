@@ -29,7 +29,7 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 		return err
 	}
 	if s.Metrics != "" {
-		if err := checkLoopback(s.Metrics); err != nil {
+		if err := checkAddr(s.Metrics, s.Expose); err != nil {
 			return err
 		}
 	}

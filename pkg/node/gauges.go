@@ -21,6 +21,12 @@ var ownTypes = []string{entry.TypeConfig, entry.TypeRejected, entry.TypeDuplicat
 // watchSealer shows how far a sealer is, and how far behind.
 func (m *metrics) watchSealer(log *store.Log, s *sealer.Sealer) {
 	m.gauge("log_entries", "Entries in the log: the tree size that the sealer has committed.", func() float64 { return float64(s.Status().Size) })
+	m.gauge("sealer_active", "1 if this sealer seals, 0 if it is the standby of one that does.", func() float64 {
+		if s.Status().Active {
+			return 1
+		}
+		return 0
+	})
 	m.total("sealer_recoveries_total", "Times that the sealer opened the log again.", func() float64 { return float64(s.Status().Recovered) })
 	m.gauge("sealer_void_messages", "Void messages seen on SEALED.", func() float64 { return float64(s.Status().Void) })
 	m.register.MustRegister(&sealLag{log: log, sealer: s,

@@ -21,9 +21,9 @@ var (
 	ErrPortBusy = errors.New("port is busy")
 )
 
-// listen opens a TCP listener on a loopback address.
-func listen(addr string) (net.Listener, error) {
-	if err := checkLoopback(addr); err != nil {
+// listen opens a TCP listener on a loopback address; exposed, on any.
+func listen(addr string, exposed bool) (net.Listener, error) {
+	if err := checkAddr(addr, exposed); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", addr)
@@ -34,7 +34,10 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // checkLoopback refuses an address that other machines could reach. Names are refused too, but for localhost: what they mean may change.
-func checkLoopback(addr string) error {
+func checkLoopback(addr string) error { return checkAddr(addr, false) }
+
+// checkAddr takes any address where exposed says that the network itself keeps strangers out, as between the containers of one cluster.
+func checkAddr(addr string, exposed bool) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("%w: address %q: %w", ErrWrong, addr, err)
@@ -42,30 +45,31 @@ func checkLoopback(addr string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%w: address %q: the port is no number", ErrWrong, addr)
 	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+	if ip, err := netip.ParseAddr(host); !exposed && host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%w: %q; only 127.0.0.1, [::1] and localhost are served, as there is no authentication", ErrNotLoopback, addr)
 	}
 	return nil
 }
 
 // server is an http.Server with the limits that a port open to agents needs.
-func server(h http.Handler) *http.Server {
+func server(h http.Handler, exposed bool) *http.Server {
 	return &http.Server{
-		Handler: localOnly(http.NewCrossOriginProtection().Handler(h)), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
+		Handler: localOnly(http.NewCrossOriginProtection().Handler(h), exposed), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 1 << 20,
 	}
 }
 
 // localOnly refuses a request whose Host is not this machine: a page on another name that resolves to the loopback must
-// not read the log through a visitor's browser.
-func localOnly(h http.Handler) http.Handler {
+// not read the log through a visitor's browser. Exposed, addresses and names without a dot are this machine too: no page has such a name.
+func localOnly(h http.Handler, exposed bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := strings.ToLower(r.Host)
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
 		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-		if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		near := host == "localhost" || err == nil && ip.IsLoopback() || exposed && (err == nil || !strings.Contains(host, "."))
+		if !near {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusMisdirectedRequest)
 			fmt.Fprintln(w, `{"type":"about:blank","title":"Misdirected Request","status":421,"detail":"this host name is not served here"}`)

@@ -34,6 +34,7 @@ type ServiceFlags struct {
 	ConnFlags
 	Log      string `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
 	Replicas int    `help:"Copies of each stream. 0: as many as there are, and 1 of what is made now." default:"0" env:"SEALSTREAM_REPLICAS"`
+	Expose   bool   `help:"Listen beyond the loopback: where the network keeps strangers out, as between containers. There is no authentication." env:"SEALSTREAM_EXPOSE"`
 	Verbose  bool   `help:"Log what goes on." short:"v"`
 }
 
@@ -238,6 +239,7 @@ type SealerService struct {
 	EventsOpen   bool   `help:"Of a log that is made now: accept any source on events.open. Only where NATS has no authentication."`
 	OpenEpoch    string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
 	Metrics      string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
+	Holder       string `help:"Name of this sealer where there are several of one log: one seals, the others are warm standbys. None: it seals at once." env:"SEALSTREAM_HOLDER" placeholder:"NAME"`
 
 	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
@@ -252,7 +254,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		return err
 	}
 	if s.Metrics != "" {
-		if err := checkLoopback(s.Metrics); err != nil {
+		if err := checkAddr(s.Metrics, s.Expose); err != nil {
 			return err
 		}
 	}
@@ -271,7 +273,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Observe: m.observeSealer(), Logger: log}
+		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Holder: s.Holder, Observe: m.observeSealer(), Logger: log}
 		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
 			return nil, err
 		}
@@ -351,7 +353,11 @@ func sealerHandler(log string, sl *sealer.Sealer) http.Handler {
 			problem(w, http.StatusServiceUnavailable, "the log is not opened yet")
 			return
 		}
-		answer(w, http.StatusOK, "application/json", map[string]any{"status": "ready", "tree_size": status.Size})
+		role := "standby"
+		if status.Active {
+			role = "active"
+		}
+		answer(w, http.StatusOK, "application/json", map[string]any{"status": "ready", "tree_size": status.Size, "role": role})
 	})))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "this is the sealer: GET /metrics, GET /healthz, GET /readyz")
@@ -422,11 +428,11 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(n
 		return err
 	}
 	if handler != nil {
-		l, err := listen(addr)
+		l, err := listen(addr, f.Expose)
 		if err != nil {
 			return err
 		}
-		web.run("http", func(ctx context.Context) error { return serve(ctx, server(handler), l, stopGrace) })
+		web.run("http", func(ctx context.Context) error { return serve(ctx, server(handler, f.Expose), l, stopGrace) })
 		fmt.Fprintf(os.Stderr, "%s listens on http://%s\n", name, l.Addr())
 	}
 	select {
@@ -441,7 +447,7 @@ func (f ServiceFlags) serve(ctx context.Context, name, addr string, start func(n
 
 // check looks at the settings before anything is touched, and reads the log's public keys.
 func (f ServiceFlags) check(addr, keyFile string) ([]string, error) {
-	if err := checkLoopback(addr); err != nil {
+	if err := checkAddr(addr, f.Expose); err != nil {
 		return nil, err
 	}
 	return f.publicKeys(keyFile)

@@ -105,7 +105,7 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	l, err := listen(cfg.HTTP)
+	l, err := listen(cfg.HTTP, false)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	n.web = newGroup(context.WithoutCancel(ctx))
 	n.web.run("requests", r.run)
-	web := server(n.pipeline.handler())
+	web := server(n.pipeline.handler(), false)
 	web.RegisterOnShutdown(n.pipeline.endStreams) // else it would wait for them
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
 	return nil
