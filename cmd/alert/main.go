@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("alert", "Tells of violations and of what rules match, on NATS and to webhooks.", &node.AlertService{}))
+	os.Exit(node.Program("alert"))
 }

@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("archiver", "Keeps the old part of one log in an object store, and trims SEALED behind it.", &node.ArchiverService{}))
+	os.Exit(node.Program("archiver"))
 }

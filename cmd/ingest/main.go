@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("ingest", "Accepts agents' events over HTTP and stores them for the sealer.", &node.IngestService{}))
+	os.Exit(node.Program("ingest"))
 }

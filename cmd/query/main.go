@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("query", "Answers filters over a sealed log and makes proofs.", &node.QueryService{}))
+	os.Exit(node.Program("query"))
 }

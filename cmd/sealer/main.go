@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("sealer", "Orders, chains and seals the events of one log.", &node.SealerService{}))
+	os.Exit(node.Program("sealer"))
 }

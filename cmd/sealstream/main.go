@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -20,6 +21,9 @@ import (
 )
 
 func main() {
+	if name := filepath.Base(os.Args[0]); node.IsProgram(name) { // a link in an image
+		os.Exit(node.Program(name))
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -47,6 +51,7 @@ type commands struct {
 	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
+	Cluster    clusterCmd    `cmd:"" help:"Make the keys and users of a cluster."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
