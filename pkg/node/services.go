@@ -269,12 +269,12 @@ func (s *SealerService) Serve(ctx context.Context) error {
 	}
 	log, m := s.logger(), newMetrics(s.Log)
 	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
-		l, err := s.open(ctx, nc, log)
+		l, err := patiently(ctx, log, func() (*store.Log, error) { return s.open(ctx, nc, log) })
 		if err != nil {
 			return nil, err
 		}
 		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Holder: s.Holder, Observe: m.observeSealer(), Logger: log}
-		if err := sealer.Create(ctx, cfg, s.EventsOpen); err != nil {
+		if _, err := patiently(ctx, log, func() (struct{}, error) { return struct{}{}, sealer.Create(ctx, cfg, s.EventsOpen) }); err != nil {
 			return nil, err
 		}
 		if s.OpenEpoch != "" {
@@ -373,7 +373,7 @@ func awaitLog(ctx context.Context, nc *nats.Conn, cfg streams.Config, logger *sl
 		return nil, err
 	}
 	for told := false; ; told = true {
-		l, err := createdLog(ctx, js, nc, cfg)
+		l, err := patiently(ctx, logger, func() (*store.Log, error) { return createdLog(ctx, js, nc, cfg) })
 		if l != nil || err != nil {
 			return l, err
 		}
