@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(node.Main("sink", "Writes one log into sinks: files, databases, NATS, HTTP.", &node.SinkService{}))
+	os.Exit(node.Program("sink"))
 }

@@ -9,6 +9,7 @@ var programs = map[string]struct {
 	"archiver": {"Keeps the old part of one log in an object store, and trims SEALED behind it.", func() Service { return &ArchiverService{} }},
 	"ingest":   {"Accepts agents' events over HTTP and stores them for the sealer.", func() Service { return &IngestService{} }},
 	"query":    {"Answers filters over a sealed log and makes proofs.", func() Service { return &QueryService{} }},
+	"sink":     {"Writes one log into sinks: files, databases, NATS, HTTP.", func() Service { return &SinkService{} }},
 	"sealer":   {"Orders, chains and seals the events of one log.", func() Service { return &SealerService{} }},
 }
 
