@@ -176,8 +176,8 @@ func TestSinkService(t *testing.T) {
 	defer g.stop()
 	g.run("sink", list[0].Run)
 	h := followersHandler("default", "the sink", []follower{sinkFollower(list[0])}, n.pipeline.size)
-	web := server(h)
-	l, err := listen("127.0.0.1:0")
+	web := server(h, false)
+	l, err := listen("127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}
