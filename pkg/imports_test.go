@@ -55,7 +55,6 @@ var only = map[string][]string{
 	"github.com/nats-io/nats.go":          {"streams", "pkg/internal/natsd", "pkg/store/natsstore", "pkg/client", "pkg/node", "pkg/bench"},
 	"github.com/cloudevents/sdk-go":       {"pkg/ingest", "pkg/query", "pkg/client"},
 	"github.com/go-json-experiment/json":  {"pkg/entry"},
-	"github.com/nats-io/nkeys":            {"pkg/node"},
 	"github.com/alecthomas/kong":          {"pkg/node", "cmd/ingest", "cmd/sealer", "cmd/query", "cmd/alert", "cmd/archiver", "cmd/sink", "cmd/sealstream"},
 	"github.com/synadia-io/orbit.go":      {"pkg/node"},
 	"github.com/klauspost/compress":       {"pkg/archive"},

@@ -24,6 +24,7 @@ type adminWriteCmd struct {
 	Listen   string     `help:"Where clients connect." default:"0.0.0.0:4222" placeholder:"ADDR"`
 	Monitor  string     `help:"Where the server's monitoring listens. It has no authentication." default:"127.0.0.1:8222" placeholder:"ADDR"`
 	MaxStore node.Bytes `help:"What JetStream may take on a disk; 0: three quarters of what is free." default:"0" placeholder:"SIZE"`
+	Apart    string     `help:"Give each role a copy of its own files, and of nobody else's, in a folder of its name here: for containers." type:"path" placeholder:"DIR"`
 	Agent    []string   `help:"DID of an agent that publishes over NATS." sep:"none" placeholder:"DID"`
 }
 
@@ -33,6 +34,11 @@ func (c *adminWriteCmd) Run(a *app) error {
 		MaxStore: c.MaxStore, Agents: c.Agent})
 	if err != nil {
 		return err
+	}
+	if c.Apart != "" {
+		if err := node.HandOut(c.Out, c.Apart, a.log); err != nil {
+			return err
+		}
 	}
 	if a.json {
 		return a.print(map[string]string{"config": filepath.Join(c.Out, "nats.conf")})

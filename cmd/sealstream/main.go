@@ -51,7 +51,6 @@ type commands struct {
 	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
-	Cluster    clusterCmd    `cmd:"" help:"Make the keys and users of a cluster."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`

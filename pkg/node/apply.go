@@ -24,5 +24,5 @@ func Apply(ctx context.Context, conn ConnFlags, sizes StreamFlags, log string, r
 	if err != nil {
 		return nil, err
 	}
-	return streams.Apply(ctx, js, sizes.config(log, replicas), dry)
+	return patiently(ctx, slog.New(slog.DiscardHandler), func() ([]string, error) { return streams.Apply(ctx, js, sizes.config(log, replicas), dry) })
 }
