@@ -87,11 +87,11 @@ func (r Record) hashed() ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Member{
-		{"entry_id", str(r.EntryID)}, {"timestamp", str(r.Timestamp)}, {"event_type", str(r.EventType)}, {"agent_did", str(r.AgentDID)},
-		{"action", str(r.Action)}, {"resource", optional(r.Resource)}, {"target_did", optional(r.TargetDID)}, {"data", data},
-		{"outcome", str(r.Outcome)}, {"policy_decision", optional(r.PolicyDecision)}, {"matched_rule", optional(r.MatchedRule)},
-		{"trace_id", optional(r.TraceID)}, {"session_id", optional(r.SessionID)}, {"previous_hash", str(r.PreviousHash)},
+	return []Member{ // in the order of their names, so that they need not be sorted
+		{"action", str(r.Action)}, {"agent_did", str(r.AgentDID)}, {"data", data}, {"entry_id", str(r.EntryID)}, {"event_type", str(r.EventType)},
+		{"matched_rule", optional(r.MatchedRule)}, {"outcome", str(r.Outcome)}, {"policy_decision", optional(r.PolicyDecision)},
+		{"previous_hash", str(r.PreviousHash)}, {"resource", optional(r.Resource)}, {"session_id", optional(r.SessionID)},
+		{"target_did", optional(r.TargetDID)}, {"timestamp", str(r.Timestamp)}, {"trace_id", optional(r.TraceID)},
 	}, nil
 }
 
@@ -108,6 +108,6 @@ func (r Record) data() (Value, error) {
 
 // sum is the SHA-256 of an object's canonical form.
 func sum(members []Member) string {
-	h := sha256.Sum256(appendObject(nil, members))
+	h := sha256.Sum256(appendObject(make([]byte, 0, 1024), members))
 	return hex.EncodeToString(h[:])
 }
