@@ -33,6 +33,7 @@ type File struct {
 	cfg   Config
 	place place
 	lock  *os.File
+	signs *signer
 
 	mu       sync.Mutex
 	closed   bool
@@ -115,7 +116,7 @@ func (s *File) appendRecord(at mark, r sink.Record) (mark, error) {
 		return at, err
 	}
 	before := len(s.buf)
-	s.buf = l.append(s.buf, s.cfg.Keys[0])
+	s.buf = l.append(s.buf, s.signs)
 	return mark{Size: at.Size + int64(len(s.buf)-before), Lines: at.Lines + 1, Cursor: sink.Of(&r.Entry), Content: l.content, Key: s.cfg.Keys[0].ID}, nil
 }
 
@@ -177,6 +178,40 @@ func (s *File) writeHead() error {
 	return nil
 }
 
+// syncBehind makes durable what was written so far, while more is written.
+func (s *File) syncBehind() error {
+	s.mu.Lock()
+	f, to, err := s.f, s.at, s.usable()
+	idle := to == s.synced
+	s.mu.Unlock()
+	if err == nil && !idle {
+		err = f.Sync()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.usable() != nil:
+		return s.usable()
+	case s.f != f: // it was closed meanwhile, and made durable by that
+		return nil
+	case err != nil: // see sync
+		return s.hurt("fsync", s.back(s.synced, err))
+	}
+	if s.synced.Size < to.Size {
+		s.synced = to
+	}
+	if s.headed != s.synced && time.Since(s.headAt) >= headEvery {
+		return s.writeHead()
+	}
+	return nil
+}
+
+func (s *File) isBroken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken != nil
+}
+
 // tick makes durable what waits, at each interval. What fails is told by the next Write, which tries again or finds the sink broken.
 func (s *File) tick(ctx context.Context) {
 	every := time.NewTicker(max(s.cfg.Sync, time.Millisecond))
@@ -187,19 +222,12 @@ func (s *File) tick(ctx context.Context) {
 			return
 		case <-every.C:
 		}
-		s.mu.Lock()
-		err := s.usable()
-		if err == nil {
-			if err = s.sync(); err != nil && s.broken == nil {
-				s.broken = err // opening anew begins at what is durable
-			}
-			if err == nil && s.headed != s.synced && time.Since(s.headAt) >= headEvery {
-				err = s.writeHead()
-			}
-		}
-		s.mu.Unlock()
+		err := s.syncBehind()
 		if err != nil && !errors.Is(err, sink.ErrClosed) {
 			s.cfg.Logger.WarnContext(ctx, "file sink", "file", s.cfg.Path, "cause", err)
+		}
+		if s.isBroken() { // the next Write says so, and whoever wrote opens it anew
+			return
 		}
 	}
 }
@@ -236,7 +264,7 @@ func (s *File) closeLine(at mark) ([]byte, mark, error) {
 	if k == nil {
 		k = &s.cfg.Keys[0]
 	}
-	text := l.append(nil, *k)
+	text := l.append(nil, k.signer())
 	at.Size, at.Lines, at.Content, at.Closed = at.Size+int64(len(text)), at.Lines+1, l.content, true
 	at.Key = k.ID
 	return text, at, nil

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"os"
 	"strings"
 )
@@ -24,12 +26,26 @@ func NewKey(secret []byte) Key {
 	return Key{hex.EncodeToString(m.Sum(nil)[:8]), secret}
 }
 
+// signer makes the two MACs of a line, without beginning with the key each time.
+type signer struct {
+	id string
+	h  hash.Hash
+}
+
+func (k Key) signer() *signer { return &signer{k.ID, hmac.New(sha256.New, k.Secret)} }
+
+// append writes the MAC of texts that stand behind each other, in hexadecimal digits.
+func (s *signer) append(dst []byte, before string, text []byte) []byte {
+	s.h.Reset()
+	io.WriteString(s.h, before)
+	s.h.Write(text)
+	var sum [sha256.Size]byte
+	return hex.AppendEncode(dst, s.h.Sum(sum[:0]))
+}
+
 // mac is under which all of a line stands, or of a manifest. What it is of keeps one from passing for the other.
 func (k Key) mac(of string, text []byte) string {
-	m := hmac.New(sha256.New, k.Secret)
-	m.Write([]byte("sealstream sink " + of + "\n"))
-	m.Write(text)
-	return hex.EncodeToString(m.Sum(nil))
+	return string(k.signer().append(nil, macPrefix+of+"\n", text))
 }
 
 // Ring is a key ring: the first key signs, and all of them verify. To change keys put a new one in front; files under the old one stay.
@@ -44,6 +60,8 @@ func (r Ring) find(id string) *Key {
 	}
 	return nil
 }
+
+const macPrefix = "sealstream sink "
 
 var errKey = errors.New("the key is empty")
 

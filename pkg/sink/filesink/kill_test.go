@@ -149,7 +149,7 @@ func sealedLog(t *testing.T, events int) (s *natsd.Server, log *store.Log, key s
 // TestKill kills the process that writes the files with -9, again and again, while it writes, closes and compresses files. Then each entry stands in them once.
 // SEALSTREAM_KILLS says how often.
 func TestKill(t *testing.T) {
-	kills := 40
+	kills := 20
 	if testing.Short() {
 		kills = 5
 	}

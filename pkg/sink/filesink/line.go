@@ -87,7 +87,7 @@ func printable(text []byte) bool {
 }
 
 // append writes the line, with its line feed. The members stand in the order of their names, but for mac, which is over all before it.
-func (l *line) append(dst []byte, k Key) []byte {
+func (l *line) append(dst []byte, s *signer) []byte {
 	w := writer{dst: dst, from: len(dst)}
 	t := &l.toolkit
 	w.text("action", t.Action)
@@ -111,7 +111,7 @@ func (l *line) append(dst []byte, k Key) []byte {
 	if l.entry != nil {
 		w.raw("index", strconv.AppendUint(nil, l.entry.Index, 10))
 	}
-	w.plain("key_id", k.ID)
+	w.plain("key_id", s.id)
 	if l.entry != nil {
 		w.text("leaf", string(l.entry.Leaf))
 	}
@@ -125,12 +125,17 @@ func (l *line) append(dst []byte, k Key) []byte {
 	}
 	w.optional("sandbox_id", t.SandboxID)
 	w.optional("session_id", t.SessionID)
-	w.plain("signature", agt.Sign(k.Secret, l.content))
+	w.name("signature")
+	w.dst = append(w.dst, '"')
+	w.dst = append(s.append(w.dst, "", []byte(l.content)), '"')
 	w.optional("target_did", t.TargetDID)
 	w.text("timestamp", t.Timestamp)
 	w.optional("trace_id", t.TraceID)
-	w.plain("mac", k.mac("line", w.dst[w.from:]))
-	return append(w.dst, "}\n"...)
+	upTo := len(w.dst)
+	w.name("mac")
+	w.dst = append(w.dst, '"')
+	w.dst = s.append(w.dst, macPrefix+"line\n", w.dst[w.from:upTo])
+	return append(w.dst, "\"}\n"...)
 }
 
 // writer writes the members of an object as Python would.

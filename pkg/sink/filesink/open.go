@@ -27,7 +27,7 @@ func Open(ctx context.Context, cfg Config) (*File, error) {
 	if len(cfg.Keys) == 0 {
 		return nil, errors.New("file sink: a key is required")
 	}
-	s := &File{cfg: cfg, place: newPlace(cfg.Path), zip: make(chan string, 64)}
+	s := &File{cfg: cfg, place: newPlace(cfg.Path), signs: cfg.Keys[0].signer(), zip: make(chan string, 64)}
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o750); err != nil {
 		return nil, fmt.Errorf("file sink: %w", err)
 	}

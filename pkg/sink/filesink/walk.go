@@ -101,9 +101,9 @@ func (w *walk) compare(l *line, v agt.Value, raw []byte) error {
 	case k == nil && len(w.ring) > 0:
 		return fmt.Errorf("%w: it was signed with %.40q", errKeyID, id)
 	case k == nil: // signature and mac are taken as they are
-		return members(l.append(nil, Key{ID: id}), v)
+		return members(l.append(nil, Key{ID: id}.signer()), v)
 	}
-	want := l.append(nil, *k)
+	want := l.append(nil, k.signer())
 	if hmac.Equal(want[:len(want)-1], raw) {
 		return nil
 	}
