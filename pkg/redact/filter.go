@@ -1,0 +1,159 @@
+package redact
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// literal is a text by which something is found; what says what to do about it.
+type literal struct {
+	text string
+	fold bool
+	what int // index of a shape, or one of the kinds below
+}
+
+const (
+	isName   = -1 // part of a name whose value may be a secret
+	isEscape = -2 // a JSON escape that can hide a letter
+)
+
+// filter finds literals. Of each it knows three characters that stand together and are rare, as two pairs; it looks at every other pair of the text, so that
+// it sees one of the two wherever the literal stands, and takes eight bytes in one load. A pair that is found is rare, and is then looked at closely.
+type filter struct {
+	pairs   [1 << 15 / 64]uint64
+	buckets [1 << 15]uint16 // into lists; 0: none
+	lists   [][]place
+}
+
+// place is a literal, and where in it the pair stands.
+type place struct {
+	lit *literal
+	off int
+}
+
+func pairOf(a, b byte) uint16 { return uint16(a&0x7f) | uint16(b&0x7f)<<8 }
+
+// cases are a character in the cases in which a literal takes it.
+func (l *literal) cases(i int) []byte {
+	c := l.text[i]
+	if l.fold && c >= 'a' && c <= 'z' {
+		return []byte{c, c &^ 0x20}
+	}
+	return []byte{c}
+}
+
+func newFilter(list []literal) *filter {
+	f := &filter{lists: [][]place{nil}}
+	for i := range list {
+		lit := &list[i]
+		w := rarest(lit.text)
+		for off := w; off < w+2; off++ {
+			for _, a := range lit.cases(off) {
+				for _, b := range lit.cases(off + 1) {
+					f.put(pairOf(a, b), place{lit, off})
+				}
+			}
+		}
+	}
+	return f
+}
+
+func (f *filter) put(p uint16, at place) {
+	if f.buckets[p] == 0 {
+		f.lists = append(f.lists, nil)
+		f.buckets[p] = uint16(len(f.lists) - 1)
+	}
+	f.lists[f.buckets[p]] = append(f.lists[f.buckets[p]], at)
+	f.pairs[p>>6] |= 1 << (p & 63)
+}
+
+// rarest is where the three characters begin that are the rarest in ordinary text.
+func rarest(text string) int {
+	best, at := 1<<20, 0
+	for i := 0; i+3 <= len(text); i++ {
+		score := 0
+		for _, c := range []byte(text[i : i+3]) {
+			n := strings.IndexByte("\x00zqxjkvbpygfwmucldrhsnioate", c)
+			if n < 0 { // no small letter
+				n = 6
+			}
+			score += n * n
+		}
+		if score < best {
+			best, at = score, i
+		}
+	}
+	return at
+}
+
+const (
+	sevens = 0x7f7f7f7f7f7f7f7f
+	spaces = 0x2020202020202020
+	tops   = 0xe0e0e0e0e0e0e0e0
+)
+
+// each yields where literals stand, nearly in order, until yield says false. digits is told of places amid what may be a long number.
+func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits func(at int) bool) {
+	i := 0
+	for ; i+9 <= len(t); i += 8 {
+		w := binary.LittleEndian.Uint64(t[i:])
+		x := w & sevens
+		p0, p1, p2, p3 := uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
+		hit := f.pairs[p0>>6]>>(p0&63) | f.pairs[p1>>6]>>(p1&63) | f.pairs[p2>>6]>>(p2&63) | f.pairs[p3>>6]>>(p3&63)
+		if y := w&tops ^ spaces; uint32(y) == 0 || y>>32 == 0 { // four bytes, none of them a letter: any number of 13 digits has such
+			at := i
+			if uint32(y) != 0 {
+				at += 4
+			}
+			if !digits(at) {
+				return
+			}
+		}
+		if hit&1 != 0 {
+			for k := 0; k < 8; k += 2 {
+				if !f.pair(t, i+k, yield) {
+					return
+				}
+			}
+		}
+	}
+	for ; i+1 < len(t); i += 2 {
+		if !f.pair(t, i, yield) {
+			return
+		}
+	}
+}
+
+// pair looks at the pair at i closely.
+func (f *filter) pair(t []byte, i int, yield func(lit *literal, at int) bool) bool {
+	p := pairOf(t[i], t[i+1])
+	if f.pairs[p>>6]>>(p&63)&1 == 0 {
+		return true
+	}
+	for _, pl := range f.lists[f.buckets[p]] {
+		if at := i - pl.off; at >= 0 && pl.lit.stands(t, at) && !yield(pl.lit, at) {
+			return false
+		}
+	}
+	return true
+}
+
+// stands says whether the literal stands at a place.
+func (l *literal) stands(t []byte, at int) bool {
+	if len(t)-at < len(l.text) {
+		return false
+	}
+	if !l.fold {
+		return string(t[at:at+len(l.text)]) == l.text
+	}
+	for k := range len(l.text) {
+		c := t[at+k]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != l.text[k] {
+			return false
+		}
+	}
+	return true
+}
