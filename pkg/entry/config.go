@@ -7,11 +7,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// Rules is the number of the sealing rules of this package: how messages become entries. New code that would seal the
-// same messages to other bytes gets a new number (SPEC 5.1).
-const Rules = 1
+// The numbers of the sealing rules of this package: how messages become entries. New code that would seal the
+// same messages to other bytes gets a new number (SPEC 5.1). RulesRedacting are Rules, and redaction where a config says so (SPEC 12).
+const (
+	Rules          = 1
+	RulesRedacting = 2
+)
 
 // Limits are the limits of the rules, as a config entry tells them.
 type Limits struct {
@@ -56,7 +61,8 @@ type Config struct {
 	Rules             uint64
 	SecretFingerprint string
 	Limits            Limits
-	Previous          *uint64 // index of the config before it; nil at index 0
+	Redaction         *redact.Rules // what is redacted; nil: nothing. Rules 1 know none
+	Previous          *uint64       // index of the config before it; nil at index 0
 }
 
 func (d *Config) appendJSON(dst []byte) []byte {
@@ -74,6 +80,10 @@ func (d *Config) appendJSON(dst []byte) []byte {
 	o.text("origin", d.Origin)
 	if d.Previous != nil {
 		o.num("previous", *d.Previous)
+	}
+	if d.Redaction != nil {
+		o.name("redaction")
+		o.dst = appendRedaction(o.dst, d.Redaction)
 	}
 	o.num("rules", d.Rules)
 	o.text("secret_fingerprint", d.SecretFingerprint)
@@ -111,6 +121,9 @@ func (d *Config) member(name string, v []byte) (err error) {
 		var n uint64
 		n, err = integer(v)
 		d.Previous = &n
+	case "redaction":
+		d.Redaction = new(redact.Rules)
+		err = walkObject(v, func(name string, v []byte) error { return redactionMember(d.Redaction, name, v) })
 	case "rules":
 		d.Rules, err = integer(v)
 	case "secret_fingerprint":
@@ -129,9 +142,11 @@ func (d *Config) Follows(prev *Config, at uint64) error {
 	switch {
 	case d.Previous == nil || *d.Previous != at:
 		return fault("previous", "is not the newest config, index %d", at)
-	case d.Origin != prev.Origin || d.Rules != prev.Rules || d.Limits != prev.Limits ||
+	case d.Rules < prev.Rules:
+		return fault("rules", "%d, but the log is sealed by rules %d already", d.Rules, prev.Rules)
+	case d.Origin != prev.Origin || d.Limits != prev.Limits ||
 		d.EventsCreated != prev.EventsCreated || d.Epoch != prev.Epoch || d.SecretFingerprint != prev.SecretFingerprint:
-		return fault("", "rules 1 let a config change events_open alone") // or its keys; the text is sealed, and stays as it was
+		return fault("", "rules 1 let a config change events_open alone") // or its keys, or redaction; the text is sealed, and stays as it was
 	case !slices.Equal(d.Keys, prev.Keys):
 		return d.succeeds(prev)
 	}

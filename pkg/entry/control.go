@@ -60,12 +60,19 @@ func (d *Config) check() error {
 		return fault("events_created", "not a time of nine digits")
 	case d.Epoch == 0:
 		return fault("epoch", "counts from 1")
-	case d.Rules != Rules:
-		return fault("rules", "%d, but this sealer knows %d", d.Rules, Rules)
+	case d.Rules != Rules && d.Rules != RulesRedacting:
+		return fault("rules", "%d, but this sealer knows %d", d.Rules, Rules) // the text is sealed, and stays as it was
+	case d.Redaction != nil && d.Rules < RulesRedacting:
+		return fault("redaction", "rules %d know none", d.Rules)
 	case d.Limits != DefaultLimits():
 		return fault("limits", "not those of rules %d", Rules)
 	case len(d.SecretFingerprint) != 32 || strings.Trim(d.SecretFingerprint, lowerHex) != "":
 		return fault("secret_fingerprint", "not 32 lower-case hexadecimal digits")
+	}
+	if d.Redaction != nil {
+		if err := d.Redaction.Check(); err != nil {
+			return fault("redaction", "%v", err)
+		}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // Source says where an entry comes from: the log, and the place in EVENTS.
@@ -18,6 +20,7 @@ type Source struct {
 	Epoch, Seq, Position uint64
 	ReceivedAt           string // the broker's stored time of the message, nine digits
 	Publisher            string
+	Redact               *redact.Set // what rejected entries are redacted by; nil: nothing
 }
 
 // Draft is an entry on its way into the log: all of it but its place. It is a pure function of the EVENTS message and the
@@ -67,7 +70,7 @@ func EventDraft(src Source, ev Event) Draft {
 		Action: ev.Action, Resource: ev.Subject, TargetDID: ev.TargetDID, Outcome: ev.Outcome,
 		PolicyDecision: ev.PolicyDecision, MatchedRule: ev.MatchedRule, TraceID: ev.TraceID, SessionID: ev.SessionID,
 		AgentSeq: ev.AgentSeq, AgentPrev: ev.AgentPrev, Signature: ev.Signature, Extensions: ev.Extensions,
-		Publisher: src.Publisher,
+		Publisher: src.Publisher, Redactions: ev.Redactions,
 	}}
 	d.from(src)
 	if d.entry.Timestamp == "" {
@@ -124,8 +127,16 @@ func RejectedDraft(src Source, cause error, whole []byte, subject string) Draft 
 	writeLP(mac, []byte(d.entry.EntryID))
 	writeLP(mac, digest[:])
 	d.salt = sum(mac)
-	detail.Digest = FormatHash(DataHash(d.salt, whole))
-	d.commit(whole[:min(len(whole), MaxRejectedBytes)])
+	kept := whole[:min(len(whole), MaxRejectedBytes)]
+	salt := d.salt
+	if src.Redact != nil {
+		detail.redact(src.Redact, whole)
+		if kept, d.entry.Redactions = redactRejected(src.Redact, whole); d.entry.Redactions != nil {
+			salt = digestSalt(src.Secret, d.entry.EntryID, digest) // the other stands beside the data, and would let anyone try what the secret was
+		}
+	}
+	detail.Digest = FormatHash(DataHash(salt, whole))
+	d.commit(kept)
 	return d
 }
 
@@ -227,6 +238,9 @@ func (e *Event) widest() int {
 		len(e.TraceID)+len(e.SessionID)+len(e.TargetDID)+len(e.Signature))
 	for name, value := range e.Extensions {
 		rough += len(name) + 2*len(value) + 8
+	}
+	for _, r := range e.Redactions {
+		rough += len(r.Kind) + 2*len(r.Path) + 24
 	}
 	if rough <= MaxLeafBytes { // an escape at most doubles a byte, as control characters are refused
 		return rough

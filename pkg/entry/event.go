@@ -28,6 +28,8 @@ type Event struct {
 	HasData bool      // an event can have data of no bytes
 	Salt    *[32]byte // the sender's own salt; nil: the sealer derives one
 
+	Redactions []Redaction // what Redact has taken out; no attribute (but see GiveRedactions)
+
 	rawJSON bool // Data is JSON text that can be written as such
 }
 

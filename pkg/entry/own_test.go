@@ -198,7 +198,7 @@ func TestParseControl(t *testing.T) {
 		{"origin with a space", body(TypeConfig, strings.Replace(config, `"origin":"example.com`, `"origin":"example com`, 1)), "origin"}, {"no origin", body(TypeConfig, strings.Replace(config, `"origin":"example.com/default/00000000",`, ``, 1)), "origin"},
 		{"no keys", body(TypeConfig, strings.Replace(config, `"keys":["example.com/default/00000000+00000000+AQ=="]`, `"keys":[]`, 1)), "keys"}, {"an empty key", body(TypeConfig, strings.Replace(config, `"keys":[`, `"keys":["",`, 1)), "keys"},
 		{"created", body(TypeConfig, strings.Replace(config, ".000000000Z", "Z", 1)), "events_created"}, {"epoch 0", body(TypeConfig, strings.Replace(config, `"epoch":1`, `"epoch":0`, 1)), "epoch"},
-		{"rules", body(TypeConfig, strings.Replace(config, `"rules":1`, `"rules":2`, 1)), "rules"}, {"limits", body(TypeConfig, strings.Replace(config, `"window":1048576`, `"window":1`, 1)), "limits"},
+		{"rules", body(TypeConfig, strings.Replace(config, `"rules":1`, `"rules":3`, 1)), "rules"}, {"redaction under rules 1", body(TypeConfig, strings.Replace(config, `"rules":1`, `"redaction":{"set":0},"rules":1`, 1)), "redaction"}, {"limits", body(TypeConfig, strings.Replace(config, `"window":1048576`, `"window":1`, 1)), "limits"},
 		{"a limit more", body(TypeConfig, strings.Replace(config, `"window":`, `"x":1,"window":`, 1)), "data"}, {"a limit less", body(TypeConfig, strings.Replace(config, `"data_depth":32,`, ``, 1)), "limits"},
 		{"fingerprint", body(TypeConfig, strings.Replace(config, strings.Repeat("0", 32), strings.Repeat("G", 32), 1)), "secret_fingerprint"}, {"open is no boolean", body(TypeConfig, strings.Replace(config, `"events_open":false`, `"events_open":0`, 1)), "data"},
 	} {
@@ -235,7 +235,7 @@ func TestConfigFollows(t *testing.T) {
 	other := uint64(4)
 	for name, change := range map[string]func(c *Config){
 		"previous": func(c *Config) { c.Previous = &other }, "no previous": func(c *Config) { c.Previous = nil }, "origin": func(c *Config) { c.Origin = "x" }, "keys": func(c *Config) { c.Keys = append(c.Keys, "x") },
-		"rules": func(c *Config) { c.Rules++ }, "limits": func(c *Config) { c.Limits.Window++ }, "created": func(c *Config) { c.EventsCreated = "x" }, "epoch": func(c *Config) { c.Epoch++ }, "secret": func(c *Config) { c.SecretFingerprint = "x" },
+		"fewer rules": func(c *Config) { c.Rules-- }, "limits": func(c *Config) { c.Limits.Window++ }, "created": func(c *Config) { c.EventsCreated = "x" }, "epoch": func(c *Config) { c.Epoch++ }, "secret": func(c *Config) { c.SecretFingerprint = "x" },
 	} {
 		if err := next(change).Follows(testConfig(), 5); err == nil {
 			t.Errorf("%s: a config follows that must not", name)

@@ -84,6 +84,10 @@ func checkPayload(e *entry.Entry, p *entry.Payload) error {
 	switch {
 	case !ok:
 		return nil
+	case len(e.Redactions) > 0: // what is kept is not what came (SPEC 12.5)
+		if len(p.Data) > entry.MaxRejectedBytes {
+			return mismatch(e.Index, "digest", "%d bytes kept", len(p.Data))
+		}
 	case uint64(len(p.Data)) != min(d.Size, entry.MaxRejectedBytes):
 		return mismatch(e.Index, "digest", "%d bytes kept of %d", len(p.Data), d.Size)
 	case d.Size <= entry.MaxRejectedBytes && d.Digest != e.DataHash:
