@@ -36,7 +36,7 @@ func perSecond(b *testing.B, events int) {
 
 // BenchmarkPrepare is the part that workers do side by side, for one event.
 func BenchmarkPrepare(b *testing.B) {
-	id := identity{testLog, testSigner.Origin(), testSecret}
+	id := identity{log: testLog, origin: testSigner.Origin(), secret: testSecret}
 	m := benchEvents(1, 1)[0]
 	b.SetBytes(int64(len(m.Data)))
 	for b.Loop() {
@@ -46,7 +46,7 @@ func BenchmarkPrepare(b *testing.B) {
 
 // BenchmarkSequence is the part that is done in order: window, chain, tree, batches, payload records.
 func BenchmarkSequence(b *testing.B) {
-	id := identity{testLog, testSigner.Origin(), testSecret}
+	id := identity{log: testLog, origin: testSigner.Origin(), secret: testSecret}
 	const n = 4096
 	messages := benchEvents(n, 1)
 	list := make([]prepared, n)

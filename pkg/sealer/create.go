@@ -40,6 +40,12 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 		Origin: cfg.Signer.Origin(), Keys: []string{cfg.Signer.VerifierKey()}, EventsCreated: entry.FormatReceived(events.Created),
 		EventsOpen: eventsOpen, Epoch: 1, Rules: entry.Rules, SecretFingerprint: entry.SecretFingerprint(cfg.Secret), Limits: entry.DefaultLimits(),
 	}
+	if c.Redaction = cfg.Redaction; c.Redaction != nil {
+		c.Rules = entry.RulesRedacting
+		if _, err := redaction(&c); err != nil {
+			return err
+		}
+	}
 	body := entry.FormatControl(uuid.NewString(), c.Origin, entry.TypeConfig, c.AppendJSON(nil))
 	first := uint64(0)
 	_, err = cfg.Log.Events.Append(ctx, entry.Message{Subject: controlSubject(cfg.Log.Name), Data: body}, &first)

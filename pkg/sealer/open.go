@@ -44,6 +44,10 @@ func (s *Sealer) open(ctx context.Context) (start, error) {
 	if err := s.checkPayloads(ctx, t); err != nil {
 		return start{}, err
 	}
+	var err error
+	if st.redact, err = redaction(t.config); err != nil {
+		return start{}, err
+	}
 	st.config, st.configIndex, st.prev = t.config, t.configIndex, entry.FormatHash(t.chain.LastHash())
 	q.force = t.config.Keys
 	at := t.chain.Input()

@@ -28,6 +28,7 @@ func (s *Sealer) pipeline(ctx context.Context, begin start) error {
 	defer cancel(nil)
 	s.budget = newBudget(maxRead)
 	s.flight = newFlight()
+	s.redact.Store(begin.sequencer.state.redact)
 	jobs := make(chan *job, 4)
 	batches := make(chan *batch, inFlight-1)
 	var group sync.WaitGroup
@@ -98,6 +99,8 @@ func (s *Sealer) fetch(ctx context.Context, begin start, epoch uint64, jobs chan
 // prepare hands the messages of a job to the workers, a few at a time.
 func (s *Sealer) prepare(j *job, epoch uint64, work chan<- func()) {
 	var left sync.WaitGroup
+	id := s.identity
+	id.redact = s.redact.Load()
 	const share = 16
 	for i := 0; i < len(j.messages); i += share {
 		end := min(i+share, len(j.messages))
@@ -105,7 +108,7 @@ func (s *Sealer) prepare(j *job, epoch uint64, work chan<- func()) {
 		work <- func() {
 			defer left.Done()
 			for k := i; k < end; k++ {
-				j.prepared[k] = s.identity.prepare(j.messages[k], epoch)
+				j.prepared[k] = id.prepare(j.messages[k], epoch)
 			}
 		}
 	}
@@ -131,6 +134,7 @@ func (s *Sealer) sequence(ctx context.Context, begin start, jobs <-chan *job, ba
 			if err := q.message(p); err != nil {
 				return err
 			}
+			s.redact.Store(q.state.redact)
 			j.prepared[i] = prepared{} // lets the memory go with the batch
 		}
 		s.budget.give(j.bytes)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // A prepared message is an EVENTS message read as far as that can be done without knowing the state of the log: parsed,
@@ -21,6 +22,8 @@ type prepared struct {
 
 	controlType string // of a control message
 	control     entry.Detail
+
+	redact *redact.Set // by which it was prepared; state.step does it again where another is in force
 }
 
 // item is one event of a message: the draft of its entry, or of the rejected entry in its place.
@@ -34,10 +37,11 @@ type item struct {
 type identity struct {
 	log, origin string
 	secret      []byte
+	redact      *redact.Set // what the newest config says is redacted; nil: nothing
 }
 
 func (id identity) source(m entry.Message, epoch uint64) entry.Source {
-	return entry.Source{Log: id.log, Origin: id.origin, Secret: id.secret, Epoch: epoch, Seq: m.Seq, ReceivedAt: entry.FormatReceived(m.Time)}
+	return entry.Source{Log: id.log, Origin: id.origin, Secret: id.secret, Epoch: epoch, Seq: m.Seq, ReceivedAt: entry.FormatReceived(m.Time), Redact: id.redact}
 }
 
 // Why messages are refused as one (SPEC 4).
@@ -50,7 +54,7 @@ var (
 
 // prepare never fails: what cannot be read becomes a rejected entry.
 func (id identity) prepare(m entry.Message, epoch uint64) prepared {
-	p := prepared{msg: m, source: id.source(m, epoch)}
+	p := prepared{msg: m, source: id.source(m, epoch), redact: id.redact}
 	rest, ok := strings.CutPrefix(m.Subject, "audit."+id.log+".")
 	kind, token, _ := strings.Cut(rest, ".")
 	switch {
@@ -87,10 +91,10 @@ func (p *prepared) events(token string) {
 	switch p.msg.Mode() {
 	case entry.Binary:
 		ev, err := entry.ParseMessageBinary(p.msg)
-		p.whole(ev, err, token)
+		p.whole(ev, err, token, nil)
 	case entry.Structured:
 		ev, err := entry.ParseEvent(p.msg.Data)
-		p.whole(ev, err, token)
+		p.whole(ev, err, token, p.msg.Data)
 	case entry.Batched:
 		parts, err := entry.SplitBatch(p.msg.Data)
 		if err != nil {
@@ -105,16 +109,24 @@ func (p *prepared) events(token string) {
 	}
 }
 
-// whole takes the one event of a message that holds one.
-func (p *prepared) whole(ev entry.Event, err error, token string) {
+// whole takes the one event of a message that holds one; raw is the text that it was parsed from, nil in binary mode.
+func (p *prepared) whole(ev entry.Event, err error, token string, raw []byte) {
 	if err == nil {
-		err = checkToken(ev, token)
+		err = p.admit(&ev, token, raw)
 	}
 	if err != nil {
 		p.refuse(err)
 		return
 	}
-	p.add(ev, nil, "", nil, "")
+	p.seal(p.source, ev)
+}
+
+// admit checks an event's source against the token that it was published on, and then redacts the event.
+func (p *prepared) admit(ev *entry.Event, token string, raw []byte) error {
+	if err := checkToken(*ev, token); err != nil || p.redact == nil {
+		return err
+	}
+	return ev.Redact(p.redact, raw)
 }
 
 // records reads ingest's own message.
@@ -147,12 +159,17 @@ func (p *prepared) add(ev entry.Event, err error, token string, raw []byte, publ
 	src := p.source
 	src.Position, src.Publisher = uint64(len(p.items)), publisher
 	if err == nil {
-		err = checkToken(ev, token)
+		err = p.admit(&ev, token, raw)
 	}
 	if err != nil {
 		p.items = append(p.items, item{draft: entry.RejectedDraft(src, err, raw, p.msg.Subject)})
 		return
 	}
+	p.seal(src, ev)
+}
+
+// seal appends the draft of an event.
+func (p *prepared) seal(src entry.Source, ev entry.Event) {
 	it := item{draft: entry.EventDraft(src, ev)}
 	it.key = claimKey(it.draft.Claim())
 	it.print = windowKey(it.draft.Fingerprint())

@@ -83,8 +83,8 @@ func TestOtherRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := detail.(*entry.Config)
-		c.Rules = 2
-		d := entry.OwnDraft(identity{testLog, testSigner.Origin(), testSecret}.source(m, 1), entry.TypeConfig, c)
+		c.Rules = 3
+		d := entry.OwnDraft(identity{log: testLog, origin: testSigner.Origin(), secret: testSecret}.source(m, 1), entry.TypeConfig, c)
 		e, _ := d.Seal(0, entry.ZeroHash)
 		h := entry.LeafHash(e.Leaf)
 		note, err := testSigner.Sign(1, h)

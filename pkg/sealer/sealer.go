@@ -23,6 +23,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/redact"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -41,6 +42,9 @@ type Config struct {
 	KeepEvents      bool          // do not purge EVENTS behind the commit
 	TrimEvery       time.Duration // between purges of EVENTS; 0: 1 s, which is also the least
 	Logger          *slog.Logger  // nil: silent
+
+	// Redaction is what a log that is made now redacts; nil: nothing, and the log is one of rules 1. A log that is there has its own (AnnounceRedaction).
+	Redaction *redact.Rules
 
 	Observe func(Commit) // told of each batch that is committed; must not block; nil: nobody
 
@@ -64,6 +68,7 @@ type Sealer struct {
 	flight  *flight
 	input   atomic.Pointer[proof.Position] // the newest committed; nil: none, or it is of an EVENTS that is lost
 	status  atomic.Pointer[Status]
+	redact  atomic.Pointer[redact.Set] // by which messages are prepared ahead; nil: nothing is redacted
 }
 
 // Status is what health pages tell of a sealer.

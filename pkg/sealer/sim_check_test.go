@@ -324,7 +324,7 @@ func (w *world) checkAgain(entries []entry.Entry) error {
 	if limit == 0 {
 		limit, slack = entry.WindowSize, windowSlack
 	}
-	id := identity{testLog, testSigner.Origin(), testSecret}
+	id := identity{log: testLog, origin: testSigner.Origin(), secret: testSecret}
 	st := &state{identity: id, keys: []string{testSigner.VerifierKey()}, own: []string{testSigner.VerifierKey()}, prev: entry.ZeroHash, window: newWindow(limit, slack, 0), created: entry.FormatReceived(info.Created)}
 	var leaves [][]byte
 	q := &sequencer{state: st, limits: limits{100, 60000, 60000}, signer: testSigner, emit: func(b *batch) error {

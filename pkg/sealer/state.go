@@ -42,6 +42,9 @@ func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
 	if s.size == 0 {
 		return s.create(p, seal)
 	}
+	if p.redact != s.redact { // a config came between its preparing and its turn
+		p = s.prepare(p.msg, p.source.Epoch)
+	}
 	if s.opening != nil {
 		d := s.opening
 		s.opening = nil
@@ -58,8 +61,7 @@ func (s *state) step(p prepared, yield func(entry.Entry, *entry.Draft)) error {
 		p.refuse(errOpen)
 	}
 	if p.control != nil {
-		s.control(p, seal)
-		return nil
+		return s.control(p, seal)
 	}
 	s.events(p, seal)
 	return nil
@@ -90,13 +92,17 @@ func (s *state) events(p prepared, seal func(*entry.Draft, *item)) {
 }
 
 // control seals what an administrator asked for, if it fits the log as it stands.
-func (s *state) control(p prepared, seal func(*entry.Draft, *item)) {
+func (s *state) control(p prepared, seal func(*entry.Draft, *item)) error {
 	kind := p.controlType
 	var err error
 	switch d := p.control.(type) {
 	case *entry.Config:
 		if err = d.Follows(s.config, s.configIndex); err == nil {
-			s.config, s.configIndex = d, s.size
+			set, err := redaction(d)
+			if err != nil {
+				return err
+			}
+			s.config, s.configIndex, s.redact = d, s.size, set
 		}
 	case *entry.Epoch:
 		// Its entry stands at the begin of the epoch already; the message itself is accounted for here.
@@ -113,6 +119,7 @@ func (s *state) control(p prepared, seal func(*entry.Draft, *item)) {
 		d = entry.RejectedMessage(p.source, err, p.msg)
 	}
 	seal(&d, nil)
+	return nil
 }
 
 // create seals index 0: the config that says whose log this is. Anything else there is not for this sealer to mend.
@@ -130,7 +137,11 @@ func (s *state) create(p prepared, seal func(*entry.Draft, *item)) error {
 	if c.EventsCreated != s.created {
 		return fmt.Errorf("%w: the first config is of an EVENTS created %s, this one was created %s", ErrNotCreated, c.EventsCreated, s.created)
 	}
-	s.config, s.configIndex, s.epoch, s.next = c, 0, 1, p.msg.Seq+1
+	set, err := redaction(c)
+	if err != nil {
+		return err
+	}
+	s.config, s.configIndex, s.epoch, s.next, s.redact = c, 0, 1, p.msg.Seq+1, set
 	d := entry.OwnDraft(p.source, entry.TypeConfig, c)
 	seal(&d, nil)
 	return nil
@@ -139,8 +150,8 @@ func (s *state) create(p prepared, seal func(*entry.Draft, *item)) error {
 // belongs says whether a config is of this sealer's log, and one that it understands (SPEC 5.1).
 func (s *state) belongs(c *entry.Config) error {
 	switch {
-	case c.Rules != entry.Rules:
-		return fmt.Errorf("%w: the log is sealed by rules %d; this sealer knows %d", ErrRefused, c.Rules, entry.Rules)
+	case c.Rules != entry.Rules && c.Rules != entry.RulesRedacting:
+		return fmt.Errorf("%w: the log is sealed by rules %d; this sealer knows those up to %d", ErrRefused, c.Rules, entry.RulesRedacting)
 	case c.Origin != s.origin || !slices.ContainsFunc(c.Keys, func(k string) bool { return slices.Contains(s.keys, k) }):
 		return fmt.Errorf("%w: the log is %s, signed by another key than this sealer's %s", ErrRefused, c.Origin, s.origin)
 	case c.SecretFingerprint != entry.SecretFingerprint(s.secret):
