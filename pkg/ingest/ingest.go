@@ -30,6 +30,7 @@ import (
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/redact"
 	"github.com/sealstream/sealstream/pkg/store"
 )
 
@@ -61,6 +62,9 @@ type Config struct {
 	// Open takes NATS requests on submit.open, of any source; for where NATS tells no agent from another. False refuses them.
 	Open bool
 
+	// Redaction is what is redacted until the log's newest config is known, which then decides; nil: the default rules; empty ones: nothing.
+	Redaction *redact.Rules
+
 	MaxBody     int64         // bytes of one request; 0: 16 MiB
 	MaxInFlight int64         // bytes of all requests that are not answered yet; 0: 256 MiB
 	Patience    time.Duration // how long a group that is not acknowledged is looked for and sent again; 0: 10 s
@@ -81,6 +85,8 @@ type Ingest struct {
 	budget  budget
 	last    uint64 // newest EVENTS sequence known; owned by Run
 	trouble atomic.Pointer[trouble]
+	known   atomic.Pointer[redact.Rules] // of the newest config seen
+	rules   atomic.Pointer[redact.Set]   // by which events are redacted; nil: not at all
 }
 
 // New checks the configuration; it speaks to nobody yet.
@@ -114,6 +120,14 @@ func New(cfg Config) (*Ingest, error) {
 		cfg: cfg, log: cfg.Logger, subject: "audit." + cfg.Log.Name + ".batch." + cfg.ID,
 		queue: newQueue(), watch: newWatch(cfg.Log, cfg.Keys, cfg.Logger), budget: budget{limit: cfg.MaxInFlight},
 	}
+	if cfg.Redaction == nil {
+		cfg.Redaction = redact.Default()
+	}
+	set, err := redact.Compile(cfg.Redaction)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	in.rules.Store(set)
 	in.trouble.Store(&trouble{why: "ingest has not started"})
 	return in, nil
 }
@@ -132,6 +146,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); in.watch.run(watching) }()
+	learning := make(chan struct{})
+	go func() { defer close(learning); in.learn(watching) }()
+	defer func() { <-learning }()
 	defer func() { stop(); <-done }()
 
 	if !in.begin(ctx) {

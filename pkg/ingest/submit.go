@@ -149,6 +149,10 @@ func (in *Ingest) check(r Raw, receipt *Receipt) (item, bool) {
 		return item{}, false
 	}
 	it := item{event: r.Event, publisher: r.Publisher}
+	if err := in.redact(&ev, &it); err != nil {
+		*receipt = refused(it.event, err)
+		return item{}, false
+	}
 	if it.recordSize()+len("[]") > entry.MaxMessageBytes {
 		it.event = ev.AppendJSON(nil)
 	}
