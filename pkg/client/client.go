@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // Config is how a client reaches a log. Only Log may not be changed afterwards by what a server says.
@@ -31,6 +32,10 @@ type Config struct {
 	NATS  *nats.Conn // publish straight to EVENTS, and use Server for proofs alone; nil: everything over HTTP
 	State string     // file that keeps the newest checkpoint seen across starts; "": in memory
 
+	// Redaction is what is taken out of events before they leave the process; nil: the default rules; empty ones: nothing. Where the log has rules of its own beyond those,
+	// give them here too: the client cannot verify what was taken out on the way.
+	Redaction *redact.Rules
+
 	HTTP   *http.Client // nil: one of the client's own, without a cookie jar, that follows no redirects
 	Logger *slog.Logger // is told of tries that failed; nil: silent
 }
@@ -42,6 +47,7 @@ type Client struct {
 	sender sender
 	lanes  map[Wait]*lane
 	head   *head
+	redact *redact.Set
 
 	mu     sync.Mutex
 	closed bool
@@ -87,7 +93,13 @@ func New(cfg Config) (*Client, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{cfg: cfg, api: api{http: cfg.HTTP, log: cfg.Log, logger: cfg.Logger}}
+	if cfg.Redaction == nil {
+		cfg.Redaction = redact.Default()
+	}
 	var err error
+	if c.redact, err = redact.Compile(cfg.Redaction); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
 	if c.head, err = openHead(cfg, &c.api); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -214,6 +226,15 @@ func (c *Client) outgoing(e Event, o call) (outgoing, error) {
 	ev, err := e.prepare(c.cfg.Agent, o)
 	if err != nil {
 		return outgoing{event: ev}, err
+	}
+	if err := ev.Redact(c.redact, nil); err != nil {
+		return outgoing{event: ev}, rejected(ev.ID, err)
+	}
+	if len(ev.Redactions) > 0 {
+		ev.GiveRedactions()
+		if err := ev.Check(); err != nil { // the list of what was taken out is an attribute, too
+			return outgoing{event: ev}, rejected(ev.ID, err)
+		}
 	}
 	return outgoing{ev, ev.AppendJSON(nil)}, nil
 }

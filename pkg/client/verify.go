@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -113,8 +114,15 @@ func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event) erro
 		}
 		ev.Salt = &salt
 	}
+	if len(e.Redactions) > 0 { // the log takes the list of what was taken out from among the attributes
+		ev.Extensions = maps.Clone(ev.Extensions)
+		ev.TakeRedactions()
+	}
 	want := entry.EventDraft(entry.Source{ReceivedAt: e.ReceivedAt}, ev)
 	if want.Fingerprint() != entry.Fingerprint(&e) {
+		if len(e.Redactions) > len(ev.Redactions) {
+			return fmt.Errorf("%w: %w: the log has redacted more of index %d than this client, which needs the same rules to verify it", ErrProof, errOther, e.Index)
+		}
 		source, id := e.Claim()
 		return fmt.Errorf("%w: %w: index %d, id %.80q of %.80q", ErrProof, errOther, e.Index, id, source)
 	}
