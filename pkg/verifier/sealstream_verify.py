@@ -96,12 +96,15 @@ ALLOWED = dict(cloudevent_type=VALUE, resource=VALUE, action=ACTION, outcome=OUT
 LIMITS = dict(attribute_bytes=4096, data_bytes=262144, data_depth=32, leaf_bytes=65535, message_bytes=921600,
               message_events=256, window=1048576)
 EPOCH = dict(epoch=INT, events_created=TIME9, reason=STRING, after=form(input_epoch=INT, input_seq=INT, size=INT, root=HASH))
+REDACTION = (dict(set=INT), dict(hash=HASH, names=array(form(kind=VALUE, name=VALUE), 1), private_fields=array(VALUE, 1),
+                                 patterns=array(lambda value: need("a pattern", value, dict(kind=VALUE, match=VALUE), dict(contains=VALUE)) is not None, 1)))
 OWN = {  # of each type: the members that its detail has and may have, and what leaf and detail must say together
-    "config": (dict(origin=VALUE, keys=array(STRING, 1), events_created=TIME9, events_open=BOOL, epoch=INT, rules=ONE,
-                    secret_fingerprint=HEX32, limits=lambda value: value == LIMITS), dict(previous=INT),
-               lambda leaf, it: "previous" in it if leaf["index"] else "previous" not in it and it["epoch"] == 1),
+    "config": (dict(origin=VALUE, keys=array(STRING, 1), events_created=TIME9, events_open=BOOL, epoch=INT,
+                    rules=lambda value: INT(value) and value in (1, 2), secret_fingerprint=HEX32, limits=lambda value: value == LIMITS),
+               dict(previous=INT, redaction=lambda value: need("redaction", value, *REDACTION) is not None),
+               lambda leaf, it: it["rules"] >= 1 + ("redaction" in it) and ("previous" in it if leaf["index"] else "previous" not in it and it["epoch"] == 1)),
     "rejected": (dict(reason=STRING, digest=HASH, size=INT, subject=STRING), dict(field=VALUE),
-                 lambda leaf, it: "data_hash" in leaf and (it["size"] > 4096 or it["digest"] == leaf["data_hash"])),
+                 lambda leaf, it: "data_hash" in leaf and ("redactions" in leaf or it["size"] > 4096 or it["digest"] == leaf["data_hash"])),
     "duplicate": (dict(originals=array(form(index=INT, position=INT), 1)), {},
                   lambda leaf, it: "publisher" not in leaf and all(one["index"] < leaf["index"] for one in it["originals"])),
     "equivocation": (dict(entry_id=VALUE, event_type=VALUE, original=INT), {}, lambda leaf, it: it["original"] < leaf["index"]),
@@ -110,7 +113,7 @@ OWN = {  # of each type: the members that its detail has and may have, and what 
     "control": (EPOCH, {}, lambda leaf, it: it["epoch"] == leaf["input_epoch"]),
     "erasure": (dict(indexes=array(INT), reason=STRING, authority=STRING), {},
                 lambda leaf, it: it["indexes"] + [leaf["index"]] == sorted({*it["indexes"], leaf["index"]}))}
-FIXED = "origin", "rules", "limits", "secret_fingerprint"  # in configs
+FIXED = "origin", "limits", "secret_fingerprint"  # in configs
 NAMESPACE = uuid.UUID("6f8f8e0e-6f0c-5c0e-9d0a-7365616c7374")
 
 def read_leaf(raw):
@@ -149,8 +152,10 @@ def open_data(line, leaf):
     check(sha256(b"\x02", bytes.fromhex(line["salt"]), data).hex() == leaf["data_hash"], "the data does not open data_hash")
     plain = data.decode(errors="ignore").encode() == data and not re.search(b"[\x00-\x08\x0b\x0c\x0e-\x1f]", data)
     check(plain == ("data_raw" in line), "data_base64 is for the data that is no plain text, and for no other")
-    whole = leaf["detail"]["size"] if leaf["event_type"] == "sealstream.rejected" else len(data)
+    redacted = "redactions" in leaf  # then what is kept is not what came
+    whole = leaf["detail"]["size"] if leaf["event_type"] == "sealstream.rejected" and not redacted else len(data)
     check(len(data) == whole or len(data) == 4096 < whole, "a rejected entry keeps the first 4,096 bytes")
+    check(leaf["event_type"] != "sealstream.rejected" or len(data) <= 4096, "a rejected entry keeps more than 4,096 bytes")
     return True
 
 # ---- Trees (SPEC 1 and 8, RFC 6962 section 2.1).
@@ -248,8 +253,8 @@ class Export:
         elif kind == "config":
             fixed, epoch = [it[name] for name in FIXED], [it["epoch"], it["events_created"]]
             check(it.get("previous") == self.config, "previous is not the newest config")
-            check(not index or (fixed == self.fixed and epoch in self.epochs), "the config changes what it may not")
-            self.config, self.fixed, self.epochs = index, fixed, [epoch]  # or that of an epoch entry after it
+            check(not index or (fixed == self.fixed and it["rules"] >= self.rules and epoch in self.epochs), "the config changes what it may not")
+            self.config, self.fixed, self.rules, self.epochs = index, fixed, it["rules"], [epoch]  # or that of an epoch entry after it
             handed_on = len({read_key(key)[1] for key in it["keys"]}) == len(it["keys"]) and set(it["keys"]) & set(self.named)
             check(not index or it["keys"] == self.named or handed_on, "the config changes keys without an overlap")
             self.named = it["keys"]

@@ -147,7 +147,8 @@ class WholeExports(Case):
         for name, config, words in (
                 ("origin", dict(origin="log.example/default/00000000"), "origin"), ("no key", dict(keys=[]), "bad member 'keys'"),
                 ("limits", dict(limits={**LIMITS, "window": 5}), "bad member 'limits'"),
-                ("rules", dict(rules=2), "bad member 'rules'"),
+                ("rules", dict(rules=3), "bad member 'rules'"),
+                ("redaction under rules 1", dict(redaction=dict(set=0)), "fit"), ("redaction", dict(rules=2, redaction=dict(set=0, more=1)), "redaction"),
                 ("previous", dict(previous=0), "fit"), ("epoch", dict(epoch=2), "fit"),
                 ("open", dict(events_open=1), "events_open"),
                 ("fingerprint", dict(secret_fingerprint="0" * 31), "secret_fingerprint"), ("more", dict(more="x"), "unknown"),
@@ -161,9 +162,14 @@ class WholeExports(Case):
                 ("origin", dict(previous=0, origin=log.origin + "0"), "origin"), ("epoch", dict(previous=0, epoch=2), "changes"),
                 ("keys", dict(previous=0, keys=[log.vkey] * 2), "changes"),
                 ("events_created", dict(previous=0, events_created="2026-01-02T03:04:05.000000001Z"), "changes"),
+                ("redaction under rules 1", dict(previous=0, redaction=dict(set=0)), "fit"),
                 ("fingerprint", dict(previous=0, secret_fingerprint="1" * 32), "changes")):
             with self.subTest(name):
                 self.sealed(lambda log: log.config(8, **config), 1, words)
+        redacting = Log(rules=2, redaction=dict(set=1, hash="0" * 64, names=[dict(kind="a", name="b")], patterns=[dict(kind="a", match="b")], private_fields=["c"]))
+        self.good("export", self.lines(redacting.export()), "--key", redacting.vkey)
+        redacting.config(8, previous=0)
+        self.check_lines(redacting.export(), 1, "changes", "--key", redacting.vkey)
         no_config = Log()
         no_config.leaves = []
         no_config.put("tool_invocation", 7)
