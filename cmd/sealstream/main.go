@@ -49,6 +49,7 @@ type commands struct {
 	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
 	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
 	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
+	Redact     redactCmd     `cmd:"" help:"Show what would be taken out of events."`
 	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
 	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`

@@ -21,6 +21,8 @@ type upCmd struct {
 	KeepEvents bool   `help:"Do not purge EVENTS behind the commit, so that sealing can be done again and compared."`
 	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
 
+	Redaction string `help:"What secrets are taken out of events: off, default, or a file of rules (YAML). None: default for a log that is made now, and no change to one that is there." env:"SEALSTREAM_REDACTION" placeholder:"off|default|FILE"`
+
 	Alerts        bool     `help:"Tell of violations and what the rules match." default:"true" negatable:""`
 	AlertRules    string   `help:"Rules file (YAML): what else to tell, and webhooks." type:"path" env:"SEALSTREAM_ALERT_RULES" placeholder:"FILE"`
 	Webhook       []string `help:"Where alerts are sent too, signed with the secret in DIR/webhook.secret." sep:"none" placeholder:"URL"`
@@ -50,7 +52,7 @@ func (c *upCmd) Run(a *app) error {
 	node.Threads()
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
-		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy, Sinks: c.Sink,
+		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy, Sinks: c.Sink, Redaction: c.Redaction,
 		Alerts: node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {

@@ -56,6 +56,7 @@ type pipelineConfig struct {
 	policy     *proof.Policy // of the witnesses; nil: none
 	archive    bool          // write the archive
 	trimSealed uint64        // newest entries that stay in SEALED; 0: all
+	redaction  redaction
 	logger     *slog.Logger
 
 	memory        bool   // the log ends with the process
@@ -69,6 +70,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	log := a.Through()
 	sc := sealer.Config{
 		Log: log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret, Mark: cfg.mark, KeepEvents: cfg.keepEvents, Observe: m.observeSealer(), Logger: cfg.logger,
+		Redaction: cfg.redaction.created(),
 	}
 	if err := sealer.Create(ctx, sc, true); err != nil {
 		return nil, err
@@ -79,6 +81,9 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 		}
 	}
 	if err := cfg.keys.announce(ctx, sc); err != nil {
+		return nil, err
+	}
+	if err := cfg.redaction.announce(ctx, sc); err != nil {
 		return nil, err
 	}
 	p := &pipeline{log: log, keys: cfg.keys, metrics: m, durable: !cfg.memory, archive: a, parts: newGroup(context.WithoutCancel(ctx))}
@@ -94,7 +99,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 	if p.query, err = query.New(query.Config{Log: log, Keys: vkeys, Folder: cfg.index, Durability: durability, Accepting: p.accepting, Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
-	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Policy: cfg.policy, Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
+	if p.ingest, err = ingest.New(ingest.Config{Log: log, Keys: vkeys, Relaxed: cfg.relaxed, Open: true, Policy: cfg.policy, Redaction: cfg.redaction.before(), Observe: m.observeIngest(), Logger: cfg.logger}); err != nil {
 		return nil, err
 	}
 	if p.cosign, err = newCollector(log, vkeys, cfg.policy, cfg.logger); err != nil {

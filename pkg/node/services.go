@@ -240,6 +240,7 @@ type SealerService struct {
 	OpenEpoch    string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
 	Metrics      string `help:"Where /metrics, /healthz and /readyz are; empty: nowhere." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
 	Holder       string `help:"Name of this sealer where there are several of one log: one seals, the others are warm standbys. None: it seals at once." env:"SEALSTREAM_HOLDER" placeholder:"NAME"`
+	Redaction    string `help:"What secrets are taken out of events: off, default, or a file of rules (YAML). None: default for a log that is made now, and no change to one that is there." env:"SEALSTREAM_REDACTION" placeholder:"off|default|FILE"`
 
 	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
@@ -267,13 +268,17 @@ func (s *SealerService) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	redaction, err := readRedaction(s.Redaction)
+	if err != nil {
+		return err
+	}
 	log, m := s.logger(), newMetrics(s.Log)
 	return s.serve(ctx, "sealer", s.Metrics, func(nc *nats.Conn, g, _ *group) (http.Handler, error) {
 		l, err := patiently(ctx, log, func() (*store.Log, error) { return s.open(ctx, nc, log) })
 		if err != nil {
 			return nil, err
 		}
-		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Holder: s.Holder, Observe: m.observeSealer(), Logger: log}
+		cfg := sealer.Config{Log: archive.Through(l), Signer: keys.Signer, Keys: keys.Former, Secret: keys.Secret, Mark: s.mark(), Holder: s.Holder, Observe: m.observeSealer(), Logger: log, Redaction: redaction.created()}
 		if _, err := patiently(ctx, log, func() (struct{}, error) { return struct{}{}, sealer.Create(ctx, cfg, s.EventsOpen) }); err != nil {
 			return nil, err
 		}
@@ -283,6 +288,9 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			}
 		}
 		if err := keys.announce(ctx, cfg); err != nil {
+			return nil, err
+		}
+		if err := redaction.announce(ctx, cfg); err != nil {
 			return nil, err
 		}
 		sl, err := sealer.New(cfg)

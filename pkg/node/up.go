@@ -40,6 +40,7 @@ type UpConfig struct {
 	Alerts     AlertConfig  // what is told of the log beside the built-in types, and to whom
 	Archive    bool         // write full segments into the ARCHIVE bucket
 	TrimSealed uint64       // with Archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: they are kept whole
+	Redaction  string       // off, default, or a file of rules; "": default for a log that is made now, and no change to one that is there
 	Logger     *slog.Logger // nil: silent
 }
 
@@ -126,6 +127,10 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	redaction, err := readRedaction(n.cfg.Redaction)
+	if err != nil {
+		return err
+	}
 	if err := natsd.CheckPort(n.cfg.NATS); err != nil {
 		return err
 	}
@@ -164,7 +169,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	pc := pipelineConfig{
 		log: log, keys: keys, mark: dir.Join(fileMark), index: filepath.Join(dir.Join(dirIndex), n.cfg.Log), relaxed: n.cfg.Relaxed, keepEvents: n.cfg.KeepEvents,
-		openEpoch: n.cfg.OpenEpoch, policy: policy, sinks: sinks, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, logger: n.cfg.Logger,
+		openEpoch: n.cfg.OpenEpoch, policy: policy, sinks: sinks, archive: n.cfg.Archive, trimSealed: n.cfg.TrimSealed, redaction: redaction, logger: n.cfg.Logger,
 	}
 	if !n.cfg.Alerts.Off {
 		pc.alerts = &alerts
