@@ -12,7 +12,7 @@ import (
 )
 
 // The numbers of the sealing rules of this package: how messages become entries. New code that would seal the
-// same messages to other bytes gets a new number (SPEC 5.1). RulesRedacting are Rules, and redaction where a config says so (SPEC 12).
+// same messages to other bytes gets a new number (SPEC 5.1). RulesRedacting are Rules, and redaction where a config says so (SPEC 13).
 const (
 	Rules          = 1
 	RulesRedacting = 2

@@ -11,7 +11,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// Redaction rules in a config (SPEC 12.1), and lists of what was redacted, as the attribute redactions hands them on (SPEC 12.4).
+// Redaction rules in a config (SPEC 13.1), and lists of what was redacted, as the attribute redactions hands them on (SPEC 13.4).
 
 func appendRedaction(dst []byte, r *redact.Rules) []byte {
 	o := beginObject(dst)
@@ -154,7 +154,7 @@ func parseRedactions(value string) ([]Redaction, bool) {
 	return list, slices.Equal(shorten(list), list) && formatRedactions(list) == value
 }
 
-// Redact takes out of the event what a set says (SPEC 12.2), in attributes and data, and fills Redactions: what an attribute redactions says was taken out before,
+// Redact takes out of the event what a set says (SPEC 13.2), in attributes and data, and fills Redactions: what an attribute redactions says was taken out before,
 // and what was found now. Redacting again changes nothing. The event is one that was parsed or checked; an error says that it has become too large. raw, if it is not nil, is the text that the event was parsed
 // from: where nothing can be in it, nothing is looked at.
 func (e *Event) Redact(s *redact.Set, raw []byte) error {
@@ -245,7 +245,7 @@ func (e *Event) redactAttributes(s *redact.Set) {
 }
 
 // hide moves private attributes into the payload: data becomes {"private": {name: value, ...}, "data": the JSON text before}; text that is not JSON is a string there, and
-// bytes that are not text are left out of it (SPEC 12.3).
+// bytes that are not text are left out of it (SPEC 13.3).
 func (e *Event) hide(private []string) {
 	found := map[string]string{}
 	for _, name := range private {
@@ -327,7 +327,7 @@ func redactBytes(s *redact.Set, b []byte, json bool, path string) ([]byte, []Red
 // rejectedLook is how much of refused bytes is looked at, so that a secret which the 4,096th byte cuts in two is seen.
 const rejectedLook = 4 * MaxRejectedBytes
 
-// redactRejected is what a rejected entry keeps of the whole (SPEC 12.5): redacted, then cut. It names the kinds.
+// redactRejected is what a rejected entry keeps of the whole (SPEC 13.5): redacted, then cut. It names the kinds.
 func redactRejected(s *redact.Set, whole []byte) ([]byte, []Redaction) {
 	look := whole[:min(len(whole), rejectedLook)]
 	out, list := redactBytes(s, look, len(look) == len(whole), "")
@@ -384,7 +384,7 @@ func unquoted(reason string) string {
 	}
 }
 
-// digestSalt is the salt of a rejected entry's digest where it is not that of the data (SPEC 12.5): it is not published.
+// digestSalt is the salt of a rejected entry's digest where it is not that of the data (SPEC 13.5): it is not published.
 func digestSalt(secret []byte, id string, digest [32]byte) Hash {
 	mac := hmac.New(sha256.New, secret)
 	writeLP(mac, []byte(TypeRejected+".digest"))

@@ -84,7 +84,7 @@ func checkPayload(e *entry.Entry, p *entry.Payload) error {
 	switch {
 	case !ok:
 		return nil
-	case len(e.Redactions) > 0: // what is kept is not what came (SPEC 12.5)
+	case len(e.Redactions) > 0: // what is kept is not what came (SPEC 13.5)
 		if len(p.Data) > entry.MaxRejectedBytes {
 			return mismatch(e.Index, "digest", "%d bytes kept", len(p.Data))
 		}

@@ -23,7 +23,7 @@ func redaction(c *entry.Config) (*redact.Set, error) {
 	return set, nil
 }
 
-// AnnounceRedaction publishes the config by which the log redacts otherwise from the next index on (SPEC 12.1); nil: not at all. It does nothing, and says so by false, if that
+// AnnounceRedaction publishes the config by which the log redacts otherwise from the next index on (SPEC 13.1); nil: not at all. It does nothing, and says so by false, if that
 // is so already, or if nothing is sealed yet. What was published is only asked for: it holds when it is sealed.
 func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bool, error) {
 	s, err := New(cfg)
