@@ -50,6 +50,8 @@ func TestREADME(t *testing.T) {
 		want := "OK: size"
 		if strings.Contains(script, "alerts") {
 			want = `"alerts"`
+		} else if strings.Contains(script, "redact test") {
+			want = "app:[REDACTED:url-password]@"
 		} else if strings.Contains(script, "curl") {
 			want = `"merkle_proof"`
 		}
@@ -57,7 +59,7 @@ func TestREADME(t *testing.T) {
 			t.Fatalf("%s\nprints no %s:\n%s", script, want, out)
 		}
 	}
-	if blocks != 3 {
-		t.Fatalf("%d blocks were run, want 3", blocks)
+	if blocks != 4 {
+		t.Fatalf("%d blocks were run, want 4", blocks)
 	}
 }
