@@ -23,6 +23,7 @@ import (
 
 var (
 	faults   = flag.Int("faults", 40, "how many faults the cluster suffers")
+	lasts    = flag.Duration("lasts", 0, "begin no fault after so long; 0: suffer all of them")
 	punctual = flag.Bool("punctual", false, "fail where a time limit is missed, not only where one is missed fourfold")
 )
 
@@ -182,7 +183,12 @@ func (c *compose) suffer(dir string) ([]*publisher, *roots) {
 	plan := c.plan()
 	var table strings.Builder
 	fmt.Fprintf(&table, "%3s  %-34s %12s %14s %10s\n", "", "fault", "sealed again", "all ready again", "acked")
+	done, begin := 0, time.Now()
 	for i := range *faults {
+		if *lasts > 0 && time.Since(begin) > *lasts {
+			break
+		}
+		done++
 		f := plan[i%len(plan)]
 		before := acknowledged(publishers)
 		sealed, ready, name := c.befall(ctx, f, probe)
@@ -202,7 +208,7 @@ func (c *compose) suffer(dir string) ([]*publisher, *roots) {
 	}
 	stop()
 	group.Wait()
-	c.Logf("%d faults, %d events acknowledged\n%s", *faults, acknowledged(publishers), table.String())
+	c.Logf("%d faults, %d events acknowledged\n%s", done, acknowledged(publishers), table.String())
 	return append(publishers, probe), shown
 }
 
