@@ -3,13 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/sealstream/sealstream/pkg/bench"
+	"github.com/sealstream/sealstream/pkg/node"
 )
 
 type benchCmd struct {
+	node.ConnFlags
+	Replicas int `help:"With --server nats://…: copies of each stream." default:"3" env:"SEALSTREAM_REPLICAS"`
+
 	Seconds int    `help:"About how long the whole may take." default:"60"`
 	Runs    int    `help:"Take the medians of so many runs within that time." default:"1"`
 	Growth  bool   `help:"Instead, make one log grow to 10,000, 100,000 and 1,000,000 entries, and measure at each. Takes a minute or two."`
@@ -17,7 +23,7 @@ type benchCmd struct {
 }
 
 func (*benchCmd) Help() string {
-	return "Measures durable ingest, sealing, latency, verification and queries, and plain JetStream for comparison, on servers of its own in a\ntemporary folder. It leaves nothing behind.\n\nExample:\n  sealstream bench --seconds 60 --json"
+	return "Measures durable ingest, sealing, latency, verification and queries, and plain JetStream for comparison, on servers of its own in a\ntemporary folder. It leaves nothing behind.\n\nExample:\n  sealstream bench --seconds 60 --json\n  sealstream bench --server nats://127.0.0.1:4222 --nkey admin.nkey --seconds 30"
 }
 
 // Run measures and prints a table, or JSON.
@@ -28,6 +34,9 @@ func (c *benchCmd) Run(a *app) error {
 		}
 	}
 	defer phase("")
+	if strings.HasPrefix(a.server, "nats://") || strings.HasPrefix(a.server, "tls://") {
+		return c.cluster(a, phase)
+	}
 	if c.Growth {
 		return c.growth(a, phase)
 	}
@@ -85,5 +94,34 @@ func showBench(a *app, r bench.Result) error {
 	fmt.Fprintf(t, "inclusion proof\tp50 %.3f ms\tp99 %.3f ms\n", r.ProofMS.P50, r.ProofMS.P99)
 	fmt.Fprintf(t, "first page of a query\tp50 %.3f ms\tp99 %.3f ms\n", r.QueryMS.P50, r.QueryMS.P99)
 	fmt.Fprintf(t, "on disk\t%.0f bytes an event\n", r.BytesPerEvent)
+	return t.Flush()
+}
+
+// cluster measures a cluster that runs already.
+func (c *benchCmd) cluster(a *app, phase func(string)) error {
+	c.NATS = a.server
+	nc, err := c.Reach(node.RoleAdmin).Connect("sealstream bench", slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	r, err := bench.Cluster(a.ctx, nc, c.Replicas, c.Seconds, phase)
+	phase("")
+	if err != nil || a.json {
+		return errors.Join(err, a.print(r))
+	}
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s; events of %d bytes; %d replicas\n\nNATS round trip\t%.3f ms\n", r.Machine, r.EventBytes, r.Replicas, r.RoundTripMS)
+	rate := func(what string, v float64) {
+		fmt.Fprintf(t, "%s\t%.0f/s\t%.2f × raw\n", what, v, v/max(r.RawAsync, 1))
+	}
+	rate("raw replicated publish, asynchronous", r.RawAsync)
+	rate("raw replicated publish, one by one", r.RawOneByOne)
+	for _, n := range []int{1, 16, 64, 512, 4096} {
+		k := strconv.Itoa(n)
+		rate("ingest, "+k+" producers", r.Ingest[k])
+		fmt.Fprintf(t, "\tp50 %.2f ms\tp99 %.2f ms\n", r.IngestMS[k].P50, r.IngestMS[k].P99)
+	}
+	rate("sealed, end to end", r.Sealed)
 	return t.Flush()
 }

@@ -125,10 +125,11 @@ func once(ctx context.Context, cfg Config, total time.Duration) (r Result, err e
 
 // run is one measurement under way.
 type run struct {
-	dir   string
-	total time.Duration
-	out   Result
-	built *rig // the log that the drain sealed, for reading
+	dir    string
+	total  time.Duration
+	out    Result
+	remote func(context.Context, *rig) error // makes the rigs on a cluster; nil: on servers of their own
+	built  *rig                              // the log that the drain sealed, for reading
 }
 
 // phase is the time that a share of the run comes to.

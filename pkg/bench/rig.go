@@ -40,6 +40,11 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 			r.close()
 		}
 	}()
+	if b.remote != nil {
+		err := b.remote(ctx, r)
+		ok = err == nil
+		return r, err
+	}
 	var err error
 	r.server, err = natsd.Start(ctx, natsd.Config{StoreDir: filepath.Join(b.dir, name), Addr: "127.0.0.1:0", Log: "bench"})
 	if err != nil {
@@ -59,7 +64,7 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 	if r.log, err = natsstore.Open(ctx, r.nc, cfg); err != nil {
 		return nil, err
 	}
-	if err := r.keys(); err != nil {
+	if err := r.keys("bench"); err != nil {
 		return nil, err
 	}
 	r.config.Mark = filepath.Join(b.dir, name+".mark") // its fsyncs are part of what a sealer costs
@@ -69,16 +74,20 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 	if r.ingest, err = ingest.New(ingest.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}}); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	r.stopIngest = func() { cancel(); <-done }
-	go func() { done <- r.ingest.Run(ctx) }()
+	r.runIngest(ctx)
 	ok = true
 	return r, nil
 }
 
-func (r *rig) keys() error {
-	skey, _, err := proof.GenerateKey("bench.local", "bench")
+func (r *rig) runIngest(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	r.stopIngest = func() { cancel(); <-done }
+	go func() { done <- r.ingest.Run(ctx) }()
+}
+
+func (r *rig) keys(log string) error {
+	skey, _, err := proof.GenerateKey("bench.local", log)
 	if err != nil {
 		return err
 	}

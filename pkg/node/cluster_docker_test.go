@@ -168,22 +168,42 @@ func (c *compose) notReady() []string {
 	return list
 }
 
+// sealerStatus is what a sealer says of itself.
+type sealerStatus struct {
+	Role string
+	Size uint64 `json:"tree_size"`
+}
+
+func (c *compose) sealers() map[string]sealerStatus {
+	addrs, list := c.addrs(), map[string]sealerStatus{}
+	for _, s := range []string{"sealer-1", "sealer-2"} {
+		var status sealerStatus
+		if code, body := fetchWithin(addrs[s], "/readyz"); code == http.StatusOK && json.Unmarshal(body, &status) == nil {
+			list[s] = status
+		}
+	}
+	return list
+}
+
 // active is the sealer that says that it seals; "" if none does just now.
 func (c *compose) active() string {
-	addrs := c.addrs()
-	for _, s := range []string{"sealer-1", "sealer-2"} {
-		resp, err := quick1s.Get("http://" + addrs[s] + "/readyz")
-		if err != nil {
-			continue
-		}
-		var status struct{ Role string }
-		err = json.NewDecoder(resp.Body).Decode(&status)
-		resp.Body.Close()
-		if err == nil && status.Role == "active" {
-			return s
+	for name, s := range c.sealers() {
+		if s.Role == "active" {
+			return name
 		}
 	}
 	return ""
+}
+
+// redundant says whether one sealer seals, and the other one has followed the log to where it was when the wait began.
+func (c *compose) redundant(least *uint64) bool {
+	list := c.sealers()
+	if *least == 0 {
+		for _, s := range list {
+			*least = max(*least, s.Size)
+		}
+	}
+	return len(list) == 2 && list["sealer-1"].Role != list["sealer-2"].Role && min(list["sealer-1"].Size, list["sealer-2"].Size) >= *least
 }
 
 // kill ends a container's processes as a crash does, so that its restart policy counts; where that is not allowed, the engine does it.

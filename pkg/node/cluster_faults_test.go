@@ -330,7 +330,8 @@ func (c *compose) befall(ctx context.Context, f fault, probe *publisher) (sealed
 		begin = time.Now()
 		undo()
 	}
-	_, ok := waitUntil(ctx, 2*time.Minute, func() bool { return len(c.notReady()) == 0 && c.active() != "" })
+	least := uint64(0)
+	_, ok := waitUntil(ctx, 2*time.Minute, func() bool { return len(c.notReady()) == 0 && c.redundant(&least) })
 	if !ok {
 		c.Fatalf("%s: not ready again: %v, active sealer %q", name, c.notReady(), c.active())
 	}
