@@ -65,6 +65,12 @@ func (c Config) all() ([]jetstream.StreamConfig, []jetstream.KeyValueConfig) {
 		[]jetstream.KeyValueConfig{c.head(), c.tiles(), c.cursors()}
 }
 
+// Declared are the streams of a log, without the buckets.
+func Declared(cfg Config) []jetstream.StreamConfig {
+	list, _ := cfg.all()
+	return list
+}
+
 // Ensure makes the streams and buckets that do not exist. What exists stays as it is, whatever it looks like: see Check.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	list, buckets := cfg.all()

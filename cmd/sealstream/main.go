@@ -54,6 +54,7 @@ type commands struct {
 	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
 	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
 	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
+	Migrate    migrateCmd    `cmd:"" help:"Move the log of a data directory onto a NATS server or cluster."`
 	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
 	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
 	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/sealstream/sealstream/pkg/archive"
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -103,42 +105,53 @@ func cosignedCheckpoint(ctx context.Context, log *store.Log, cfg *proof.AuditCon
 
 // openCopy copies the streams of a data directory and opens the copy in a server that listens nowhere.
 func openCopy(ctx context.Context, dir string) (*store.Log, func(), error) {
-	tmp, err := os.MkdirTemp("", "sealstream-verify-*")
+	nc, name, done, err := copyServer(ctx, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	undo := []func(){func() { os.RemoveAll(tmp) }}
-	done := func() {
-		for i := len(undo) - 1; i >= 0; i-- {
-			undo[i]()
-		}
-	}
-	log, err := func() (*store.Log, error) {
-		if err := copyTree(filepath.Join(dir, dirNATS), tmp); err != nil {
-			return nil, fmt.Errorf("copy of %s: %w", dir, err)
-		}
-		key, err := PublicKey(dir)
-		if err != nil {
-			return nil, err
-		}
-		name := logOfKey(key)
-		s, err := natsd.Start(ctx, natsd.Config{StoreDir: tmp, InProcess: true, Log: name})
-		if err != nil {
-			return nil, err
-		}
-		undo = append(undo, s.Shutdown)
-		nc, err := s.Connect(connOptions("sealstream verify", slog.New(slog.DiscardHandler))...)
-		if err != nil {
-			return nil, err
-		}
-		undo = append(undo, nc.Close)
-		return natsstore.Open(ctx, nc, streams.Config{Log: name})
-	}()
+	log, err := natsstore.Open(ctx, nc, streams.Config{Log: name})
 	if err != nil {
 		done()
 		return nil, nil, err
 	}
 	return log, done, nil
+}
+
+// copyServer copies the streams of a data directory, starts a server on the copy and connects to it. name is the log's.
+func copyServer(ctx context.Context, dir string) (nc *nats.Conn, name string, done func(), err error) {
+	tmp, err := os.MkdirTemp("", "sealstream-verify-*")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	undo := []func(){func() { os.RemoveAll(tmp) }}
+	done = func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			undo[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
+	if err := copyTree(filepath.Join(dir, dirNATS), tmp); err != nil {
+		return nil, "", nil, fmt.Errorf("copy of %s: %w", dir, err)
+	}
+	key, err := PublicKey(dir)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	name = logOfKey(key)
+	s, err := natsd.Start(ctx, natsd.Config{StoreDir: tmp, InProcess: true, Log: name})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	undo = append(undo, s.Shutdown)
+	if nc, err = s.Connect(connOptions("sealstream verify", slog.New(slog.DiscardHandler))...); err != nil {
+		return nil, "", nil, err
+	}
+	undo = append(undo, nc.Close)
+	return nc, name, done, nil
 }
 
 func copyTree(from, to string) error {
