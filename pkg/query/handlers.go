@@ -98,13 +98,20 @@ func parseIndex(s string) (uint64, error) {
 }
 
 func (q *Query) getProof(w http.ResponseWriter, r *http.Request, p *params, in string) error {
-	raw := p.flag("raw")
+	raw, size := p.flag("raw"), p.index("size")
+	if raw && size != nil {
+		p.fail("size", "goes without raw")
+	}
 	if err := p.end(); err != nil {
 		return err
 	}
 	index, err := parseIndex(in)
 	if err != nil {
 		return err
+	}
+	if size != nil {
+		proved, err := q.ProofAt(r.Context(), index, *size)
+		return writeProof(w, r, proved, err)
 	}
 	proved, err := q.Proof(r.Context(), index, raw)
 	return writeProof(w, r, proved, err)

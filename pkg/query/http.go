@@ -30,6 +30,7 @@ var routes = []route{
 	{"/v1/verify", (*Query).getVerify},
 	{"/v1/export", (*Query).getExport},
 	{"/v1/stats", (*Query).getStats},
+	{"/v1/counts", (*Query).getCounts},
 	{"/checkpoint", (*Query).getCheckpoint},
 	{"/tile/{level}/{tile}", (*Query).getTile},
 	{"/tile/entries/{tile}", (*Query).getTile},
