@@ -34,13 +34,15 @@ func TestStatement(t *testing.T) {
 		"another document": func() (string, error) {
 			return proof.OpenStatement(signed, "attestation", []byte("documents"), vkey)
 		},
-		"another kind":   func() (string, error) { return proof.OpenStatement(signed, "manifest", []byte("document"), vkey) },
-		"another key":    func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document"), other) },
-		"no key":         func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document")) },
-		"a bad key":      func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document"), "x") },
-		"a number":       func() (string, error) { return proof.OpenStatement(signed, "12", []byte("document"), vkey) },
-		"no signature":   func() (string, error) { return proof.OpenStatement("", "attestation", []byte("document"), vkey) },
-		"much too large": func() (string, error) { return proof.OpenStatement(strings.Repeat("x", 1<<20), "attestation", nil, vkey) },
+		"another kind": func() (string, error) { return proof.OpenStatement(signed, "manifest", []byte("document"), vkey) },
+		"another key":  func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document"), other) },
+		"no key":       func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document")) },
+		"a bad key":    func() (string, error) { return proof.OpenStatement(signed, "attestation", []byte("document"), "x") },
+		"a number":     func() (string, error) { return proof.OpenStatement(signed, "12", []byte("document"), vkey) },
+		"no signature": func() (string, error) { return proof.OpenStatement("", "attestation", []byte("document"), vkey) },
+		"much too large": func() (string, error) {
+			return proof.OpenStatement(strings.Repeat("x", 1<<20), "attestation", nil, vkey)
+		},
 	} {
 		if _, err := open(); !errors.Is(err, proof.ErrStatement) {
 			t.Errorf("%s: %v", name, err)
