@@ -1,0 +1,80 @@
+package integrity
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// sourceKinds are the kinds of files that can change what is built, tested or served.
+var sourceKinds = []string{".go", ".mod", ".sum", ".work", ".s", ".c", ".h", ".py", ".js", ".css", ".html", ".json", ".jsonl", ".yaml", ".yml", ".sql", ".txtar", ".sh"}
+
+// Checkout is the checkout of sealstream that a folder stands in, or "".
+func Checkout(dir string) string {
+	for dir, err := filepath.Abs(dir); err == nil; dir = filepath.Dir(dir) {
+		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(b), "module "+strings.TrimSuffix(module, "/")+"\n") {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return ""
+}
+
+// Sources hashes every source file of a checkout, by its path with slashes. Hidden folders but .github and .ci, and folders that hold a log, are left out.
+func Sources(root string) (map[string]string, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			hidden := strings.HasPrefix(name, ".") && name != ".github" && name != ".ci"
+			if _, err := os.Stat(filepath.Join(path, "log.pub")); path != root && (hidden || err == nil) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !slices.Contains(sourceKinds, filepath.Ext(name)) && name != "Dockerfile" && !strings.HasPrefix(filepath.ToSlash(path), filepath.ToSlash(filepath.Join(root, ".ci"))+"/") {
+			return nil
+		}
+		if !d.Type().IsRegular() { // a link could show another file each time
+			return fmt.Errorf("source file %s is no regular file", path)
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(rel)], err = hashFile(path)
+		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = errors.New("no source files")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sources of %s: %w", root, err)
+	}
+	return files, nil
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
