@@ -1,0 +1,218 @@
+package compliance
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// Schema is the form of an attestation; schema/attestation.schema.json describes it.
+const Schema = "sealstream-attestation/v1"
+
+const statementKind = "attestation"
+
+// Attestation is what was found of a framework's controls in a log, as it stood under one checkpoint. It holds all that is needed to check it offline.
+type Attestation struct {
+	Schema           string    `json:"schema"`
+	Framework        string    `json:"framework"`
+	FrameworkTitle   string    `json:"framework_title"`
+	FrameworkVersion string    `json:"framework_version"`
+	Badge            string    `json:"badge"`
+	Passed           bool      `json:"passed"`
+	CoveragePct      int       `json:"coverage_pct"` // of the controls that apply, rounded down; 0 where none does
+	ControlsPassed   int       `json:"controls_passed"`
+	ControlsTotal    int       `json:"controls_total"` // that apply
+	NotApplicable    int       `json:"controls_not_applicable"`
+	Window           Window    `json:"window"`
+	TreeSize         uint64    `json:"tree_size"`
+	Checkpoint       string    `json:"checkpoint"` // signed note
+	LogValid         bool      `json:"log_valid"`  // the service, which reads the whole log, has seen nothing that does not verify
+	LogError         string    `json:"log_error,omitempty"`
+	Version          string    `json:"version"` // of the program that made it
+	Platform         string    `json:"platform"`
+	Controls         []Finding `json:"controls"`
+	Proofs           []Proof   `json:"proofs"` // of every entry that is cited, ascending
+	Hash             string    `json:"attestation_hash"`
+	Signature        string    `json:"signature"` // a signed note over the rest; "": nobody answers for it
+}
+
+// Proof proves one entry under the attestation's checkpoint.
+type Proof struct {
+	Index       uint64     `json:"leaf_index"`
+	Leaf        string     `json:"leaf"`
+	MerkleProof proof.Path `json:"merkle_proof"`
+}
+
+// ErrAttestation is wrapped by every error of an attestation that does not hold.
+var ErrAttestation = errors.New("attestation does not hold")
+
+// document is what is hashed and signed: the canonical JSON (RFC 8785) without hash and signature.
+func (a Attestation) document() ([]byte, error) {
+	a.Hash, a.Signature = "", ""
+	raw, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	return entry.Canonicalize(raw)
+}
+
+// Sign gives the attestation its hash and, with a signer, its signature.
+func (a *Attestation) Sign(s *proof.Signer) error {
+	document, err := a.document()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(document)
+	if a.Hash = hex.EncodeToString(sum[:]); s == nil {
+		a.Signature = ""
+		return nil
+	}
+	a.Signature, err = s.SignStatement(statementKind, document)
+	return err
+}
+
+// ParseAttestation reads an attestation; it does not check it.
+func ParseAttestation(raw []byte) (a Attestation, err error) {
+	if err := entry.CheckJSON(raw, 16); err != nil {
+		return a, fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return a, fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
+	if a.Schema != Schema {
+		return a, fmt.Errorf("%w: schema %.60q, not %s", ErrAttestation, a.Schema, Schema)
+	}
+	return a, nil
+}
+
+// Check checks an attestation offline: hash, signature and checkpoint under the log's keys, every proof, that every cited entry is what it is cited for,
+// that verdicts and totals follow from them, and that a built-in framework's controls are those of that framework. What it cannot check is what the
+// query service counted: that there are no other negative entries.
+func (a Attestation) Check(vkeys ...string) error {
+	document, err := a.document()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
+	if sum := sha256.Sum256(document); hex.EncodeToString(sum[:]) != a.Hash {
+		return fmt.Errorf("%w: attestation_hash is not that of its content", ErrAttestation)
+	}
+	if a.Signature == "" {
+		return fmt.Errorf("%w: it is not signed", ErrAttestation)
+	}
+	if _, err := proof.OpenStatement(a.Signature, statementKind, document, vkeys...); err != nil {
+		return fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
+	if err := a.checkContent(vkeys); err != nil {
+		return fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
+	return nil
+}
+
+// checkContent checks all but hash and signature.
+func (a Attestation) checkContent(vkeys []string) error {
+	cp, err := proof.OpenCheckpoint([]byte(a.Checkpoint), vkeys...)
+	if err != nil {
+		return err
+	}
+	if cp.Size != a.TreeSize {
+		return errors.New("tree_size is not that of the checkpoint")
+	}
+	cited := map[uint64]entry.Entry{}
+	for _, p := range a.Proofs {
+		e, err := p.check(cp)
+		if err != nil {
+			return fmt.Errorf("proof of index %d: %w", p.Index, err)
+		}
+		cited[p.Index] = e
+	}
+	for i := range a.Controls {
+		f := a.Controls[i]
+		if err := f.check(a.Framework, a.Window, cited); err != nil {
+			return fmt.Errorf("control %s: %w", f.ID, err)
+		}
+		if verdict, reasons := f.judge(cited); verdict != f.Verdict || !reflect.DeepEqual(reasons, f.Reasons) {
+			return fmt.Errorf("control %s: the verdict %s does not follow from what is cited: that is %s", f.ID, f.Verdict, verdict)
+		}
+	}
+	if err := a.checkFramework(); err != nil {
+		return err
+	}
+	b := a
+	b.total()
+	if b.Passed != a.Passed || b.CoveragePct != a.CoveragePct || b.ControlsPassed != a.ControlsPassed || b.ControlsTotal != a.ControlsTotal || b.NotApplicable != a.NotApplicable {
+		return errors.New("the totals do not follow from the controls")
+	}
+	return nil
+}
+
+func (p Proof) check(cp proof.Checkpoint) (entry.Entry, error) {
+	e, err := entry.ParseEntry([]byte(p.Leaf))
+	if err != nil {
+		return e, err
+	}
+	if e.Index != p.Index {
+		return e, fmt.Errorf("the leaf is of index %d", e.Index)
+	}
+	return e, proof.CheckInclusion(entry.LeafHash(e.Leaf), p.Index, cp.Size, p.MerkleProof, cp.Root)
+}
+
+// checkFramework holds the controls to the framework that they claim to be of, if it is built in.
+func (a Attestation) checkFramework() error {
+	f, err := BuiltIn(a.Framework)
+	if err != nil { // one of the user's own: what it asks for stands in the attestation
+		return nil
+	}
+	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || len(f.Controls) != len(a.Controls) {
+		return fmt.Errorf("it is not of the framework %s %s that is built in here", f.ID, f.Version)
+	}
+	for i, c := range f.Controls {
+		asked := newFinding(c)
+		of := a.Controls[i]
+		same := asked.ID == of.ID && asked.Name == of.Name && asked.Component == of.Component && asked.Remedy == of.Remedy &&
+			len(asked.Evidence) == len(of.Evidence) && len(asked.Negative) == len(of.Negative)
+		for j := 0; same && j < len(of.Evidence); j++ {
+			same = reflect.DeepEqual(asked.Evidence[j].asked(), of.Evidence[j].asked())
+		}
+		for j := 0; same && j < len(of.Negative); j++ {
+			same = reflect.DeepEqual(asked.Negative[j].asked(), of.Negative[j].asked())
+		}
+		if !same {
+			return fmt.Errorf("control %s asks for something else than that of %s", of.ID, f.ID)
+		}
+	}
+	return nil
+}
+
+// total counts the verdicts.
+func (a *Attestation) total() {
+	a.ControlsPassed, a.ControlsTotal, a.NotApplicable = 0, 0, 0
+	for _, c := range a.Controls {
+		switch c.Verdict {
+		case NotApplicableVerdict:
+			a.NotApplicable++
+			continue
+		case Pass:
+			a.ControlsPassed++
+		}
+		a.ControlsTotal++
+	}
+	a.CoveragePct = coverage(a.ControlsPassed, a.ControlsTotal)
+	a.Passed = a.LogValid && a.ControlsTotal > 0 && a.ControlsPassed == a.ControlsTotal
+}
+
+// coverage is per cent, rounded down; of nothing it is 0.
+func coverage(passed, total int) int {
+	if total == 0 {
+		return 0
+	}
+	return passed * 100 / total
+}
