@@ -13,10 +13,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/sealstream/sealstream/pkg/compliance"
 	"github.com/sealstream/sealstream/pkg/node"
 )
 
@@ -59,6 +61,10 @@ type commands struct {
 	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
 	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
+	Compliance complianceCmd `cmd:"" help:"Look for evidence of controls, and check attestations."`
+	Component  componentCmd  `cmd:"" help:"Declare components that controls ask for."`
+	Report     reportCmd     `cmd:"" help:"Report on a period."`
+	Integrity  integrityCmd  `cmd:"" help:"Check that this program is the one that was built."`
 	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
 }
 
@@ -73,7 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	var c commands
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("sealstream"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Vars{"version": version()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Vars{"version": version(), "frameworks": strings.Join(compliance.Frameworks(), ", ")}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		panic(err) // the grammar above is wrong

@@ -39,6 +39,7 @@ func (m ownConfig) Run() int {
 //	ports NAME…    gives each variable a free loopback address
 //	ready ADDR     waits until the API at an address says that it is ready
 //	alerts ADDR ID waits until the event of that id is told
+//	counted ADDR Q waits until some entry matches the query string Q
 //	alter F A B    replaces the first A in a file by B
 //	tiles F D      writes the tiles of the log in an export to a directory
 func TestScripts(t *testing.T) {
@@ -62,7 +63,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "tiles": tiles,
+			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "counted": counted, "tiles": tiles,
 		},
 	})
 }
@@ -106,6 +107,23 @@ func alerts(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not tell of %s: %v", args[0], args[1], err)
+		}
+	}
+}
+
+// counted ADDR QUERY waits until some entry matches.
+func counted(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + args[0] + "/v1/counts?" + args[1])
+		if err == nil {
+			b, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK && !bytes.Contains(b, []byte(`"matches":0,`)) {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s has no entry of %s: %v", args[0], args[1], err)
 		}
 	}
 }

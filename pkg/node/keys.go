@@ -110,6 +110,25 @@ func LoadKeys(keyFile, secretFile string) (Keys, error) {
 	return k, nil
 }
 
+// LoadSigner reads signer keys alone, for what is signed beside a log. A file that others may read is refused.
+func LoadSigner(keyFile string) (*proof.Signer, error) {
+	text, err := readSecret(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	var skeys []string
+	for _, l := range parseKeyLines(text) {
+		if !l.retired {
+			skeys = append(skeys, l.skey)
+		}
+	}
+	s, err := proof.NewSigner(skeys...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrKeys, keyFile, err)
+	}
+	return s, nil
+}
+
 // readPublicKeys reads verifier keys, one a line.
 func readPublicKeys(path string) ([]string, error) {
 	b, err := os.ReadFile(path)

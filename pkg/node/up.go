@@ -42,6 +42,8 @@ type UpConfig struct {
 	TrimSealed uint64       // with Archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: they are kept whole
 	Redaction  string       // off, default, or a file of rules; "": default for a log that is made now, and no change to one that is there
 	Logger     *slog.Logger // nil: silent
+
+	Integrity IntegrityConfig // what the program is compared with at start and each day
 }
 
 func (c *UpConfig) defaults() {
@@ -119,6 +121,9 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 }
 
 func (n *Node) start(ctx context.Context) error {
+	if err := n.cfg.Integrity.check(); err != nil {
+		return err
+	}
 	alerts, err := n.cfg.Alerts.read()
 	if err != nil {
 		return err
@@ -184,6 +189,9 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	n.web = newGroup(context.WithoutCancel(ctx))
 	n.web.run("requests", r.run)
+	if n.cfg.Integrity.Manifest != "" {
+		n.web.run("integrity", n.watchIntegrity)
+	}
 	web := server(n.pipeline.handler(), false)
 	web.RegisterOnShutdown(n.pipeline.endStreams) // else it would wait for them
 	n.web.run("http", func(ctx context.Context) error { return serve(ctx, web, n.http, stopGrace) })
