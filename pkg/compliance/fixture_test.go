@@ -84,7 +84,7 @@ func newFixture(t *testing.T, events ...entry.Event) *fixture {
 		t.Cleanup(func() { cancel(); <-done })
 	}
 	f := &fixture{T: t, signer: signer, api: inProcess(q.Handler()), size: uint64(len(messages))}
-	wait, stop := context.WithTimeout(ctx, 30*time.Second)
+	wait, stop := context.WithTimeout(ctx, 30*time.Second+time.Duration(len(events))*time.Millisecond) // a large log takes longer
 	defer stop()
 	if err := q.Await(wait, f.size); err != nil {
 		t.Fatal(err)
