@@ -35,6 +35,9 @@ type upCmd struct {
 
 	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 
+	IntegrityManifest string `help:"Manifest that this program is compared with at start and each day; what comes of it is sealed." type:"path" env:"SEALSTREAM_INTEGRITY_MANIFEST" placeholder:"FILE"`
+	IntegrityKey      string `help:"Public key that must have signed it, or its file." env:"SEALSTREAM_INTEGRITY_KEY" placeholder:"KEY|FILE"`
+
 	Verbose bool `help:"Log what goes on." short:"v"`
 }
 
@@ -50,10 +53,15 @@ func (c *upCmd) Run(a *app) error {
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	node.Threads()
+	integrityKeys, err := readKeys(c.IntegrityKey)
+	if err != nil {
+		return err
+	}
 	n, err := node.Up(a.ctx, node.UpConfig{
 		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
 		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy, Sinks: c.Sink, Redaction: c.Redaction,
-		Alerts: node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
+		Integrity: node.IntegrityConfig{Manifest: c.IntegrityManifest, Keys: integrityKeys},
+		Alerts:    node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {
 		return nil // stopped while it started: whatever was made stays for the next start
