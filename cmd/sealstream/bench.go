@@ -107,8 +107,11 @@ func (c *benchCmd) cluster(a *app, phase func(string)) error {
 	defer nc.Close()
 	r, err := bench.Cluster(a.ctx, nc, c.Replicas, c.Seconds, phase)
 	phase("")
-	if err != nil || a.json {
-		return errors.Join(err, a.print(r))
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(r)
 	}
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s; events of %d bytes; %d replicas\n\nNATS round trip\t%.3f ms\n", r.Machine, r.EventBytes, r.Replicas, r.RoundTripMS)
