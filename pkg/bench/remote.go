@@ -69,7 +69,7 @@ func Cluster(ctx context.Context, nc *nats.Conn, replicas, seconds int, progress
 
 // on makes a log on a cluster.
 func (r *rig) on(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, name string, replicas int) (err error) {
-	cfg := streams.Config{Log: name, Replicas: replicas, EventsMaxBytes: 4 << 30, SealedMaxBytes: 4 << 30, PayloadsMaxBytes: 4 << 30}
+	cfg := streams.Config{Log: name, Replicas: replicas, EventsMaxBytes: 512 << 20, SealedMaxBytes: 512 << 20, PayloadsMaxBytes: 512 << 20, AlertsMaxBytes: 64 << 20}
 	if err := streams.Ensure(ctx, js, cfg); err != nil {
 		return err
 	}
