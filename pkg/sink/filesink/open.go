@@ -98,7 +98,7 @@ func (s *File) recover(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	}
-	return s.resume(ctx, h.At)
+	return s.resume(ctx, h.At, there || len(s.manifest.Files) > 0)
 }
 
 // unnamed enters a file that was renamed before a crash kept it out of the manifest.
@@ -126,8 +126,9 @@ func (s *File) unnamed(ctx context.Context) error {
 	return nil
 }
 
-// resume reads the file that grows, from what is known to be durable on, and cuts off what a crash has spoilt behind it.
-func (s *File) resume(ctx context.Context, durable mark) error {
+// resume reads the file that grows, from what is known to be durable on, and cuts off what a crash has spoilt behind it. Nothing is cut off that no
+// crash can have made: lines under a key that is not in the ring, and a file that is not ours, which begins otherwise and has no head or manifest.
+func (s *File) resume(ctx context.Context, durable mark, ours bool) error {
 	info, err := s.f.Stat()
 	if err != nil {
 		return err
@@ -158,6 +159,9 @@ func (s *File) resume(ctx context.Context, durable mark) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+	}
+	if bad != nil && (!ours && w.at.Lines == 0 || errors.Is(bad, errKeyID)) {
+		return sink.Invalid(w.at.Cursor.Next, fmt.Sprintf("%s: line %d", filepath.Base(s.place.active), w.at.Lines+1), "%v; the file stays as it is", bad)
 	}
 	s.at = w.at
 	if bad != nil {

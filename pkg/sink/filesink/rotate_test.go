@@ -224,6 +224,50 @@ func TestNoHead(t *testing.T) {
 	goesOn(t, cfg, list)
 }
 
+// TestForeignFile: a file that stood there before, and lines under a key that was taken from the ring, are no crash's doing, and are left alone.
+func TestForeignFile(t *testing.T) {
+	toolkit, err := os.ReadFile("../../agt/testdata/agt-audit-trail.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, lost, _ := filled(t, func(c *filesink.Config) { c.MaxSize = 0 })
+	ours := plain(t, lost.Path)
+	os.Remove(dir + "/audit.head")
+	for name, c := range map[string]struct {
+		text []byte
+		keys filesink.Ring
+	}{"the toolkit's": {toolkit, ring}, "notes": {[]byte("dear diary"), ring}, "zeros": {make([]byte, 4096), ring}, "another key": {ours, filesink.Ring{other}}} {
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		if err := os.WriteFile(path, c.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := filesink.Open(t.Context(), filesink.Config{Path: path, Keys: c.keys})
+		if err == nil {
+			closeSink(t, s)
+		}
+		if _, ok := errors.AsType[*sink.InvalidError](err); !ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(plain(t, path), c.text) {
+			t.Errorf("%s: the file was altered", name)
+		}
+	}
+}
+
+// TestFirstCrash: what a loss of power leaves of the very first lines is cut, as later.
+func TestFirstCrash(t *testing.T) {
+	cfg := filesink.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Keys: ring, Sync: time.Hour}
+	s := open(t, cfg)
+	head := plain(t, strings.TrimSuffix(cfg.Path, ".jsonl")+".head") // there before any line is
+	list := sinktest.Records(5, 1)
+	write(t, s, list)
+	closeSink(t, s)
+	if err := errors.Join(os.WriteFile(strings.TrimSuffix(cfg.Path, ".jsonl")+".head", head, 0o600), os.WriteFile(cfg.Path, make([]byte, 3000), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	goesOn(t, cfg, list)
+}
+
 // TestCrashInRotation: a rotation that was broken off at any of its steps is ended by the next Open.
 func TestCrashInRotation(t *testing.T) {
 	dir, cfg, list := filled(t, nil)
