@@ -62,6 +62,20 @@ func (p place) list() ([]closedFile, error) {
 	return list, nil
 }
 
+// stemOf is the stem of the sink that gave a closed file its name.
+func stemOf(name string) (stem string, ok bool) {
+	name, ok = strings.CutSuffix(strings.TrimSuffix(name, zipped), extension)
+	dot := strings.LastIndexByte(name, '.')
+	if !ok || dot <= 0 {
+		return "", false
+	}
+	var first, last uint64
+	if n, err := fmt.Sscanf(name[dot:], ".%d-%d", &first, &last); n < 2 || err != nil || (place{stem: name[:dot]}).closed(first, last+1) != name+extension {
+		return "", false
+	}
+	return name[:dot], true
+}
+
 // syncDir makes names durable.
 func syncDir(path string) error {
 	d, err := os.Open(filepath.Dir(path))

@@ -91,6 +91,16 @@ func TestVerifyFolder(t *testing.T) {
 		{"manifest altered", func(t *testing.T, dir string) { replaceIn(t, dir+"/audit.manifest", `"lines":`, `"lines":1`) }, "mac is invalid"},
 		{"head altered", func(t *testing.T, dir string) { replaceIn(t, dir+"/audit.head", `"lines":`, `"lines":1`) }, "mac is invalid"},
 		{"manifest missing", func(t *testing.T, dir string) { os.Remove(dir + "/audit.manifest") }, "the manifest does not name it"},
+		{"manifest and head missing", func(t *testing.T, dir string) {
+			errors.Join(os.Remove(dir+"/audit.manifest"), os.Remove(dir+"/audit.head"), os.Remove(names(t, dir)[2]))
+		}, "the manifest does not name it"},
+		{"nothing but a late file left", func(t *testing.T, dir string) {
+			n := names(t, dir)
+			for _, path := range append(n[:len(n)-1:len(n)-1], dir+"/audit.manifest", dir+"/audit.head", dir+"/audit.jsonl") {
+				os.Remove(path)
+			}
+		}, "the manifest does not name it"},
+		{"head missing, and a tail cut", func(t *testing.T, dir string) { os.Remove(dir + "/audit.head"); cut(t, dir+"/audit.jsonl", 1) }, "the file is missing"},
 		{"files swapped", func(t *testing.T, dir string) {
 			n := names(t, dir)
 			os.Rename(n[1], dir+"/x")

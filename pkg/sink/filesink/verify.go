@@ -98,7 +98,10 @@ func (v *verifier) folder(dir string) error {
 	var places []place
 	for _, e := range names {
 		stem := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".manifest"), ".head")
-		if p := newPlace(filepath.Join(dir, stem+extension)); stem != e.Name() && !slices.Contains(places, p) {
+		if stem == e.Name() { // a closed file stands for its sink, too, were all beside it taken away
+			stem, _ = stemOf(e.Name())
+		}
+		if p := newPlace(filepath.Join(dir, stem+extension)); stem != "" && !slices.Contains(places, p) {
 			places = append(places, p)
 		}
 	}
@@ -168,7 +171,7 @@ func (v *verifier) place(p place) error {
 		list = slices.DeleteFunc(list, func(c closedFile) bool { return c.path == path })
 	}
 	for i, c := range list { // renamed, and not yet in the manifest: at most one, of a crash
-		if c.next <= m.end().Next || i > 0 {
+		if c.next <= m.end().Next || i > 0 || c.first != m.end().Next {
 			return &Problem{File: c.path, Why: "the manifest does not name it"}
 		}
 		if err := v.walk(&w, c.path); err != nil {
@@ -181,6 +184,9 @@ func (v *verifier) place(p place) error {
 
 // active checks the file that grows.
 func (v *verifier) active(p place, w *walk, h head, known bool) error {
+	if !known && w.at.Cursor.Next > 0 {
+		return &Problem{File: p.head(), Why: "the file is missing, which would say how far the newest file has come"}
+	}
 	known = known && h.First == w.at.Cursor
 	if _, err := os.Lstat(p.active); errors.Is(err, fs.ErrNotExist) {
 		if known && h.At.Size > 0 {
