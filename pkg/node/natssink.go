@@ -83,11 +83,11 @@ func (o natsOutlet) write(ctx context.Context, records []sink.Record) error {
 		}
 		f, err := o.js.PublishMsgAsync(m)
 		if err != nil {
-			return err
+			return sink.Part(i-len(waiting), err)
 		}
 		if waiting = append(waiting, f); len(waiting) == natsAhead {
 			if err := awaitAcks(ctx, waiting); err != nil {
-				return err
+				return sink.Part(i+1-len(waiting), err)
 			}
 			waiting = waiting[:0]
 		}
@@ -95,7 +95,7 @@ func (o natsOutlet) write(ctx context.Context, records []sink.Record) error {
 	if !o.stored {
 		return o.nc.FlushWithContext(ctx)
 	}
-	return awaitAcks(ctx, waiting)
+	return sink.Part(len(records)-len(waiting), awaitAcks(ctx, waiting))
 }
 
 func (o natsOutlet) message(r *sink.Record) (*nats.Msg, error) {

@@ -62,11 +62,11 @@ func (h *poster) write(ctx context.Context, records []Record) error {
 	for i := range records {
 		text, err := entry.Replay(records[i].Entry, records[i].Payload, ReplayName)
 		if err != nil {
-			return fmt.Errorf("index %d: %w", records[i].Entry.Index, err)
+			return Part(i-n, fmt.Errorf("index %d: %w", records[i].Entry.Index, err))
 		}
 		if n > 0 && (n == httpEvents || len(body)+len(text) > httpBytes) {
 			if err := h.post(ctx, append(body, ']')); err != nil {
-				return err
+				return Part(i-n, err)
 			}
 			body, n = []byte{'['}, 0
 		}
@@ -76,7 +76,7 @@ func (h *poster) write(ctx context.Context, records []Record) error {
 		body = append(body, text...)
 		n++
 	}
-	return h.post(ctx, append(body, ']'))
+	return Part(len(records)-n, h.post(ctx, append(body, ']')))
 }
 
 func (h *poster) post(ctx context.Context, body []byte) error {

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 )
@@ -16,8 +17,28 @@ type outlet struct {
 	closed bool
 }
 
+// PartError is what a write of an outlet may say when some of the entries were taken and others were not: that many, from the first on. They do not
+// come again.
+type PartError struct {
+	Taken int
+	Err   error
+}
+
+func (e *PartError) Error() string { return fmt.Sprintf("after %d entries: %v", e.Taken, e.Err) }
+
+// Unwrap gives the cause.
+func (e *PartError) Unwrap() error { return e.Err }
+
+// Part is an error behind which some entries were taken; err itself if none was.
+func Part(taken int, err error) error {
+	if err == nil || taken == 0 {
+		return err
+	}
+	return &PartError{taken, err}
+}
+
 // NewOutlet makes a sink without memory: write hands entries on and returns when they have been taken; after an error, or a crash, some come
-// again, and whoever takes them tells repeats by index or entry_hash. close may be nil.
+// again, but for those that a *PartError says were taken; whoever takes them tells repeats by index or entry_hash. close may be nil.
 func NewOutlet(write func(context.Context, []Record) error, close func() error) Sink {
 	return &outlet{write: write, close: close}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
@@ -166,5 +167,54 @@ func TestHTTPAnswers(t *testing.T) {
 		if (err == nil) != ok || strings.Contains(fmt.Sprint(err), "hidden") {
 			t.Errorf("%d: %v", code, err)
 		}
+	}
+}
+
+// TestHTTPSlow: a receiver so slow that a whole batch never gets through in time has all entries in the end, and each but those of a request that
+// broke off once.
+func TestHTTPSlow(t *testing.T) {
+	var mu sync.Mutex
+	got, left := map[string]int{}, 0
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var batch []struct {
+			Index string `json:"sealindex"`
+		}
+		if err := json.NewDecoder(req.Body).Decode(&batch); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if left--; left < 0 { // as if the time of this call of the sink were over
+			left = 1
+			w.WriteHeader(http.StatusGatewayTimeout)
+			return
+		}
+		for _, e := range batch {
+			got[e.Index]++
+		}
+	}))
+	defer web.Close()
+	spec, err := sink.Schemes{"http": sink.HTTP}.Parse(web.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t)
+	size := f.seal(900) // four requests, of which one gets through at a time
+	r, err := sink.New(sink.Config{Log: f.log, Keys: []string{f.key}, Sink: sink.Spec{Name: "test", Open: spec.Open}, Pause: 5 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := f.run(r.Run)
+	f.until("the receiver", func() bool { return r.Status().Next == size })
+	stop()
+	mu.Lock()
+	defer mu.Unlock()
+	for i := range size {
+		if n := got[fmt.Sprint(i)]; n != 1 {
+			t.Fatalf("index %d came %d times", i, n)
+		}
+	}
+	if r.Status().Written != size {
+		t.Fatalf("%d written", r.Status().Written)
 	}
 }

@@ -165,21 +165,32 @@ func (p *pump) write(ctx context.Context, all parcel) error {
 	for len(records) > 0 {
 		n := min(len(records), p.cfg.Batch)
 		if err := p.call(ctx, func(ctx context.Context) error { return p.sink.Write(ctx, records[:n]) }); err != nil {
+			if part, ok := errors.AsType[*PartError](err); ok && p.remote { // else a receiver that is slow would get the first ones again and again, and never the last
+				p.written(records[:min(part.Taken, n)])
+			}
 			return fmt.Errorf("write: %w", err)
 		}
-		erased := uint64(0)
-		for i := range records[:n] {
-			if records[i].Erased() {
-				erased++
-			}
-		}
-		p.at = Of(&records[n-1].Entry)
-		p.set(func(s *Status) {
-			s.Next, s.Written, s.Batches, s.Erased = p.at.Next, s.Written+uint64(n), s.Batches+1, s.Erased+erased
-		})
+		p.written(records[:n])
 		records = records[n:]
 	}
 	return all.err
+}
+
+// written moves the cursor behind what the sink has taken.
+func (p *pump) written(records []Record) {
+	if len(records) == 0 {
+		return
+	}
+	erased := uint64(0)
+	for i := range records {
+		if records[i].Erased() {
+			erased++
+		}
+	}
+	p.at = Of(&records[len(records)-1].Entry)
+	p.set(func(s *Status) {
+		s.Next, s.Written, s.Batches, s.Erased = p.at.Next, s.Written+uint64(len(records)), s.Batches+1, s.Erased+erased
+	})
 }
 
 func (p *pump) erase(ctx context.Context, records []Record, erased []uint64) error {
