@@ -24,7 +24,10 @@ import (
 // where they refuse, they must name the same index.
 func TestVerifiersAgree(t *testing.T) {
 	exports := 300
-	if testing.Short() {
+	switch {
+	case os.Getenv("SEALSTREAM_EXHAUSTIVE") != "":
+		exports = 1000
+	case testing.Short():
 		exports = 40
 	}
 	var bases []baseExport
