@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sealstream/sealstream/pkg/node"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -108,22 +109,7 @@ func (s *seen) write() error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(raw, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), s.path)
-	}
-	return err
+	return node.WriteFile(s.path, append(raw, '\n'), 0o600)
 }
 
 // compareSeen holds a single checkpoint, which no tree stands behind, to what was seen of its log. Only two roots of one size contradict.

@@ -9,13 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/internal/durable"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -180,22 +180,7 @@ func (h *head) save() error {
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(h.path), filepath.Base(h.path)+".*")
-	if err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	_, err = f.Write(append(raw, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), h.path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := durable.WriteFile(h.path, append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	return nil

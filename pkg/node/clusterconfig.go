@@ -83,7 +83,7 @@ func WriteClusterConfig(cfg ClusterConfig) error {
 		name, text string
 		mode       os.FileMode
 	}{{"users.conf", users, 0o644}, {"routes.conf", routes, 0o600}, {"nats.conf", cfg.settings(), 0o644}} {
-		if err := writeFile(filepath.Join(cfg.Out, f.name), []byte(f.text), f.mode); err != nil {
+		if err := WriteFile(filepath.Join(cfg.Out, f.name), []byte(f.text), f.mode); err != nil {
 			return err
 		}
 	}
@@ -196,7 +196,7 @@ func userKey(path string) (string, error) {
 		if seed, err = user.Seed(); err != nil {
 			return "", err
 		}
-		if err := writeFile(path, append(seed, '\n'), 0o600); err != nil {
+		if err := WriteFile(path, append(seed, '\n'), 0o600); err != nil {
 			return "", err
 		}
 	} else if err != nil {

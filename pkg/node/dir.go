@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sealstream/sealstream/pkg/internal/durable"
 )
 
 // Why a data directory cannot be used. Nothing in it was touched.
@@ -138,39 +140,10 @@ func (d *Dir) Close() error { return d.lock.Close() }
 
 // WriteFile writes a file durably: after a crash there is all of it, or the one before.
 func (d *Dir) WriteFile(name string, data []byte, mode os.FileMode) error {
-	return writeFile(d.Join(name), data, mode)
+	return WriteFile(d.Join(name), data, mode)
 }
 
-func writeFile(path string, data []byte, mode os.FileMode) (err error) {
-	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+// WriteFile replaces a file durably: after a crash there is all of it, or the one before.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	return durable.WriteFile(path, data, mode)
 }

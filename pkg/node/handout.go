@@ -56,5 +56,5 @@ func handOut(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	return writeFile(to, text, info.Mode().Perm())
+	return WriteFile(to, text, info.Mode().Perm())
 }

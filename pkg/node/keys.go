@@ -44,7 +44,7 @@ func GenerateKeys(dir, host, log string) (Keys, error) {
 		name, text string
 		mode       os.FileMode
 	}{{fileSecret, hex.EncodeToString(secret), 0o600}, {filePublic, vkey, 0o644}, {fileKey, skey, 0o600}} {
-		if err := writeFile(filepath.Join(dir, f.name), []byte(f.text+"\n"), f.mode); err != nil {
+		if err := WriteFile(filepath.Join(dir, f.name), []byte(f.text+"\n"), f.mode); err != nil {
 			return Keys{}, fmt.Errorf("write %s: %w", f.name, err)
 		}
 	}

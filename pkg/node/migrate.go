@@ -186,7 +186,7 @@ func (cfg MigrateConfig) copyKeys() error {
 		if old, err := os.ReadFile(path); err == nil && string(old) != string(b) && f.name != fileMark {
 			return fmt.Errorf("%w: %s is another key", ErrKeys, path)
 		}
-		if err := writeFile(path, b, f.mode); err != nil {
+		if err := WriteFile(path, b, f.mode); err != nil {
 			return err
 		}
 	}

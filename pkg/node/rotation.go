@@ -99,10 +99,10 @@ func changeKeys(dir string, change func(Keys, []keyLine) ([]keyLine, []string, e
 		return err
 	}
 	// A public key without its private part does no harm; a crash in between leaves just that.
-	if err := writeFile(filepath.Join(dir, filePublic), []byte(strings.Join(public, "\n")+"\n"), 0o644); err != nil {
+	if err := WriteFile(filepath.Join(dir, filePublic), []byte(strings.Join(public, "\n")+"\n"), 0o644); err != nil {
 		return err
 	}
-	return writeFile(file, formatKeyLines(lines), 0o600)
+	return WriteFile(file, formatKeyLines(lines), 0o600)
 }
 
 // announce asks for the config that the keys want, where a rotation is under way, and drops the private parts that have no use any more.
@@ -127,7 +127,7 @@ func (k Keys) announce(ctx context.Context, cfg sealer.Config) error {
 	}
 	lines := parseKeyLines(text)
 	if left := slices.DeleteFunc(slices.Clone(lines), func(l keyLine) bool { return l.retired }); len(left) < len(lines) {
-		return writeFile(k.file, formatKeyLines(left), 0o600)
+		return WriteFile(k.file, formatKeyLines(left), 0o600)
 	}
 	return nil
 }

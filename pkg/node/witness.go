@@ -100,7 +100,7 @@ func CosignerKey(path, name string) (*proof.Cosigner, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrWrong, err)
 		}
-		if err := writeFile(path, []byte(skey+"\n"), 0o600); err != nil {
+		if err := WriteFile(path, []byte(skey+"\n"), 0o600); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sealstream/sealstream/pkg/internal/durable"
 )
 
 // folder keeps segments as files, `<first index, 16 digits>.segment`. A file is there whole or not at all: it is written under another name, fsynced and
@@ -85,12 +87,7 @@ func (d folder) write(first uint64, data []byte) (err error) {
 		os.Remove(f.Name())
 		return err
 	}
-	dir, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return durable.SyncDir(string(d))
 }
 
 // remove removes the segments from an index on. Not to remove one does no harm: it will be found to be wrong again.

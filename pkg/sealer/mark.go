@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/sealstream/sealstream/pkg/internal/durable"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -23,37 +23,7 @@ type markFile string
 func (path markFile) read() ([]byte, error) { return os.ReadFile(string(path)) }
 
 // write replaces the mark, durably: after a crash there is the old or the new one.
-func (file markFile) write(note []byte) error {
-	path := string(file)
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(note)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func (path markFile) write(note []byte) error { return durable.WriteFile(string(path), note, 0o600) }
 
 // putMark writes the mark, unless it holds as new a checkpoint already: another sealer of this host may be ahead.
 func (s *Sealer) putMark(note []byte, size uint64) error {
