@@ -32,6 +32,7 @@ type Report struct {
 	Cosigned    []byte   // a checkpoint that the log keeps beside it with the cosignatures of witnesses, if the caller found one; Audit does not
 	Key         string   // verifier key that signs
 	Keys        []string // all that are known to be the log's: those given, and those that they announced
+	Named       []string // all that the configs of an export or of tiles have named, whoever signs
 	Batches     uint64
 	Events      uint64 // entries of agents' events, equivocations among them
 	Own         uint64 // entries that the log made itself

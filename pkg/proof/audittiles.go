@@ -27,7 +27,7 @@ func AuditTiles(cfg AuditConfig, src TileSource) (Report, error) {
 	err := x.run()
 	r := x.out
 	r.Log, r.Origin, r.Size, r.Root = x.walk.log, x.walk.origin, x.walk.frontier.Size(), x.walk.frontier.Root()
-	r.Checkpoint = x.note
+	r.Checkpoint, r.Named = x.note, x.walk.named
 	if len(x.keys) > 0 {
 		r.Key = x.keys[0]
 	}
@@ -250,10 +250,22 @@ func (x *tileAudit) finish() error {
 		if err := x.open(); err != nil {
 			return err
 		}
-	} else if !overlap(named, x.keys) {
-		return mismatch(0, "signature", "the log's config names none of the given keys")
+	} else if err := x.inForce(named); err != nil {
+		return err
 	}
 	return x.auditor.end(size)
+}
+
+// inForce checks that one of the given keys that the newest config names has signed: one that it has retired signs nothing any more.
+func (x *tileAudit) inForce(named []string) error {
+	signing := slices.DeleteFunc(slices.Clone(x.keys), func(k string) bool { return !slices.Contains(named, k) })
+	if len(signing) == 0 {
+		return mismatch(0, "signature", "the log's config names none of the given keys")
+	}
+	if _, err := OpenCheckpoint(x.note, signing...); err != nil {
+		return mismatch(0, "signature", "the checkpoint: no key in force has signed it: %v", err)
+	}
+	return nil
 }
 
 // cutBundle takes up to so many entries from the begin of a bundle; rest is what stands behind them.

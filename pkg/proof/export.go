@@ -313,6 +313,7 @@ func (x *exportAudit) report() Report {
 		r.Log, r.Origin, r.Size, r.Root = x.manifest.Log, x.manifest.Origin, x.manifest.Size, x.root
 		r.Checkpoint = []byte(x.manifest.Checkpoint)
 	}
+	r.Named = x.walk.named
 	if r.Keys = x.keys; len(x.keys) > 0 {
 		r.Key = x.keys[0]
 	}

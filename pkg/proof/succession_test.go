@@ -1,6 +1,7 @@
 package proof_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,5 +220,45 @@ func TestSignerKeys(t *testing.T) {
 	note[len(note)-10] ^= 1
 	if _, err := proof.OpenCheckpoint(note, r.keys[2]); err == nil {
 		t.Error("the last signature was altered")
+	}
+}
+
+// TestRetiredKeySignsNoTiles: who has all keys of a log takes no checkpoint by one that the log has retired.
+func TestRetiredKeySignsNoTiles(t *testing.T) {
+	r := newRotation(t)
+	r.events(0)
+	r.handOn(0, 1)
+	r.events(0, 1)
+	both := len(r.entries)
+	r.handOn(1)
+	r.events(1)
+	signers := make([]*proof.Signer, 2)
+	for i := range signers {
+		var err error
+		if signers[i], err = proof.NewSigner(r.skeys[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		size, by int
+		keys     []string
+		good     bool
+	}{
+		{both, 0, r.named(1, 0), true}, {both, 1, r.named(1, 0), true}, {both, 0, r.named(0), true},
+		{len(r.entries), 1, r.named(1, 0), true}, {len(r.entries), 1, r.named(0, 1), true}, {len(r.entries), 1, nil, true},
+		{len(r.entries), 0, r.named(1, 0), false}, {len(r.entries), 0, r.named(0, 1), false}, {len(r.entries), 0, r.named(0), false},
+		{len(r.entries), 1, r.named(0), false}, {len(r.entries), 0, nil, false},
+	} {
+		report, err := proof.AuditTiles(proof.AuditConfig{Keys: c.keys}, tilesOf(t, r.entries[:c.size], signers[c.by]))
+		if c.good && err != nil {
+			t.Errorf("size %d by key %d with %d keys: %v", c.size, c.by, len(c.keys), err)
+		} else if !c.good {
+			if _, what := first(t, err); what != "signature" {
+				t.Errorf("size %d by key %d with %d keys: %v", c.size, c.by, len(c.keys), err)
+			}
+		}
+		if c.good && !slices.Equal(report.Named, r.named(0, 1)) {
+			t.Errorf("named: %v", report.Named)
+		}
 	}
 }
