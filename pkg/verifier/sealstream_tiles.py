@@ -168,6 +168,9 @@ def verify_tiles(args, result):
         if rows[level]: compare(level)
     result["first_bad_index"] = max(size - 1, 0)
     sv.check(size and sv.fold(export.roots) == root, "the root of the entries is not the checkpoint's")
+    in_force = [key for key in map(sv.read_key, export.named) if key in keys]
+    result["first_bad_index"] = 0
+    sv.check(in_force and sv.open_note(note, in_force)[1], "not signed by a given key that the newest config names")
     for path, *other in others:
         result["first_bad_index"] = min(size, other[1])
         sv.check(other[1] <= size, "cut: %s has %d entries, the tiles %d" % (path, other[1], size))
