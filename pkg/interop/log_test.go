@@ -28,6 +28,7 @@ type running struct {
 	url    string // the API, which is a tlog-tiles prefix too
 	vkey   string
 	static string // directory
+	data   string // directory: a copy of the log's own, for a test that goes on with it; beside it "fork" is another
 	tools  string // directory with the programs of others
 }
 
@@ -60,6 +61,8 @@ func setUp(dir string) (stop func(), err error) {
 		{"../..", sealstream, "./cmd/sealstream"},
 		{".", filepath.Join(dir, "fsck"), "github.com/transparency-dev/tessera/cmd/fsck"},
 		{".", filepath.Join(dir, "hammer"), "github.com/transparency-dev/tessera/internal/hammer"},
+		{".", filepath.Join(dir, "litewitness"), "filippo.io/torchwood/cmd/litewitness"},
+		{".", filepath.Join(dir, "omniwitness"), "github.com/transparency-dev/witness/cmd/omniwitness"},
 	} {
 		cmd := exec.Command("go", "build", "-o", b.out, b.what)
 		cmd.Dir = b.in
@@ -67,21 +70,12 @@ func setUp(dir string) (stop func(), err error) {
 			return nil, fmt.Errorf("build %s: %w\n%s", b.what, err, out)
 		}
 	}
-	api, nats, err := addresses()
-	if err != nil {
-		return nil, err
-	}
 	data := filepath.Join(dir, "data")
-	up := exec.Command(sealstream, "up", "--data", data, "--http", api, "--nats", nats)
-	up.Stderr = os.Stderr
-	if err := up.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() { up.Process.Signal(syscall.SIGTERM); up.Wait() }
-	the.url = "http://" + api
-	if err := await("ready", func() bool { _, err := fetch(the.url + "/readyz"); return err == nil }); err != nil {
+	url, stop, err := start(data)
+	if err != nil {
 		return stop, err
 	}
+	the.url = url
 	key, err := os.ReadFile(filepath.Join(data, "log.pub"))
 	if err != nil {
 		return stop, err
@@ -92,9 +86,37 @@ func setUp(dir string) (stop func(), err error) {
 	}
 	out, err := exec.Command(sealstream, "export", "--server", the.url, "--format", "tiles", "--key", filepath.Join(data, "log.pub"), the.static).CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("export: %w\n%s", err, out)
+		return stop, fmt.Errorf("export: %w\n%s", err, out)
 	}
+	stop() // the copies are of a log at rest
+	for _, the.data = range []string{filepath.Join(dir, "fork"), filepath.Join(dir, "copy")} {
+		if err := os.CopyFS(the.data, os.DirFS(data)); err != nil {
+			return nil, err
+		}
+		for _, secret := range []string{"log.key", "log.secret"} { // a copy can be read by all
+			if err := os.Chmod(filepath.Join(the.data, secret), 0o600); err != nil {
+				return nil, err
+			}
+		}
+	}
+	the.url, stop, err = start(data)
 	return stop, err
+}
+
+// start runs a log on a data directory until stop, and returns when it takes events.
+func start(data string, args ...string) (url string, stop func(), err error) {
+	api, nats, err := addresses()
+	if err != nil {
+		return "", nil, err
+	}
+	up := exec.Command(filepath.Join(the.tools, "sealstream"), append([]string{"up", "--data", data, "--http", api, "--nats", nats}, args...)...)
+	up.Stderr = os.Stderr
+	if err := up.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = sync.OnceFunc(func() { up.Process.Signal(syscall.SIGTERM); up.Wait() })
+	url = "http://" + api
+	return url, stop, await("ready", func() bool { _, err := fetch(url + "/readyz"); return err == nil })
 }
 
 // addresses finds two free loopback addresses.
