@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"pkg/client":             {"pkg/internal/durable", "pkg/proof", "pkg/entry", "pkg/redact", "streams"},
 	"pkg/node": {"pkg/internal/durable", "pkg/integrity", "pkg/sink", "pkg/sink/filesink", "pkg/sink/pgsink", "pkg/agt", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/alert", "pkg/archive", "pkg/witness", "pkg/client", "pkg/store", "pkg/store/natsstore",
 		"pkg/internal/natsd", "pkg/redact", "pkg/redact/rulesfile", "pkg/proof", "pkg/entry", "streams"},
-	"pkg/bench":      {"pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
+	"pkg/bench":      {"pkg/redact", "pkg/sealer", "pkg/ingest", "pkg/query", "pkg/store", "pkg/store/natsstore", "pkg/internal/natsd", "pkg/proof", "pkg/entry", "streams"},
 	"pkg/tamper":     {"pkg/sealer", "pkg/witness", "pkg/store", "pkg/proof", "pkg/entry"},
 	"pkg/integrity":  {"pkg/proof", "pkg/entry"},
 	"pkg/compliance": {"pkg/proof", "pkg/entry"}, // the query side comes over the HTTP API, in process or not

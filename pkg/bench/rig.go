@@ -12,6 +12,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/pkg/redact"
 	"github.com/sealstream/sealstream/pkg/sealer"
 	"github.com/sealstream/sealstream/pkg/store"
 	"github.com/sealstream/sealstream/pkg/store/natsstore"
@@ -95,7 +96,7 @@ func (r *rig) keys(log string) error {
 	if err != nil {
 		return err
 	}
-	r.config = sealer.Config{Log: r.log, Signer: signer, Secret: make([]byte, 32)}
+	r.config = sealer.Config{Log: r.log, Signer: signer, Secret: make([]byte, 32), Redaction: redact.Default()} // as in a log that is made new
 	return nil
 }
 
