@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sealstream/sealstream/pkg/sink"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
@@ -170,51 +170,53 @@ func TestHTTPAnswers(t *testing.T) {
 	}
 }
 
-// TestHTTPSlow: a receiver so slow that a whole batch never gets through in time has all entries in the end, and each but those of a request that
-// broke off once.
-func TestHTTPSlow(t *testing.T) {
-	var mu sync.Mutex
-	got, left := map[string]int{}, 0
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		var batch []struct {
-			Index string `json:"sealindex"`
-		}
-		if err := json.NewDecoder(req.Body).Decode(&batch); err != nil {
-			t.Error(err)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if left--; left < 0 { // as if the time of this call of the sink were over
-			left = 1
-			w.WriteHeader(http.StatusGatewayTimeout)
-			return
-		}
-		for _, e := range batch {
-			got[e.Index]++
-		}
-	}))
-	defer web.Close()
-	spec, err := sink.Schemes{"http": sink.HTTP}.Parse(web.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestParts: an outlet that takes only a part of what it is given has all entries in the end, and each once.
+func TestParts(t *testing.T) {
 	f := newFixture(t)
-	size := f.seal(900) // four requests, of which one gets through at a time
-	r, err := sink.New(sink.Config{Log: f.log, Keys: []string{f.key}, Sink: sink.Spec{Name: "test", Open: spec.Open}, Pause: 5 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	size := f.seal(300)
+	var got []uint64
+	r := f.runner(func(context.Context) (sink.Sink, error) {
+		return sink.NewOutlet(func(_ context.Context, records []sink.Record) error {
+			n := min(len(records), 20)
+			for i := range records[:n] {
+				got = append(got, records[i].Entry.Index)
+			}
+			if n < len(records) {
+				return sink.Part(n, errors.New("the time is over"))
+			}
+			return nil
+		}, nil), nil
+	})
 	stop := f.run(r.Run)
-	f.until("the receiver", func() bool { return r.Status().Next == size })
+	f.until("the outlet", func() bool { return r.Status().Next == size })
 	stop()
-	mu.Lock()
-	defer mu.Unlock()
-	for i := range size {
-		if n := got[fmt.Sprint(i)]; n != 1 {
-			t.Fatalf("index %d came %d times", i, n)
+	for i, index := range got {
+		if index != uint64(i) {
+			t.Fatalf("index %d at place %d", index, i)
 		}
 	}
-	if r.Status().Written != size {
-		t.Fatalf("%d written", r.Status().Written)
+	if s := r.Status(); len(got) != int(size) || s.Written != size || s.Failures == 0 {
+		t.Fatalf("%d of %d, %+v", len(got), size, s)
+	}
+}
+
+// TestHTTPPart: of a batch that needs several requests, the error tells how many entries were acknowledged.
+func TestHTTPPart(t *testing.T) {
+	for refused, want := range []int{0, 256, 512} {
+		n := 0
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n++; n == refused+1 {
+				w.WriteHeader(http.StatusGatewayTimeout)
+			}
+		}))
+		err := openURL(t, sink.Schemes{"http": sink.HTTP}, web.URL).Write(t.Context(), sinktest.Records(600, 1))
+		web.Close()
+		taken := 0
+		if part, ok := errors.AsType[*sink.PartError](err); ok {
+			taken = part.Taken
+		}
+		if err == nil || taken != want || n != refused+1 {
+			t.Errorf("request %d refused: %v, of %d requests", refused+1, err, n)
+		}
 	}
 }
