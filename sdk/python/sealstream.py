@@ -409,7 +409,9 @@ class _Spool:
             self._sent = max(self._sent, self._segments[0])  # an older cursor: a power failure took the newer one
             with open(self._path(self._segments[-1]), "rb") as file:
                 lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-            self._next = max(self._sent, self._segments[-1] + lines)
+            if self._sent > self._segments[-1] + lines:  # nobody has sent what was never written: it is damaged, and repeats do no harm
+                self._sent = self._segments[0]
+            self._next = self._segments[-1] + lines
 
     def _path(self, first):
         return self._folder / ("%020d.jsonl" % first)
@@ -529,7 +531,7 @@ class _Spool:
 
     def reject(self, line, reason):
         """Keeps a refused event for whoever looks after it."""
-        text = json.dumps({"reason": reason, "event": line.decode()}) + "\n"
+        text = json.dumps({"reason": reason, "event": line.decode(errors="backslashreplace")}) + "\n"
         with open(self._folder / "rejected.jsonl", "a", encoding="ascii") as file:
             file.write(text)
             file.flush()

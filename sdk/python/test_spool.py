@@ -139,6 +139,27 @@ class SpoolTest(Case):
         server.start()
         self.assertEqual(self.sealed(server), [0, 1])  # 0 went again, and was recognised
 
+    def test_cursor_damaged(self):
+        client = self.client()
+        self.log(client, range(3))
+        client.close(timeout=0)
+        (self.spool / "cursor").write_bytes(b"%020d" % 10**9)
+        client = self.client()
+        self.assertEqual(client.status()["pending"], 3)
+        client.close(timeout=0)
+        self.assertEqual(self.sealed(self.server()), [0, 1, 2])
+
+    def test_bytes_that_are_no_text(self):
+        client = self.client()
+        self.log(client, range(3))
+        client.close(timeout=0)
+        path = self.files()[0]
+        first, second, third = path.read_bytes().splitlines(True)
+        path.write_bytes(first + second[:20] + b"\xff\xfe" + second[22:] + third)
+        with self.assertLogs("sealstream", "ERROR"):
+            self.assertEqual(self.sealed(self.server()), [0, 2])
+        self.assertIn("\\\\xff\\\\xfe", (self.spool / "rejected.jsonl").read_text())
+
     def test_damaged_files(self):
         segment, sealstream._SEGMENT = sealstream._SEGMENT, 1000
         self.addCleanup(setattr, sealstream, "_SEGMENT", segment)
