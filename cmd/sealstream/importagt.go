@@ -25,7 +25,7 @@ func newAGTFormat(keyFile string) (*agtFormat, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--key-file: %w", err)
 	}
-	if f.trail.Key = bytes.TrimSuffix(key, []byte("\n")); len(f.trail.Key) == 0 {
+	if f.trail.Key = bytes.TrimSuffix(bytes.TrimSuffix(key, []byte("\n")), []byte("\r")); len(f.trail.Key) == 0 {
 		return nil, fmt.Errorf("--key-file: %s is empty", keyFile)
 	}
 	return f, nil

@@ -11,9 +11,20 @@ import (
 	"github.com/sealstream/sealstream/pkg/agt"
 )
 
+// maxImportLine is the longest line that is read. What is longer cannot be an event: its data may have 256 KiB.
+const maxImportLine = 8 << 20
+
+var errImportLine = fmt.Errorf("the line is longer than %d bytes", maxImportLine)
+
+// byteOrderMark is what some editors and shells put before UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // read takes one event a line, or, if the file begins with a bracket, the elements of one array.
 func (im *importer) read(r io.Reader) error {
 	b, line := bufio.NewReaderSize(r, 1<<20), 1
+	if mark, _ := b.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		b.Discard(len(mark))
+	}
 	for {
 		c, err := b.Peek(1)
 		if err == io.EOF {
@@ -33,8 +44,11 @@ func (im *importer) read(r io.Reader) error {
 		return im.array(b)
 	}
 	for ; ; line++ {
-		text, err := b.ReadBytes('\n')
-		if err != nil && err != io.EOF {
+		text, err := readLine(b)
+		if err == errImportLine {
+			im.refuse(line, err.Error())
+			continue
+		} else if err != nil && err != io.EOF {
 			return err
 		}
 		if text := bytes.TrimSpace(text); len(text) > 0 {
@@ -44,6 +58,25 @@ func (im *importer) read(r io.Reader) error {
 		}
 		if err == io.EOF {
 			return im.send()
+		}
+	}
+}
+
+// readLine reads a line with its line feed; of one that is too long all is passed over, and it is errImportLine.
+func readLine(b *bufio.Reader) (text []byte, err error) {
+	for long := false; ; {
+		part, err := b.ReadSlice('\n')
+		if long = long || len(text)+len(part) > maxImportLine; long {
+			text = nil
+		} else {
+			text = append(text, part...)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+		case long && (err == nil || err == io.EOF):
+			return nil, errImportLine
+		default:
+			return text, err
 		}
 	}
 }
