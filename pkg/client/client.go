@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
@@ -27,6 +28,9 @@ type Config struct {
 	// Key is the log's verifier key, as log.pub holds it. "": the key that the server names at first use is taken, and kept in State;
 	// that tells later forks, but not whose log it was in the first place. Receipts say which (KeyPinned).
 	Key string
+
+	// Policy says whose cosignatures make a checkpoint witnessed, for WaitWitnessed; nil: that is refused.
+	Policy *proof.Policy
 
 	Agent string     // source of events that name none
 	NATS  *nats.Conn // publish straight to EVENTS, and use Server for proofs alone; nil: everything over HTTP
@@ -42,12 +46,13 @@ type Config struct {
 
 // Client logs events and verifies receipts. It may be used by many goroutines; their events go in groups.
 type Client struct {
-	cfg    Config
-	api    api
-	sender sender
-	lanes  map[Wait]*lane
-	head   *head
-	redact *redact.Set
+	cfg      Config
+	api      api
+	sender   sender
+	lanes    map[Wait]*lane
+	head     *head
+	redact   *redact.Set
+	patience time.Duration // with witnesses
 
 	mu     sync.Mutex
 	closed bool
@@ -92,7 +97,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, api: api{http: cfg.HTTP, log: cfg.Log, logger: cfg.Logger}}
+	c := &Client{cfg: cfg, patience: witnessPatience, api: api{http: cfg.HTTP, log: cfg.Log, logger: cfg.Logger}}
 	if cfg.Redaction == nil {
 		cfg.Redaction = redact.Default()
 	}
@@ -110,8 +115,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lanes = map[Wait]*lane{
-		WaitStored: {client: c, wait: WaitStored, limit: 1},
-		WaitSealed: {client: c, wait: WaitSealed, limit: 4}, // a group waits for its seal while the next one is stored
+		WaitStored:    {client: c, wait: WaitStored, limit: 1},
+		WaitSealed:    {client: c, wait: WaitSealed, limit: 4}, // a group waits for its seal while the next one is stored
+		WaitWitnessed: {client: c, wait: WaitWitnessed, limit: 4},
 	}
 	return c, nil
 }
@@ -136,6 +142,9 @@ func (c *Client) Log(ctx context.Context, event Event, opts ...LogOption) (Recei
 	}
 	defer c.calls.Done()
 	o := options(opts)
+	if o.wait == WaitWitnessed && c.cfg.Policy == nil {
+		return Receipt{}, errNoPolicy
+	}
 	out, err := c.outgoing(event, o)
 	if err != nil {
 		return refusal(out, err), err
@@ -144,8 +153,11 @@ func (c *Client) Log(ctx context.Context, event Event, opts ...LogOption) (Recei
 	if err == nil && r.Error != nil {
 		err = r.Error
 	}
-	if err == nil && o.wait == WaitSealed {
+	if err == nil && o.wait.sealed() {
 		err = c.verify(ctx, out, &r)
+	}
+	if err == nil && o.wait == WaitWitnessed {
+		err = c.witnessed(ctx, &r)
 	}
 	return r, err
 }
@@ -161,6 +173,9 @@ func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	o := options(opts)
+	if o.wait == WaitWitnessed && c.cfg.Policy == nil {
+		return nil, errNoPolicy
+	}
 	receipts := make([]Receipt, len(events))
 	var rejected []error
 	group, places := make([]outgoing, 0, min(len(events), entry.MaxMessageEvents)), []int{}
@@ -204,12 +219,23 @@ func (c *Client) sendGroup(ctx context.Context, group []outgoing, places []int, 
 		return err
 	}
 	for i := range got {
-		if wait == WaitSealed && got[i].Error == nil {
+		if wait.sealed() && got[i].Error == nil {
 			if err := c.verify(ctx, group[i], &got[i]); err != nil {
 				return err
 			}
 		}
 		receipts[places[i]] = got[i]
+	}
+	if wait != WaitWitnessed {
+		return nil
+	}
+	for _, place := range places {
+		if receipts[place].Error != nil {
+			continue
+		}
+		if err := c.witnessed(ctx, &receipts[place]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ type httpSender struct {
 
 func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]Receipt, error) {
 	query := url.Values{"wait": {"stored"}}
-	if wait == WaitSealed {
+	if wait.sealed() { // cosignatures are looked for afterwards: what a server says of them is not believed
 		query.Set("wait", "sealed")
 	}
 	answer, err := s.persist(ctx, http.MethodPost, s.base, "/v1/events", query, "application/cloudevents-batch+json", batchBody(events))

@@ -17,7 +17,13 @@ const (
 	WaitStored Wait = iota
 	// WaitSealed: the event is an entry of the log, and the receipt has its proof, which the client has verified.
 	WaitSealed
+	// WaitWitnessed: besides, its checkpoint has the cosignatures that Config.Policy asks for, which the client has verified. Where witnesses are away for long, the
+	// error is ErrNotWitnessed, and the receipt is that of a sealed event.
+	WaitWitnessed
 )
+
+// sealed says whether the receipt is to be proved.
+func (w Wait) sealed() bool { return w >= WaitSealed }
 
 func (w Wait) apply(c *call) { c.wait = w }
 

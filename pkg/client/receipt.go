@@ -11,11 +11,12 @@ import (
 const (
 	Stored    = "stored"    // on disk, not sealed yet
 	Sealed    = "sealed"    // an entry of the log
+	Witnessed = "witnessed" // sealed, and cosigned as Config.Policy asks
 	Duplicate = "duplicate" // sealed before: Index and EntryHash are those of the original
 	Rejected  = "rejected"  // not taken; see Error
 )
 
-// Receipt says what became of an event. Index, EntryHash, Checkpoint and Proof are there with WaitSealed alone, and then verified.
+// Receipt says what became of an event. Index, EntryHash, Checkpoint and Proof are there with WaitSealed and WaitWitnessed alone, and then verified.
 type Receipt struct {
 	EntryID    string `json:"entry_id"`
 	AgentDID   string `json:"agent_did"`
@@ -60,6 +61,8 @@ var (
 	ErrProof = errors.New("proof of the entry does not hold")
 	// ErrFork: the server's log is not the one that this client saw before: it forked, or was rolled back.
 	ErrFork = errors.New("the log is not the one seen before")
+	// ErrNotWitnessed: the event is sealed, and witnesses have not cosigned it in time.
+	ErrNotWitnessed = errors.New("witnesses have not cosigned in time")
 	// ErrRefused: the server does not serve this request at all, whatever the event: another log, or no such server.
 	ErrRefused = errors.New("the server refuses the request")
 )

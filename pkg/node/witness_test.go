@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -103,7 +104,34 @@ func TestWitnessed(t *testing.T) {
 		}
 	}
 
+	sdk, err := client.New(client.Config{Server: n.URL(), Key: key, Policy: policy, Agent: "did:web:sdk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sdk.Close(t.Context())
+	for range 2 { // one by one, and as a batch; the same twice
+		event := client.Event{ID: "sdk-1", Type: "tool_invocation", Resource: "x"}
+		one, err := sdk.Log(t.Context(), event, client.WaitWitnessed)
+		if err != nil || one.Status != client.Witnessed && one.Status != client.Duplicate {
+			t.Fatalf("%+v %v", one, err)
+		}
+		many, err := sdk.LogBatch(t.Context(), []client.Event{event, {ID: "sdk-2", Type: "tool_invocation"}}, client.WaitWitnessed)
+		if err != nil || many[0].Status != client.Duplicate {
+			t.Fatalf("%+v %v", many, err)
+		}
+		for _, r := range append(many, one) {
+			if by, err := policy.Cosigned([]byte(r.Checkpoint)); err != nil || !by.Quorum {
+				t.Fatalf("%s %s: %+v %v", r.EntryID, r.Status, by, err)
+			}
+		}
+	}
+
 	stop()
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if r, err := sdk.Log(short, client.Event{ID: "sdk-3", Type: "tool_invocation"}, client.WaitWitnessed); err == nil {
+		t.Fatalf("witnessed without its witness: %+v", r)
+	}
 	_, raw := p.event(3)
 	if _, err := receipts(n.http.Addr().String(), "sealed", raw); err != nil {
 		t.Fatalf("without its witness: %v", err)
