@@ -19,7 +19,7 @@ func card(t []byte, at int) (from, to int) {
 			return 0, 0
 		}
 	}
-	if from > 0 && outside(t[from-1]) && !escapeEnds(t, from) || to < len(t) && outside(t[to]) {
+	if from > 0 && outside(t[from-1]) && !escapeEnds(t, from) || to < len(t) && outside(t[to]) && !endsSentence(t, to) {
 		return 0, 0
 	}
 	var digits [20]byte
@@ -60,6 +60,11 @@ func inNumber(t []byte, i int) bool {
 // outside: a number beside one of these is part of something else.
 func outside(c byte) bool {
 	return wordClass[c] || c == '.' || c == '+' || c == '/' || c == '%' || c == '@'
+}
+
+// endsSentence says whether the character at i is a full stop that no word follows: what stands before it is whole.
+func endsSentence(t []byte, i int) bool {
+	return t[i] == '.' && (i+1 == len(t) || !wordClass[t[i+1]])
 }
 
 // issued says whether a number has the begin and the length of a card of Visa, Mastercard, American Express, Diners Club, Discover, JCB or UnionPay.

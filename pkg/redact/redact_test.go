@@ -175,6 +175,23 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestPunctuation: no mark of a sentence beside a secret hides it. Some take the mark with them.
+func TestPunctuation(t *testing.T) {
+	s := set(t)
+	for _, c := range secrets {
+		for _, around := range [][2]string{{"use ", "."}, {"use ", ".\nThen"}, {"use ", ". Then"}, {"use ", ", then"}, {"(as ", ")"}, {"was it ", "?"}, {"is:", ";"}, {"- ", "!"}, {"`", "`"}, {"<", ">"}, {"[", "]"}} {
+			if kind := c.kind; kind == "cookie" || kind == "authorization" || c.name == "header key" || c.name == "AWS credentials file" || c.name == "YAML" || c.name == "form" {
+				continue // see TestSecrets
+			}
+			text := around[0] + c.before + c.secret + c.after + around[1]
+			got, kinds := s.Text([]byte(text))
+			if len(kinds) == 0 || strings.Contains(string(got), c.secret) || !s.May([]byte(text)) {
+				t.Errorf("%s: %.200q became %.200q %v", c.name, text, got, kinds)
+			}
+		}
+	}
+}
+
 // inJSON redacts a text as a value, nested, as a name, and written with escapes.
 func inJSON(t *testing.T, s *Set, name, text, want, kind string) {
 	t.Helper()
@@ -240,7 +257,7 @@ var ordinary = []string{
 	"token = tokens[i]", "token=token, secret=secret", "connect(password=password)", "func Token(secret string) (token string)", "Password: cfg.Password,",
 	"PASSWORD=$DB_PASSWORD", "TOKEN=${TOKEN}", "export API_KEY=$(cat file)", "max_tokens=4096", "prompt_tokens: 1234567", "next_page_token=CAUQAA", "--token-type=jwt5",
 	"Authorization: see chapter three", "authorization required", "Cookie: banner", `{"tokens": 12}`, `{"token_count": "12"}`, `{"secretary": "Jane"}`, `"password": ""`, `"password": "****"`,
-	"4242424242424241", "1234567890123456", "1732400000123456789", "1732400000123", "2026-11-24T08:29:59.123456789Z", "4111 1111 1111 111", "4111-1111 1111-1111",
+	"4242424242424241", "1234567890123456", "1732400000123456789", "1732400000123", "2026-11-24T08:29:59.123456789Z", "4111 1111 1111 111", "4111-1111 1111-1111", "4242424242424242.5", "4242424242424242.pdf", "0.4242424242424242.",
 	"0x4242424242424242", "4242424242424242.5", "a4242424242424242", "id-4242424242424242", "42424242424242424242424242424242", "5105 1051 0510 510 0",
 	"550e8400-e29b-41d4-a716-446655440000", "018f2d6e-7c8a-7b3c-9d0e-123456789abc", "did:web:agent.example.com", "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
 	hexes, "sha256:" + hexes, "sha512-" + alnum[:60] + "==", "/usr/lib/python3/dist-packages", "C:\\Users\\me\\tokens.txt", "pk_live_" + alnum[:24],
