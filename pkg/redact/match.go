@@ -117,6 +117,10 @@ func matchURL(t []byte, at int) (int, int) {
 	colon, at2 := -1, -1
 	for i := from; i < len(t) && !authorityEnd[t[i]]; i++ {
 		switch {
+		case t[i] == '[' && bytes.HasPrefix(t[i:], []byte(open)): // the colon of a mark begins no password
+			if end := bytes.IndexByte(t[i:], ']'); end > 0 && IsMark(t[i:i+end+1]) {
+				i += end
+			}
 		case t[i] == ':' && colon < 0:
 			colon = i
 		case t[i] == '@':

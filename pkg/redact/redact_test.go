@@ -192,6 +192,21 @@ func TestPunctuation(t *testing.T) {
 	}
 }
 
+// TestUserOfURL: a token in place of a URL's user leaves a mark that is whole.
+func TestUserOfURL(t *testing.T) {
+	s := set(t)
+	token := "ghp_" + alnum[:36]
+	for text, want := range map[string]string{
+		"https://" + token + "@example.com/x":      "https://[REDACTED:github-token]@example.com/x",
+		"https://" + token + ":pass@example.com/x": "https://[REDACTED:github-token]:[REDACTED:url-password]@example.com/x",
+		"https://[REDACTED:x@example.com":          "https://[REDACTED:[REDACTED:url-password]@example.com",
+	} {
+		if got, _ := s.Text([]byte(text)); string(got) != want {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
 // inJSON redacts a text as a value, nested, as a name, and written with escapes.
 func inJSON(t *testing.T, s *Set, name, text, want, kind string) {
 	t.Helper()
