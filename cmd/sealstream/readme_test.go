@@ -48,7 +48,9 @@ func TestREADME(t *testing.T) {
 			t.Fatalf("%v\n%s\n%s", err, script, out)
 		}
 		want := "OK: size"
-		if strings.Contains(script, "alerts") {
+		if strings.Contains(script, "compliance") {
+			want = "Integrity verification — PASSED"
+		} else if strings.Contains(script, "alerts") {
 			want = `"alerts"`
 		} else if strings.Contains(script, "redact test") {
 			want = "app:[REDACTED:url-password]@"
@@ -59,7 +61,7 @@ func TestREADME(t *testing.T) {
 			t.Fatalf("%s\nprints no %s:\n%s", script, want, out)
 		}
 	}
-	if blocks != 4 {
-		t.Fatalf("%d blocks were run, want 4", blocks)
+	if blocks != 5 {
+		t.Fatalf("%d blocks were run, want 5", blocks)
 	}
 }
