@@ -22,6 +22,7 @@ type Page struct {
 	Cursor string // NextCursor of the page before; "": the first page
 	Order  Order  // ""; Descending
 	From   uint64 // of the first page in ascending order: the first index to look at
+	Before uint64 // of the first page in descending order: only entries before this index; 0: all. So a page can be of the log as a checkpoint had it
 }
 
 // Entries is one page, in the order of the log.
@@ -85,6 +86,9 @@ func pageOf(all search, snap snapshot, f Filter, p Page) (indexes []uint64, next
 	begin := int64(min(p.From, snap.size))
 	if descending {
 		begin = int64(snap.size) - 1
+		if p.Before > 0 {
+			begin = int64(min(p.Before, snap.size)) - 1
+		}
 	}
 	if p.Cursor != "" {
 		at, err := parseCursor(p.Cursor, origin, f, p.Order)

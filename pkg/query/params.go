@@ -116,6 +116,12 @@ func (p *params) page() (page Page) {
 			p.fail("from_index", "goes with order=asc, and without a cursor")
 		}
 	}
+	if before := p.index("before_index"); before != nil {
+		page.Before = *before
+		if page.Order == Ascending || page.Cursor != "" || page.Before == 0 {
+			p.fail("before_index", "is above 0, and goes with order=desc, and without a cursor")
+		}
+	}
 	return page
 }
 

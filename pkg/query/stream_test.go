@@ -323,6 +323,7 @@ func TestStream(t *testing.T) {
 		"/v1/stream?limit=1": "limit", "/v1/stream?from_index=-1": "from_index", "/v1/stream?from_index=x": "from_index", "/v1/stream?from_index=1&from_index=2": "from_index",
 		"/v1/stream?from=x": "from", "/v1/stream?agent=": "agent", "/v1/stream?from_index=9007199254740992": "from_index", "/v1/stream?raw=1": "raw",
 		"/v1/entries?from_index=1": "from_index", "/v1/entries?from_index=1&order=desc": "from_index", "/v1/entries?from_index=1&order=asc&cursor=x": "from_index",
+		"/v1/entries?before_index=1&order=asc": "before_index", "/v1/entries?before_index=0": "before_index", "/v1/entries?before_index=1&cursor=x": "before_index", "/v1/entries?before_index=-1": "before_index",
 	} {
 		if p := f.refused(400, "GET", path); p.Parameter != param {
 			t.Errorf("%s names %q", path, p.Parameter)
@@ -336,6 +337,14 @@ func TestStream(t *testing.T) {
 	f.get("/v1/entries?from_index=20&order=asc&limit=2", &p)
 	if got := p.indexes(t); !slices.Equal(got, []uint64{20, 21}) || p.NextCursor == nil {
 		t.Errorf("from_index=20: %v", got)
+	}
+	f.get("/v1/entries?before_index=20&limit=2", &p)
+	if got := p.indexes(t); !slices.Equal(got, []uint64{18, 19}) || p.NextCursor == nil {
+		t.Errorf("before_index=20: %v", got)
+	}
+	f.get("/v1/entries?cursor="+*p.NextCursor+"&limit=2", &p)
+	if got := p.indexes(t); !slices.Equal(got, []uint64{16, 17}) {
+		t.Errorf("behind before_index=20: %v", got)
 	}
 	f.get("/v1/entries?from_index=99&order=asc", &p)
 	if got := p.indexes(t); len(got) != 0 || p.NextCursor != nil {
