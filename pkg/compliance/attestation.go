@@ -136,7 +136,7 @@ func (a Attestation) checkContent(vkeys []string) error {
 	}
 	for i := range a.Controls {
 		f := a.Controls[i]
-		if err := f.check(a.Framework, a.Window, cited); err != nil {
+		if err := f.check(a.Framework, a.Window, a.TreeSize, cited); err != nil {
 			return fmt.Errorf("control %s: %w", f.ID, err)
 		}
 		if verdict, reasons := f.judge(cited); verdict != f.Verdict || !reflect.DeepEqual(reasons, f.Reasons) {
@@ -169,7 +169,7 @@ func (p Proof) check(cp proof.Checkpoint) (entry.Entry, error) {
 func (a Attestation) checkFramework() error {
 	f, err := BuiltIn(a.Framework)
 	if err != nil { // one of the user's own: what it asks for stands in the attestation
-		return nil
+		return a.checkOwn()
 	}
 	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || len(f.Controls) != len(a.Controls) {
 		return fmt.Errorf("it is not of the framework %s %s that is built in here", f.ID, f.Version)
@@ -190,6 +190,35 @@ func (a Attestation) checkFramework() error {
 		}
 	}
 	return nil
+}
+
+// BuiltIn says whether the framework is one that stands in this program. What another one asks for is what its author wanted to ask for.
+func (a Attestation) BuiltIn() bool {
+	_, err := BuiltIn(a.Framework)
+	return err == nil
+}
+
+// checkOwn holds what stands in the attestation to what ParseFramework holds a file to, or a control that asks for nothing would be one that passes.
+func (a Attestation) checkOwn() error {
+	own := Framework{ID: a.Framework, Title: a.FrameworkTitle, Version: a.FrameworkVersion, Badge: a.Badge}
+	for _, f := range a.Controls {
+		c := Control{ID: f.ID, Name: f.Name, Component: f.Component, Remedy: f.Remedy}
+		for _, e := range f.Evidence {
+			if e.Agents < 1 || e.AtLeast < e.Agents {
+				return fmt.Errorf("control %s asks for %d entries of %d agents", f.ID, e.AtLeast, e.Agents)
+			}
+			c.Evidence = append(c.Evidence, Evidence{e.What, e.Filter, e.AtLeast, e.Agents})
+		}
+		for _, n := range f.Negative {
+			x := Negative{What: n.What, Filter: n.Filter}
+			if n.Handled != nil {
+				x.Handling = &Handling{*n.Handled, n.Same}
+			}
+			c.Negative = append(c.Negative, x)
+		}
+		own.Controls = append(own.Controls, c)
+	}
+	return own.check()
 }
 
 // total counts the verdicts.

@@ -121,18 +121,22 @@ func (f Finding) judge(cited map[uint64]entry.Entry) (Verdict, []string) {
 }
 
 // check holds every cited entry to what it is cited for.
-func (f Finding) check(framework string, w Window, cited map[uint64]entry.Entry) error {
+func (f Finding) check(framework string, w Window, size uint64, cited map[uint64]entry.Entry) error {
+	until := Window{To: w.To}
 	if f.Declared != nil {
-		if e, there := cited[*f.Declared]; !there || e.EventType != DeclarationType || e.Resource != componentResource(f.Component) {
+		if e, there := cited[*f.Declared]; !there || !until.holds(e) || e.EventType != DeclarationType || e.Resource != componentResource(f.Component) {
 			return errors.New("the declaration that is cited is none")
 		}
 	}
 	if f.NotApplicable != nil {
-		if e, there := cited[*f.NotApplicable]; !there || e.EventType != ApplicabilityType || e.Resource != controlResource(framework, f.ID) {
+		if e, there := cited[*f.NotApplicable]; !there || !until.holds(e) || e.EventType != ApplicabilityType || e.Resource != controlResource(framework, f.ID) {
 			return errors.New("what is cited does not say that it does not apply")
 		}
 	}
 	for _, e := range f.Evidence {
+		if shown := uint64(len(e.Cited)); e.Matches > size || shown > e.Matches || shown < min(e.Matches, uint64(max(e.AtLeast, 0))) {
+			return fmt.Errorf("%d entries are counted and %d cited", e.Matches, shown)
+		}
 		if err := checkCited(e.Filter, w, e.Cited, cited); err != nil {
 			return err
 		}
@@ -141,7 +145,7 @@ func (f Finding) check(framework string, w Window, cited map[uint64]entry.Entry)
 		if err := checkCited(n.Filter, w, n.Cited, cited); err != nil {
 			return err
 		}
-		if n.Unhandled > n.Matches || uint64(len(n.Cited)) > n.Unhandled || n.Unhandled > 0 && len(n.Cited) == 0 {
+		if n.Matches > size || n.Unhandled > n.Matches || uint64(len(n.Cited)) > n.Unhandled || n.Unhandled > 0 && len(n.Cited) == 0 {
 			return errors.New("what speaks against it is not counted and cited alike")
 		}
 	}

@@ -21,8 +21,8 @@ type Source interface {
 	Checkpoint(ctx context.Context) ([]byte, error)
 	// Counts is how many of the first size entries match in a window.
 	Counts(ctx context.Context, f Filter, w Window, size uint64, top int) (Counts, error)
-	// Find is the entries that match in a window, ascending; the newest, or from an index on the oldest.
-	Find(ctx context.Context, f Filter, w Window, from *uint64, limit int) ([]entry.Entry, error)
+	// Find is the entries among the first size that match in a window, ascending; the newest, or from an index on the oldest.
+	Find(ctx context.Context, f Filter, w Window, size uint64, from *uint64, limit int) ([]entry.Entry, error)
 	// Prove proves an entry in the tree of a size that there is a checkpoint of.
 	Prove(ctx context.Context, index, size uint64) (proof.EntryProof, error)
 	// Health says whether the service has seen anything that does not verify.
@@ -139,31 +139,47 @@ func (a API) Counts(ctx context.Context, f Filter, w Window, size uint64, top in
 	q := f.values(w)
 	q.Set("size", strconv.FormatUint(size, 10))
 	q.Set("top", strconv.Itoa(top))
-	return c, a.get(ctx, "/v1/counts", q, &c)
+	if err := a.get(ctx, "/v1/counts", q, &c); err != nil {
+		return c, err
+	}
+	if c.TreeSize != size || c.Matches > size || len(c.Top) > top {
+		return c, fmt.Errorf("%w: it counts %d of %d entries, asked for %d", ErrSource, c.Matches, c.TreeSize, size)
+	}
+	return c, nil
 }
 
 // Find implements Source.
-func (a API) Find(ctx context.Context, f Filter, w Window, from *uint64, limit int) ([]entry.Entry, error) {
+func (a API) Find(ctx context.Context, f Filter, w Window, size uint64, from *uint64, limit int) ([]entry.Entry, error) {
 	q := f.values(w)
 	q.Set("limit", strconv.Itoa(limit))
 	q.Set("raw", "1")
 	if from != nil {
 		q.Set("order", "asc")
 		q.Set("from_index", strconv.FormatUint(*from, 10))
+	} else { // or what came after the checkpoint would take the places of what it covers
+		q.Set("before_index", strconv.FormatUint(size, 10))
 	}
 	var page struct{ Entries []struct{ Leaf string } }
 	if err := a.get(ctx, "/v1/entries", q, &page); err != nil {
 		return nil, err
 	}
-	list := make([]entry.Entry, len(page.Entries))
-	for i, x := range page.Entries {
-		var err error
-		if list[i], err = entry.ParseEntry([]byte(x.Leaf)); err != nil {
+	if len(page.Entries) > limit {
+		return nil, fmt.Errorf("%w: it was asked for %d entries and gives %d", ErrSource, limit, len(page.Entries))
+	}
+	list := make([]entry.Entry, 0, len(page.Entries))
+	for _, x := range page.Entries {
+		e, err := entry.ParseEntry([]byte(x.Leaf))
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrSource, err)
 		}
-		if !f.Matches(list[i]) {
-			return nil, fmt.Errorf("%w: it was asked for other entries than %d", ErrSource, list[i].Index)
+		if from != nil && e.Index >= size {
+			break
 		}
+		rises := len(list) == 0 || list[len(list)-1].Index < e.Index
+		if !f.Matches(e) || !w.holds(e) || !rises || e.Index >= size || from != nil && e.Index < *from {
+			return nil, fmt.Errorf("%w: it was asked for other entries than %d", ErrSource, e.Index)
+		}
+		list = append(list, e)
 	}
 	return list, nil
 }

@@ -23,6 +23,9 @@ func (a Attestation) Summary(w io.Writer) error {
 	if a.NotApplicable > 0 {
 		fmt.Fprintf(w, ", %d not applicable", a.NotApplicable)
 	}
+	if !a.BuiltIn() {
+		fmt.Fprintf(w, "\nFramework:   %s %s, which is not built in: it asks for what its author wanted to ask for", plain(a.Framework), plain(a.FrameworkVersion))
+	}
 	fmt.Fprintf(w, "\nWindow:      %s\n", a.Window)
 	fmt.Fprintf(w, "Checkpoint:  %s\n", a.checkpointName())
 	if !a.LogValid {
@@ -108,7 +111,11 @@ func (a Attestation) BadgeMarkdown() string {
 	if c, err := proof.ParseCheckpointUnverified([]byte(a.Checkpoint)); err == nil {
 		root = fmt.Sprintf("%d@%x", c.Size, c.Root[:4])
 	}
-	message := fmt.Sprintf("evidence for %d/%d, %s", a.ControlsPassed, a.ControlsTotal, root)
+	of := ""
+	if !a.BuiltIn() { // whatever it calls itself
+		of = " of own framework " + a.Framework
+	}
+	message := fmt.Sprintf("evidence for %d/%d%s, %s", a.ControlsPassed, a.ControlsTotal, of, root)
 	return fmt.Sprintf("[![%s](https://img.shields.io/badge/%s-%s-%s?style=flat-square)](https://github.com/sealstream/sealstream)",
 		strings.NewReplacer("[", "(", "]", ")").Replace(plain(a.Badge)), shield(a.Badge), shield(message), badgeColour(a.CoveragePct))
 }

@@ -54,6 +54,9 @@ func NewWindow(from, to string) (w Window, err error) {
 	return w, nil
 }
 
+// ErrSigner says that the attestation would be signed with a key that is none of the log's, so that nobody who knows the log could check it.
+var ErrSigner = errors.New("the signing key is none of the log's")
+
 // Verify evaluates the framework. Every entry that is cited has been proven under the keys when it returns.
 func (v Verifier) Verify(ctx context.Context) (Attestation, error) {
 	note, err := v.Source.Checkpoint(ctx)
@@ -65,6 +68,9 @@ func (v Verifier) Verify(ctx context.Context) (Attestation, error) {
 
 // VerifyAt is Verify of the log as it stood under a checkpoint.
 func (v Verifier) VerifyAt(ctx context.Context, note []byte) (Attestation, error) {
+	if v.Signer != nil && !slices.Contains(v.Keys, v.Signer.VerifierKey()) {
+		return Attestation{}, ErrSigner
+	}
 	cp, err := proof.OpenCheckpoint(note, v.Keys...)
 	if err != nil {
 		return Attestation{}, fmt.Errorf("%w: %w", ErrSource, err)
@@ -114,10 +120,9 @@ type search struct {
 	cited map[uint64]entry.Entry
 }
 
-// find is Source's, without what came after the checkpoint.
+// find is Source's, of what the checkpoint covers.
 func (s *search) find(ctx context.Context, f Filter, w Window, from *uint64, limit int) ([]entry.Entry, error) {
-	list, err := s.Source.Find(ctx, f, w, from, limit)
-	return slices.DeleteFunc(list, func(e entry.Entry) bool { return e.Index >= s.cp.Size }), err
+	return s.Source.Find(ctx, f, w, s.cp.Size, from, limit)
 }
 
 func (s *search) control(ctx context.Context, c Control) (f Finding, err error) {
@@ -184,6 +189,9 @@ func (s *search) evidence(ctx context.Context, e *EvidenceFinding) error {
 	}
 	for i := len(list) - 1; i >= 0 && len(picked) < e.AtLeast; i-- {
 		picked[list[i].Index] = list[i]
+	}
+	if shown := uint64(len(picked)); shown < min(e.Matches, uint64(e.AtLeast)) || shown > e.Matches {
+		return fmt.Errorf("%w: it counts %d entries for %q and shows %d", ErrSource, e.Matches, e.What, shown)
 	}
 	maps.Copy(s.cited, picked)
 	e.Cited = slices.Sorted(maps.Keys(picked))

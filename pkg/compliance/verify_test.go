@@ -286,18 +286,3 @@ func TestDeclaration(t *testing.T) {
 		}
 	}
 }
-
-// TestLyingSource: entries that are not what was asked for, and proofs of others, are found out.
-func TestLyingSource(t *testing.T) {
-	fw := framework(t, "agt-legacy")
-	f := newFixture(t, append(declared(t, fw), allGood()...)...)
-	_, other, err := proof.GenerateKey("other.example.com", "default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := f.verifier(fw)
-	v.Keys = []string{other}
-	if _, err := v.Verify(t.Context()); !errors.Is(err, compliance.ErrSource) {
-		t.Errorf("another log's key: %v", err)
-	}
-}
