@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // importAsks is how many questions are under way at a time.
@@ -24,7 +26,7 @@ func (im *importer) unknown(group []imported) ([]imported, error) {
 		errs = []error{err}
 	} else if whole {
 		for i, x := range group {
-			known[i] = slices.ContainsFunc(list[x.of.ID], func(has *replayed) bool { return saysTheSame(has, x.of) })
+			known[i] = slices.ContainsFunc(list[x.of.ID], func(has *replayed) bool { return im.same(has, x.of) })
 		}
 	} else {
 		im.askEach(group, known, errs)
@@ -131,7 +133,38 @@ func (im *importer) known(e entry.Event) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return saysTheSame(has, e), nil
+	return im.same(has, e), nil
+}
+
+// same compares an event with what the log has, which may have been redacted when it came.
+func (im *importer) same(has *replayed, e entry.Event) bool {
+	if saysTheSame(has, e) {
+		return true
+	}
+	im.learn.Do(im.learnRules)
+	if im.rules == nil {
+		return false
+	}
+	e.Extensions = maps.Clone(e.Extensions)
+	return e.Redact(im.rules, nil) == nil && saysTheSame(has, e)
+}
+
+// learnRules asks for the rules by which the log redacts now. Where they cannot be known, or this release does not have them, the log is told the event again,
+// and recognises it as long as it is in its window.
+func (im *importer) learnRules() {
+	var p page
+	if err := im.get("/v1/entries", url.Values{"type": {entry.TypeConfig}, "order": {"desc"}, "limit": {"1"}, "raw": {"1"}}, &p); err != nil || len(p.Entries) == 0 {
+		return
+	}
+	has, err := parseReplayed(p.Entries[0])
+	if err != nil {
+		return
+	}
+	if c, ok := has.entry.Detail.(*entry.Config); ok && c.Redaction != nil {
+		if set, err := redact.Compile(c.Redaction); err == nil {
+			im.rules = set
+		}
+	}
 }
 
 // saysTheSame compares what an event says with what the log has of it; not what its marks say, nor how it came.

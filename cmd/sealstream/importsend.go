@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sealstream/sealstream/pkg/agt"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // How many events go in one request, and how many bytes.
@@ -34,6 +36,8 @@ type importer struct {
 	group  []imported
 	bytes  int
 	newest *uint64 // index that was sealed last
+	learn  sync.Once
+	rules  *redact.Set // by which the log redacts; nil: by none, or they are not known
 }
 
 // importFormat makes events of what a file holds.
