@@ -74,6 +74,9 @@ func (a *app) internal(err error, debug bool) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, compliance.ErrSigner) {
+		return a.wrongUse(fmt.Errorf("--sign: %w", err))
+	}
 	if a.json {
 		if debug {
 			fmt.Fprintf(a.err, "sealstream: %s\n", plain(err.Error()))
@@ -187,12 +190,15 @@ func (*complianceCheckCmd) Help() string {
 // Run checks signature, proofs and verdicts.
 func (c *complianceCheckCmd) Run(a *app) error {
 	keys, err := readKeys(c.Key)
+	if err == nil && len(keys) == 0 {
+		err = errors.New("--key is empty")
+	}
 	if err != nil {
-		return err
+		return a.wrongUse(err)
 	}
 	raw, err := os.ReadFile(c.Attestation)
 	if err != nil {
-		return err
+		return a.wrongUse(err)
 	}
 	att, err := compliance.ParseAttestation(raw)
 	if err == nil {
@@ -211,9 +217,13 @@ func (c *complianceCheckCmd) Run(a *app) error {
 	}
 	if a.json {
 		return a.print(map[string]any{"valid": true, "framework": att.Framework, "passed": att.Passed, "controls_passed": att.ControlsPassed, "controls_total": att.ControlsTotal,
-			"proofs": len(att.Proofs), "tree_size": cp.Size, "attestation_hash": att.Hash})
+			"proofs": len(att.Proofs), "tree_size": cp.Size, "attestation_hash": att.Hash, "window": att.Window, "built_in": att.BuiltIn(), "log_valid": att.LogValid})
 	}
-	_, err = fmt.Fprintf(a.out, "OK: %s, evidence for %d of %d controls in %s at size %d; %d entries proven\n", plain(att.FrameworkTitle), att.ControlsPassed, att.ControlsTotal, cp.Origin, cp.Size, len(att.Proofs))
+	own := ""
+	if !att.BuiltIn() {
+		own = " (framework " + plain(att.Framework) + ", which is not built in)"
+	}
+	_, err = fmt.Fprintf(a.out, "OK: %s%s, evidence for %d of %d controls in %s at size %d; %d entries proven\n%s\n", plain(att.FrameworkTitle), own, att.ControlsPassed, att.ControlsTotal, plain(cp.Origin), cp.Size, len(att.Proofs), att.Window)
 	return err
 }
 

@@ -51,7 +51,7 @@ func (c *reportCmd) Run(a *app) error {
 		write = func(w io.Writer) error { b.out = w; return b.encode(r, true) }
 	}
 	if c.Out != "" {
-		return writeReport(c.Out, write)
+		return a.internal(writeReport(c.Out, write), c.Debug)
 	}
 	return write(a.out)
 }
