@@ -14,7 +14,7 @@ import (
 //go:embed report.html
 var page string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"bars": barsOf, "agents": agentBars, "short": short, "cited": citedOf, "where": Attestation.checkpointName}).Parse(page))
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"bars": barsOf, "agents": agentBars, "short": short, "plain": plain, "cited": citedOf, "where": Attestation.checkpointName}).Parse(page))
 
 // HTML writes the report as one file that needs no other, with charts as inline SVG.
 func (r Report) HTML(w io.Writer) error { return pageTemplate.Execute(w, r) }
@@ -79,10 +79,10 @@ func agentBars(top []AgentCount) chart {
 
 // short cuts what does not fit beside a bar.
 func short(s string) string {
-	if r := []rune(s); len(r) > 44 {
+	if r := []rune(plain(s)); len(r) > 44 {
 		return string(r[:43]) + "…"
 	}
-	return s
+	return plain(s)
 }
 
 func citedOf(f Finding) string {

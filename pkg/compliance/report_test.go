@@ -40,7 +40,12 @@ func TestReport(t *testing.T) {
 
 // TestReportPage: what agents write stays text, and the page needs nothing from anywhere.
 func TestReportPage(t *testing.T) {
-	f := newFixture(t, ev("a", "<script>alert(1)</script>"), ev("a", "policy_violation", func(e *entry.Event) { e.Subject = `"><img src=x onerror=y>` }), ev("b", "a|b`c", outcome("error")))
+	f := newFixture(t, ev("a", "<script>alert(1)</script>"), ev("a", "policy_violation", func(e *entry.Event) { e.Subject = `"><img src=x onerror=y>` }), ev("b", "a|b`c", outcome("error")),
+		ev("a", "policy_violation", func(e *entry.Event) {
+			e.Source = `urn:x:</text></svg><script>alert(2)</script>`
+			e.MatchedRule = `{{.}}</style><img src=x>`
+		}),
+		ev("a", "policy_violation", func(e *entry.Event) { e.Subject = "/safe\u202Egnp.exe" }))
 	r, err := f.verifier(framework(t, "agt-legacy")).Report(t.Context(), begin)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +57,11 @@ func TestReportPage(t *testing.T) {
 	for _, bad := range []string{"<script", "<img", "<link", "@import", "url("} {
 		if strings.Contains(page.String(), bad) {
 			t.Errorf("the page holds %s", bad)
+		}
+	}
+	for _, there := range []string{"urn:x:&lt;/text&gt;&lt;/svg&gt;&lt;script", "{{.}}&lt;/style&gt;", "/safe\uFFFDgnp.exe"} {
+		if !strings.Contains(page.String(), there) {
+			t.Errorf("the page does not show %s", there)
 		}
 	}
 	if !strings.Contains(page.String(), "<svg") || strings.Contains(md.String(), "| a|b`c") {
