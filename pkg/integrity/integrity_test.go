@@ -243,7 +243,8 @@ func TestManifest(t *testing.T) {
 		"an entry removed": strings.Replace(string(raw), `"`+name+`": "`+m.Functions[name]+`",`, "", 1),
 		"another time":     strings.Replace(string(raw), "2023-11-14", "2023-11-15", 1), "another member": strings.Replace(string(raw), "{", `{"x":1,`, 1),
 		"a member twice": strings.Replace(string(raw), "{", `{"files":{},`, 1), "another schema": strings.Replace(string(raw), Schema, "x", 1),
-		"no signature": strings.Replace(string(raw), "sealstream-statement", "x", 1),
+		"a member for others": strings.Replace(strings.Replace(string(raw), `"schema"`, `"Schema"`, 1), "{", `{"schema": "none",`, 1),
+		"no signature":        strings.Replace(string(raw), "sealstream-statement", "x", 1),
 	} {
 		if text == string(raw) {
 			t.Fatalf("%s: nothing was changed", what)

@@ -1,6 +1,7 @@
 package integrity
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"encoding/json"
 	"errors"
@@ -124,6 +125,13 @@ func (m Manifest) document() ([]byte, error) {
 	return entry.Canonicalize(raw)
 }
 
+// same says whether two JSON texts have the same canonical form.
+func same(a, b []byte) bool {
+	x, errX := entry.Canonicalize(a)
+	y, errY := entry.Canonicalize(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
 // maxManifest bounds a manifest's file.
 const maxManifest = 16 << 20
 
@@ -137,6 +145,9 @@ func Open(raw []byte, vkeys ...string) (m Manifest, by string, err error) {
 	}
 	if err := strict(raw, &m); err != nil {
 		return Manifest{}, "", fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if read, err := json.Marshal(m); err != nil || !same(read, raw) { // encoding/json takes Files for files
+		return Manifest{}, "", fmt.Errorf("%w: members are misspelt or missing", ErrManifest)
 	}
 	if m.Schema != Schema {
 		return Manifest{}, "", fmt.Errorf("%w: schema %.60q, not %s", ErrManifest, m.Schema, Schema)
