@@ -88,10 +88,33 @@ func ParseAttestation(raw []byte) (a Attestation, err error) {
 	if err := d.Decode(&a); err != nil {
 		return a, fmt.Errorf("%w: %w", ErrAttestation, err)
 	}
+	if err := asRead(raw, a); err != nil {
+		return a, fmt.Errorf("%w: %w", ErrAttestation, err)
+	}
 	if a.Schema != Schema {
 		return a, fmt.Errorf("%w: schema %.60q, not %s", ErrAttestation, a.Schema, Schema)
 	}
 	return a, nil
+}
+
+// asRead refuses JSON that says something else to others than it does here: encoding/json takes Passed for passed, and a member's absence for its zero.
+func asRead(raw []byte, a Attestation) error {
+	read, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	here, err := entry.Canonicalize(read)
+	if err != nil {
+		return err
+	}
+	there, err := entry.Canonicalize(raw)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(here, there) {
+		return errors.New("members are misspelt or missing")
+	}
+	return nil
 }
 
 // Check checks an attestation offline: hash, signature and checkpoint under the log's keys, every proof, that every cited entry is what it is cited for,
@@ -171,7 +194,7 @@ func (a Attestation) checkFramework() error {
 	if err != nil { // one of the user's own: what it asks for stands in the attestation
 		return a.checkOwn()
 	}
-	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || len(f.Controls) != len(a.Controls) {
+	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || f.Badge != a.Badge || len(f.Controls) != len(a.Controls) {
 		return fmt.Errorf("it is not of the framework %s %s that is built in here", f.ID, f.Version)
 	}
 	for i, c := range f.Controls {

@@ -215,6 +215,25 @@ func TestAttestation(t *testing.T) {
 	}
 }
 
+// TestAttestationForOthers: a file that Go reads as what was signed, and everybody else as something better, is refused.
+func TestAttestationForOthers(t *testing.T) {
+	raw, err := json.Marshal(newFixture(t).attest(framework(t, "owasp-asi-2026")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		strings.Replace(string(raw), `"passed":false`, `"passed":true,"Passed":false`, 1), strings.Replace(string(raw), `"coverage_pct":0`, `"coverage_pct":100,"COVERAGE_PCT":0`, 1),
+		strings.Replace(string(raw), `"passed":false,`, "", 1), strings.Replace(string(raw), `"verdict":"no-evidence"`, `"verdict":"pass","Verdict":"no-evidence"`, 1),
+	} {
+		if text == string(raw) {
+			t.Fatal("nothing was changed")
+		}
+		if _, err := compliance.ParseAttestation([]byte(text)); !errors.Is(err, compliance.ErrAttestation) {
+			t.Errorf("%.200s: %v", text, err)
+		}
+	}
+}
+
 func clone(t *testing.T, a compliance.Attestation) compliance.Attestation {
 	t.Helper()
 	raw, err := json.Marshal(a)
