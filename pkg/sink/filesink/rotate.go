@@ -70,18 +70,16 @@ func (s *File) enter(f closedFile, end mark) error {
 	return nil
 }
 
-// create begins a file behind all that are closed. The head of the very first one is there before it: by that a file which a crash has spoilt is told
-// from one that was never ours.
+// create begins a file behind all that are closed. Its head is there before it: by that a file which a crash has spoilt is told from one that was never
+// ours, and one whose end was cut off cannot be passed off with the head of an earlier one.
 func (s *File) create() error {
 	s.first, s.begun = s.manifest.end(), time.Now()
 	s.at = mark{Cursor: s.first}
 	s.synced = s.at
-	if len(s.manifest.Files) == 0 {
-		if err := s.writeHead(); err != nil {
-			return err
-		}
-		s.headAt = time.Time{}
+	if err := s.writeHead(); err != nil {
+		return err
 	}
+	s.headAt = time.Time{} // the first lines are told at once
 	f, err := os.OpenFile(s.place.active, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
 	if err != nil {
 		return err

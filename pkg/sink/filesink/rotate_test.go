@@ -234,6 +234,60 @@ func TestNoHead(t *testing.T) {
 	goesOn(t, cfg, list)
 }
 
+// TestOldHead: a tail that was cut off cannot be passed off with the head of an earlier file, though its mac is good.
+func TestOldHead(t *testing.T) {
+	dir := t.TempDir()
+	cfg := filesink.Config{Path: filepath.Join(dir, "audit.jsonl"), Keys: ring, MaxSize: 15000}
+	list := sinktest.Records(70, 1)
+	s := open(t, cfg)
+	write(t, s, list[:3])
+	closeSink(t, s)
+	old := plain(t, dir+"/audit.head")
+	goesOn(t, cfg, list)
+	cut(t, cfg.Path, 1)
+	if err := os.WriteFile(dir+"/audit.head", old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, dir); r.Valid || !strings.Contains(r.Problem.Why, "the head is an old one") {
+		t.Fatalf("%+v", r.Problem)
+	}
+}
+
+// TestVerifyWhileWriting: a sink that is at work verifies, also while it goes from one file to the next.
+func TestVerifyWhileWriting(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, filesink.Config{Path: filepath.Join(dir, "audit.jsonl"), Keys: ring, MaxSize: 8000, Sync: time.Hour})
+	list := sinktest.Records(300, 1)
+	write(t, s, list[:1])
+	done := make(chan error)
+	go func() {
+		for i := 1; i < len(list); i++ {
+			if err := s.Write(context.Background(), list[i:i+1]); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for n := 1; ; n++ {
+		if r := verify(t, dir); !r.Valid {
+			t.Errorf("turn %d: %v", n, r.Problem)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeSink(t, s)
+			if r := verify(t, dir); !r.Valid || r.Entries != 300 {
+				t.Fatalf("%d entries: %v", r.Entries, r.Problem)
+			}
+			return
+		default:
+		}
+	}
+}
+
 // TestForeignFile: a file that stood there before, and lines under a key that was taken from the ring, are no crash's doing, and are left alone.
 func TestForeignFile(t *testing.T) {
 	toolkit, err := os.ReadFile("../../agt/testdata/agt-audit-trail.jsonl")
