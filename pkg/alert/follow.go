@@ -19,6 +19,7 @@ type follower struct {
 	next     uint64         // index to take next
 	hash     string         // entry hash of the one before
 	position uint64         // SEALED sequence followed to, void messages included
+	goal     uint64         // SEALED's end when following began
 	input    proof.Position // that the newest batch reaches
 	any      bool           // a batch was taken, and input is known
 	told     uint64         // what belongs to entries before this index is on ALERTS, although no state says so
@@ -131,6 +132,7 @@ func (f *follower) follow(ctx context.Context) error {
 			if err = f.tick(ctx); err == nil && f.dirty && time.Now().After(f.saveAfter) {
 				f.save(ctx)
 			}
+			tick.Reset(f.a.tick) // a store that answers late must not let looks take the place of entries
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -163,14 +165,14 @@ func (f *follower) walk(ctx context.Context, items chan<- item) {
 	send(item{err: errors.New("the follower has stopped")})
 }
 
-// there says whether SEALED still reaches as far as the saved state.
+// there says whether SEALED still reaches as far as the saved state, and notes how far it does.
 func (f *follower) there(ctx context.Context) error {
 	for range cutPatience {
 		info, err := f.a.cfg.Log.Sealed.Info(ctx)
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
 		}
-		if info.Last >= f.position {
+		if f.goal = info.Last; f.goal >= f.position {
 			return nil
 		}
 		select { // a leader that came up just now may be a moment behind
@@ -213,7 +215,10 @@ func (f *follower) take(ctx context.Context, s store.Sealed) error {
 	f.position, f.any = max(f.position, s.Seq), true
 	f.out.prune(f.engine, f.next)
 	f.dirty = true
-	f.a.set(func(st *Status) { st.Next, st.SealedSeq, st.Err = f.next, f.position, "" })
+	f.a.set(func(st *Status) {
+		st.Next, st.SealedSeq, st.Err = f.next, f.position, ""
+		st.CaughtUp = st.CaughtUp || f.position >= f.goal // a log that grows without pause is seldom met at its end, and followed all the same
+	})
 	return nil
 }
 

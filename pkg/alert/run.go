@@ -90,7 +90,7 @@ type Status struct {
 	SealedSeq uint64          `json:"sealed_seq"`    // SEALED sequence followed up to
 	AlertsSeq uint64          `json:"alerts_seq"`    // newest ALERTS sequence known here
 	Published uint64          `json:"published"`     // alerts published by this process
-	CaughtUp  bool            `json:"caught_up"`     // the end of SEALED was reached, once since the start
+	CaughtUp  bool            `json:"caught_up"`     // all that stood on SEALED when following began is followed
 	Err       string          `json:"err,omitempty"` // why entries are not looked at, or alerts not published; "": all is well
 	Bad       bool            `json:"bad,omitempty"` // Err says that the log does not verify; nothing more is looked at
 	Webhooks  []WebhookStatus `json:"webhooks"`

@@ -36,7 +36,7 @@ func (f *follower) tick(ctx context.Context) error {
 	f.cut = 0
 	caughtUp := sealed.Last == f.position
 	f.a.set(func(s *Status) {
-		if caughtUp { // a log that grows without pause is seldom met at its end, and followed all the same
+		if caughtUp {
 			s.CaughtUp, s.Err = true, ""
 		}
 	})

@@ -51,8 +51,9 @@ func Roles(log string) []Role {
 				streams.ControlSubject(log), streams.SealedSubject(log), streams.PayloadsSubject(log), js("STREAM.PURGE", events), js("STREAM.MSG.DELETE", payloads)}),
 			Subscribe: []string{natsd.InboxOf(RoleSealer) + ".>"}},
 		{Name: RoleQuery, Publish: read, Subscribe: []string{natsd.InboxOf(RoleQuery) + ".>"}},
+		// EVENTS tells the alert service how long the oldest event waits to be sealed.
 		{Name: RoleAlert,
-			Publish:   join(read, follow(streams.AlertsName(log)), buckets(streams.CursorsBucket), []string{"audit." + log + ".alerts.>"}),
+			Publish:   join(read, follow(events), follow(streams.AlertsName(log)), buckets(streams.CursorsBucket), []string{"audit." + log + ".alerts.>"}),
 			Subscribe: []string{natsd.InboxOf(RoleAlert) + ".>"}},
 		{Name: RoleArchiver,
 			Publish: join(read, []string{"$O." + streams.ArchiveBucket + ".C.>", "$O." + streams.ArchiveBucket + ".M.>", js("STREAM.PURGE", archive), js("STREAM.MSG.DELETE", archive),
