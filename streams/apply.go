@@ -43,7 +43,7 @@ func applyStream(ctx context.Context, js jetstream.JetStream, cfg Config, want j
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !dry {
 			if _, err := js.CreateStream(ctx, want); err != nil {
-				return nil, fmt.Errorf("make stream %s: %w", want.Name, err)
+				return nil, fmt.Errorf("make stream %s: %w", want.Name, cfg.room(err))
 			}
 		}
 		return []string{fmt.Sprintf("make %s, %d replicas", want.Name, want.Replicas)}, nil
@@ -59,7 +59,7 @@ func applyBucket(ctx context.Context, js jetstream.JetStream, cfg Config, want j
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !dry {
 			if err := create(); err != nil {
-				return nil, fmt.Errorf("make bucket %s: %w", want.Name, err)
+				return nil, fmt.Errorf("make bucket %s: %w", want.Name, cfg.room(err))
 			}
 		}
 		return []string{fmt.Sprintf("make %s, %d replicas", want.Name, want.Replicas)}, nil
@@ -97,7 +97,7 @@ func change(ctx context.Context, js jetstream.JetStream, cfg Config, have *jetst
 		return lines, nil
 	}
 	if _, err := js.UpdateStream(ctx, next); err != nil {
-		return nil, fmt.Errorf("change stream %s: %w", want.Name, err)
+		return nil, fmt.Errorf("change stream %s: %w", want.Name, cfg.room(err))
 	}
 	return lines, nil
 }

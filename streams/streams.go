@@ -81,7 +81,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
 		if _, err := js.CreateStream(ctx, s); err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return fmt.Errorf("make stream %s: %w", s.Name, err)
+			return fmt.Errorf("make stream %s: %w", s.Name, cfg.room(err))
 		}
 	}
 	for _, b := range buckets {
@@ -91,7 +91,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 			return fmt.Errorf("bucket %s: %w", b.Bucket, err)
 		}
 		if _, err := js.CreateKeyValue(ctx, b); err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-			return fmt.Errorf("make bucket %s: %w", b.Bucket, err)
+			return fmt.Errorf("make bucket %s: %w", b.Bucket, cfg.room(err))
 		}
 	}
 	objects := cfg.archive()
@@ -101,7 +101,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 		return fmt.Errorf("bucket %s: %w", objects.Bucket, err)
 	}
 	if _, err := js.CreateObjectStore(ctx, objects); err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return fmt.Errorf("make bucket %s: %w", objects.Bucket, err)
+		return fmt.Errorf("make bucket %s: %w", objects.Bucket, cfg.room(err))
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sealstream/sealstream/streams"
 )
 
 // clusterPatience is how long a service that starts waits for a cluster to elect its leaders; one that ended instead would only be started again.
@@ -32,6 +34,9 @@ func patiently[T any](ctx context.Context, log *slog.Logger, ask func() (T, erro
 
 // unanswered says whether an error is of a cluster that has no leader yet, or that is busy: it may be another one in a moment.
 func unanswered(err error) bool {
+	if errors.Is(err, streams.ErrRoom) {
+		return false
+	}
 	for _, e := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting, jetstream.ErrNoStreamResponse} {
 		if errors.Is(err, e) {
 			return true

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,7 +28,7 @@ const testAgent = "did:example:agent"
 func configuredServer(t *testing.T) (dir string, s *natsd.Server) {
 	t.Helper()
 	dir = t.TempDir()
-	err := WriteClusterConfig(ClusterConfig{Out: dir, Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:-1", Monitor: "127.0.0.1:-1", Agents: []string{testAgent}})
+	err := WriteClusterConfig(ClusterConfig{Out: dir, Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:-1", Monitor: "127.0.0.1:-1", MaxStore: 64 << 30, Agents: []string{testAgent}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +85,14 @@ func TestRolesPipeline(t *testing.T) {
 	sealerService := &SealerService{ServiceFlags: flags(RoleSealer), Keys: keys, State: filepath.Join(dir, "state"), StreamsExist: true, Metrics: freeAddr(t)}
 	ingestService := &IngestService{ServiceFlags: flags(RoleIngest), HTTP: freeAddr(t), Key: public}
 	queryService := &QueryService{ServiceFlags: flags(RoleQuery), HTTP: freeAddr(t), Key: public}
-	alertService := &AlertService{ServiceFlags: flags(RoleAlert), HTTP: freeAddr(t), Key: public}
+	rules := filepath.Join(dir, "rules.yaml")
+	if err := os.WriteFile(rules, []byte("sealer_lag: 1s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alertService := &AlertService{ServiceFlags: flags(RoleAlert), HTTP: freeAddr(t), Key: public, Rules: rules}
 	archiverService := &ArchiverService{ServiceFlags: flags(RoleArchiver), Key: public, Metrics: freeAddr(t), TrimSealed: 1}
-	for _, x := range []Service{sealerService, ingestService, queryService, alertService, archiverService} {
+	stopSealer := serveForTest(t, sealerService)
+	for _, x := range []Service{ingestService, queryService, alertService, archiverService} {
 		serveForTest(t, x)
 	}
 	lines, err := Apply(t.Context(), roleFlags(dir, s, RoleAdmin), StreamFlags{}, "default", 1, false)
@@ -119,10 +125,49 @@ func TestRolesPipeline(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "state", fileMark)); err != nil {
 		t.Errorf("the mark: %v", err)
 	}
+	stopSealer() // who watches EVENTS looks at what waits there
+	event := fmt.Appendf(nil, `{"specversion":"1.0","id":"2","source":%q,"type":"ai.agentmesh.tool.invoked"}`, testAgent)
+	if _, err := receipts(ingestService.HTTP, "stored", event); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, body := fetch(alertService.HTTP, "/v1/alerts", nil); strings.Contains(string(body), "sealer-lag") {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("nobody tells that events wait: %s", body)
+		}
+	}
 	refused.mu.Lock()
 	defer refused.mu.Unlock()
 	for _, text := range slices.Compact(refused.list) {
 		t.Error(text)
+	}
+}
+
+// TestApplyRoom: a server that has less room than the streams reserve is told of at once, with what they ask for; smaller ones are made there.
+func TestApplyRoom(t *testing.T) {
+	dir := t.TempDir()
+	err := WriteClusterConfig(ClusterConfig{Out: dir, Store: filepath.Join(dir, "store"), Listen: "127.0.0.1:-1", Monitor: "127.0.0.1:-1", MaxStore: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SERVER_NAME", "test")
+	s, err := natsd.StartFile(t.Context(), filepath.Join(dir, "nats.conf"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	sizes := StreamFlags{EventsMaxBytes: 512 << 20, SealedMaxBytes: 1 << 30, PayloadsMaxBytes: 3 << 29, AlertsMaxBytes: 1 << 20}
+	_, err = Apply(t.Context(), roleFlags(dir, s, RoleAdmin), sizes, "default", 1, false)
+	if !errors.Is(err, streams.ErrRoom) || !strings.Contains(err.Error(), "make stream SEALED_default") || !strings.Contains(err.Error(), "3.001 GiB") || !strings.Contains(err.Error(), "SEALED_default 1 GiB, PAYLOADS_default 1.5 GiB") {
+		t.Fatal(err)
+	}
+	if unanswered(err) {
+		t.Error("it is waited for")
+	}
+	sizes.SealedMaxBytes, sizes.PayloadsMaxBytes = 100<<20, 200<<20
+	if lines, err := Apply(t.Context(), roleFlags(dir, s, RoleAdmin), sizes, "default", 1, false); err != nil || len(lines) != 7 {
+		t.Fatalf("%q, %v", lines, err)
 	}
 }
 
