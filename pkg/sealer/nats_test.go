@@ -184,8 +184,8 @@ func (b *broker) racer(ctx context.Context, n, entries int, lives, conflicts *at
 	return nil
 }
 
-// TestSealersRace: two sealers with different batches seal one log against each other, and are killed again and again. There is one log in the end:
-// every event once, every payload opens, every checkpoint ever seen is of it (case 41 of pkg/cases_test.go).
+// TestSealersRace: two sealers with different batches, which heed no lease, seal one log against each other, and are killed again and again. There is one
+// log in the end: every event once, every payload opens, every checkpoint ever seen is of it (case 41 of pkg/cases_test.go).
 func TestSealersRace(t *testing.T) {
 	const batches = 2000
 	b := newBroker(t)
@@ -249,7 +249,10 @@ func TestSealersRace(t *testing.T) {
 	if len(seen) != published {
 		t.Errorf("%d events sealed, %d published", len(seen), published)
 	}
-	t.Logf("%d batches of %d entries by %d sealers, %d times the other was first; %d checkpoints seen", r.Batches, r.Size, lives.Load(), conflicts.Load(), len(known))
+	if r.Payloads != r.Size || r.Erased > 0 {
+		t.Errorf("%d of %d payloads open, %d are erased", r.Payloads, r.Size, r.Erased)
+	}
+	t.Logf("%d batches of %d entries by %d sealers, %d payloads open, %d times the other was first; %d checkpoints seen", r.Batches, r.Size, lives.Load(), r.Payloads, conflicts.Load(), len(known))
 }
 
 // TestHostilePublishers: what stops other readers of a stream, or swallows other people's messages, does neither here: everything is sealed, the
