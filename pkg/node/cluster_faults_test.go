@@ -62,6 +62,12 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	t.Logf("both queries: %s", root)
+	for line := range strings.Lines(c.run(c.compose("logs", "--no-color"))) {
+		if strings.Contains(strings.ToLower(line), "permissions violation") {
+			t.Errorf("a service was refused what it asked: %s", line)
+			break
+		}
+	}
 }
 
 func count(entries []entry.Entry, source string) (n int64) {
