@@ -102,7 +102,8 @@ func (f Finding) judge(cited map[uint64]entry.Entry) (Verdict, []string) {
 	}
 	switch {
 	case f.NotApplicable != nil && found == 0 && !against:
-		return NotApplicableVerdict, []string{}
+		said := cited[*f.NotApplicable]
+		return NotApplicableVerdict, []string{fmt.Sprintf("so %s says at index %d: %s", said.AgentDID, said.Index, said.MatchedRule)}
 	case f.NotApplicable != nil:
 		return Fail, append(reasons, "it is said not to apply, but entries show that it does")
 	}

@@ -44,14 +44,16 @@ func (a Attestation) Summary(w io.Writer) error {
 	}
 	t.Flush()
 	for _, f := range a.Controls {
-		if f.Verdict == Pass || f.Verdict == NotApplicableVerdict {
+		if f.Verdict == Pass {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s %s: %s\n", plain(f.ID), plain(f.Name), f.Verdict)
 		for _, r := range f.Reasons {
 			fmt.Fprintf(w, "  - %s\n", plain(r))
 		}
-		fmt.Fprintf(w, "  remedy: %s\n", plain(f.Remedy))
+		if f.Verdict != NotApplicableVerdict {
+			fmt.Fprintf(w, "  remedy: %s\n", plain(f.Remedy))
+		}
 	}
 	_, err := fmt.Fprint(w, "\nThis is evidence for controls, found in the log and proven under the checkpoint. It is no statement that anybody complies with anything.\n")
 	return err
@@ -114,6 +116,9 @@ func (a Attestation) BadgeMarkdown() string {
 	of := ""
 	if !a.BuiltIn() { // whatever it calls itself
 		of = " of own framework " + a.Framework
+	}
+	if a.NotApplicable > 0 { // or whoever declares most of them away would have a green badge like everybody else's
+		of += fmt.Sprintf(" (%d not applicable)", a.NotApplicable)
 	}
 	message := fmt.Sprintf("evidence for %d/%d%s, %s", a.ControlsPassed, a.ControlsTotal, of, root)
 	return fmt.Sprintf("[![%s](https://img.shields.io/badge/%s-%s-%s?style=flat-square)](https://github.com/sealstream/sealstream)",

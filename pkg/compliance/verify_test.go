@@ -115,6 +115,13 @@ func TestNotApplicable(t *testing.T) {
 	if c := a.Controls[5]; c.Verdict != compliance.NotApplicableVerdict || !a.Passed || a.ControlsTotal != 9 || a.NotApplicable != 1 {
 		t.Errorf("%s %v, %d/%d", c.Verdict, c.Reasons, a.ControlsPassed, a.ControlsTotal)
 	}
+	var text strings.Builder // who said so and why stands with it, and the badge tells
+	if err := a.Summary(&text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "so did:web:operator.example.com says at index") || !strings.Contains(text.String(), ": no memory") || !strings.Contains(a.BadgeMarkdown(), "9%2F9_%281_not_applicable%29") {
+		t.Errorf("%s\n%s", &text, a.BadgeMarkdown())
+	}
 	a = newFixture(t, append(append(declared(t, fw), allGood()...), said("ASI06"))...).attest(fw)
 	if c := a.Controls[5]; c.Verdict != compliance.Fail || a.Passed {
 		t.Errorf("with memory: %s %v", c.Verdict, c.Reasons)
