@@ -249,8 +249,8 @@ func TestSealersRace(t *testing.T) {
 	if len(seen) != published {
 		t.Errorf("%d events sealed, %d published", len(seen), published)
 	}
-	if r.Payloads != r.Size || r.Erased > 0 {
-		t.Errorf("%d of %d payloads open, %d are erased", r.Payloads, r.Size, r.Erased)
+	if r.Payloads != uint64(published) || r.Erased > 0 { // the log's own config has none
+		t.Errorf("%d of %d payloads open, %d are erased", r.Payloads, published, r.Erased)
 	}
 	t.Logf("%d batches of %d entries by %d sealers, %d payloads open, %d times the other was first; %d checkpoints seen", r.Batches, r.Size, lives.Load(), r.Payloads, conflicts.Load(), len(known))
 }
