@@ -68,7 +68,7 @@ func (c *integrityGenerateCmd) Run(a *app) error {
 	if err != nil {
 		return a.internal(err, c.Debug)
 	}
-	m, err := integrity.Generate(binary, root, time.Now(), signer)
+	m, err := integrity.Generate(binary, root, time.Now(), signer, c.Out)
 	if err != nil {
 		return a.internal(err, c.Debug)
 	}
@@ -145,7 +145,10 @@ func (c *integrityVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return a.internal(err, c.Debug)
 	}
-	r, err := integrity.Verify(m, by, binary, root, time.Now())
+	if c.Source == "" && len(m.Files) == 0 { // made without a checkout: that this folder is one says nothing
+		root = ""
+	}
+	r, err := integrity.Verify(m, by, binary, root, time.Now(), c.Manifest)
 	if err != nil {
 		return a.internal(err, c.Debug)
 	}

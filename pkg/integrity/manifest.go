@@ -51,8 +51,8 @@ type Module struct {
 // ErrManifest is wrapped by every error of a manifest that cannot be taken: missing, malformed, or not signed by a key that was given.
 var ErrManifest = errors.New("manifest does not hold")
 
-// Look reads what there is: the executable, and, with a root, the source files below it. The result is not signed.
-func Look(executable, root string) (Manifest, error) {
+// Look reads what there is: the executable, and, with a root, the source files below it but those in except. The result is not signed.
+func Look(executable, root string, except ...string) (Manifest, error) {
 	m := Manifest{Schema: Schema, Files: map[string]string{}, Modules: []Module{}}
 	f, err := os.Open(executable)
 	if err != nil {
@@ -76,7 +76,7 @@ func Look(executable, root string) (Manifest, error) {
 		return m, fmt.Errorf("executable %s: %w", executable, err)
 	}
 	if root != "" {
-		m.Files, err = Sources(root)
+		m.Files, err = Sources(root, except...)
 	}
 	return m, err
 }
@@ -98,8 +98,10 @@ func (m *Manifest) takeBuild(built *debug.BuildInfo) {
 }
 
 // Generate makes a signed manifest. It refuses a program that does not show all Roles, because changes to them would not be found.
-func Generate(executable, root string, now time.Time, signer *proof.Signer) (Manifest, error) {
-	m, err := Look(executable, root)
+//
+// The file that the manifest will be written to belongs into except, if it can stand below root.
+func Generate(executable, root string, now time.Time, signer *proof.Signer, except ...string) (Manifest, error) {
+	m, err := Look(executable, root, except...)
 	if err != nil {
 		return Manifest{}, err
 	}

@@ -29,9 +29,16 @@ func Checkout(dir string) string {
 	return ""
 }
 
-// Sources hashes every source file of a checkout, by its path with slashes. Hidden folders but .github and .ci, and folders that hold a log, are left out.
-func Sources(root string) (map[string]string, error) {
+// Sources hashes every source file of a checkout, by its path with slashes. Hidden folders but .github and .ci, and folders that hold a log, are left out,
+// as are the files in except: a manifest that stands in the checkout cannot name itself.
+func Sources(root string, except ...string) (map[string]string, error) {
 	files := map[string]string{}
+	var left []fs.FileInfo
+	for _, path := range except {
+		if info, err := os.Stat(path); err == nil {
+			left = append(left, info)
+		}
+	}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -49,6 +56,13 @@ func Sources(root string) (map[string]string, error) {
 		}
 		if !d.Type().IsRegular() { // a link could show another file each time
 			return fmt.Errorf("source file %s is no regular file", path)
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(left, func(x fs.FileInfo) bool { return os.SameFile(x, info) }) {
+			return nil
 		}
 		rel, err := filepath.Rel(root, path)
 		if err != nil {
