@@ -41,6 +41,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.importAirline(vkey)
+	c.migrate(t)
 	publishers, shown := c.suffer(dir)
 
 	root := ""
