@@ -42,7 +42,7 @@ func TestRefused(t *testing.T) {
 		{"/v1/entries?outcome=success&agent=x&agent=did:web:airline-agent-0.example.com&cursor=" + forged(t, *p.NextCursor), "cursor", 400},
 		{"/v1/entries/21", "", 404}, {"/v1/entries/99999999999999999999999", "", 404}, {"/v1/entries/9007199254740993", "", 404}, {"/v1/entries/x", "index", 400},
 		{"/v1/entries/-1", "index", 400}, {"/v1/entries/01", "index", 400}, {"/v1/entries/1.0", "index", 400}, {"/v1/entries/1?limit=1", "limit", 400},
-		{"/v1/entries/21/proof", "", 404}, {"/v1/entries/x/proof", "index", 400}, {"/v1/entries/1/proof?size=3", "size", 400},
+		{"/v1/entries/21/proof", "", 404}, {"/v1/entries/x/proof", "index", 400}, {"/v1/entries/1/proof?tree=3", "tree", 400}, {"/v1/entries/1/proof?size=3", "", 404},
 		{"/v1/entries/id/none", "", 404}, {"/v1/entries/id/none/proof", "", 404}, {"/v1/entries/id/a/b/c", "", 404}, {"/v1/entries/1/x", "", 404},
 		{"/v1/entries/id/none?agent=a&agent=b", "agent", 400}, {"/v1/entries/", "", 404}, {"/v2", "", 404}, {"/", "", 404}, {"/v1/events", "", 404},
 		{"/v1/entries?log=other", "", 404}, {"/v1/stats?log=other", "", 404}, {"/checkpoint?log=other", "", 404}, {"/v1/export?log=", "log", 400},
