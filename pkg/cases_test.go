@@ -58,7 +58,7 @@ var casesOfTheToolkit = []struct {
 	{36, "a proof is checked with root and key alone, and holds for one index", outside, ""},
 	{37, "an older root is proved to be the newer one's beginning, or is not", outside, ""},
 	{38, "an independent program computes the same root, for every size up to 300", outside, ""},
-	{39, "secrets are masked before they are stored", nil, "Redaction has its own tests, beside its rules."},
+	{39, "secrets are masked before they are stored", []string{"node.TestSecretsAreStripped", "redact.TestSecrets"}, ""},
 	{40, "what was acknowledged outlives kill -9", []string{"node.TestKill"}, ""},
 	{41, "several writers make one order", []string{"sealer.TestSealersRace"}, ""},
 	{42, "what cannot be stored is not acknowledged, and later stored once", []string{"client.TestNATSAway"}, ""},
@@ -69,13 +69,13 @@ var casesOfTheToolkit = []struct {
 	{47, "context out of the environment is taken at the start", nil, "Nothing is taken out of the environment: sandbox, environment and compute driver come with the event, as its attributes."},
 	{48, "the collector's five routes, and event_type is kept", []string{"node.TestToolkitCollector"}, ""},
 	{49, "wrong times and parameters are refused, and an empty page is a page", []string{"node.TestCasesOfTheToolkit", "node.TestToolkitRefuses"}, ""},
-	{50, "the control check: JSON, badge, exit status", nil, compliance},
-	{51, "the control check: coverage and colours", nil, compliance},
-	{52, "the attestation changes with what it attests, and verifies under a key", nil, compliance},
-	{53, "the evidence: each thing that is missing fails", nil, compliance},
-	{54, "failures that are allowed are told", nil, compliance},
-	{55, "the integrity manifest", nil, compliance},
-	{56, "errors tell nothing of the inside", nil, compliance},
+	{50, "the control check: JSON, badge, exit status", []string{"compliance.TestAllPass", "compliance.TestDeclaredAlone", evidence}, ""},
+	{51, "the control check: coverage and colours", []string{"compliance.TestCoverageAndBadge"}, ""},
+	{52, "the attestation changes with what it attests, and verifies under a key", []string{"compliance.TestAttestation"}, ""},
+	{53, "the evidence: each thing that is missing fails", []string{"compliance.TestFramework"}, "Evidence is entries of the log here, not files: what can be missing stands in frameworks."},
+	{54, "failures that are allowed are told", []string{evidence}, "No flag allows failures; one that asks for it is refused."},
+	{55, "the integrity manifest", []string{"integrity.TestManifest", evidence}, ""},
+	{56, "errors tell nothing of the inside", []string{evidence}, ""},
 	{57, "the toolkit's trail is read, checked and imported, and what is unsigned is flagged",
 		[]string{"agt.TestTrailOfTheToolkit", "agt.TestUnsignedFields", "cmd/sealstream/testdata/importagt.txtar"}, ""},
 	{58, "no separator makes two entries one", outside, ""},
@@ -86,7 +86,8 @@ var casesOfTheToolkit = []struct {
 // outside: the cases that look at a log over its API.
 var outside = []string{"node.TestCasesOfTheToolkit"}
 
-const compliance = "A matter of the compliance checks, which are apart from the log and tested there."
+// evidence is the script of the verbs that show what the log proves.
+const evidence = "cmd/sealstream/testdata/compliance.txtar"
 
 // TestCasesAreThere: no number is missing, and each test that is named exists and names the number.
 func TestCasesAreThere(t *testing.T) {

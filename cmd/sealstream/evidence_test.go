@@ -22,7 +22,7 @@ controls:
 `
 
 // TestEvidenceExits holds the exit status of what looks for evidence to 0 yes, 1 no or no answer, 2 wrong use, and the errors of --json to the schema
-// and to the words that are promised. agt.md 6, numbers 50 and 56.
+// and to the words that are promised. Cases 50 and 56 of pkg/cases_test.go.
 func TestEvidenceExits(t *testing.T) {
 	l, err := node.Embedded(t.Context(), "")
 	if err != nil {

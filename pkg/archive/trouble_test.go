@@ -392,7 +392,7 @@ func unzstd(t testing.TB, b []byte) []byte {
 	return raw
 }
 
-// TestErasedForGood erases as DESIGN says, with the bytes gone from PAYLOADS before the archiver comes: what it cannot read then is no damage.
+// TestErasedForGood erases for good, with the bytes gone from PAYLOADS before the archiver comes: what it cannot read then is no damage.
 func TestErasedForGood(t *testing.T) {
 	both(t, func(f *fixture) {
 		f.seal(f.log, 200)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCoverageAndBadge is agt.md 6 number 51: coverage is rounded down, nothing is 0, and the colours are the toolkit's.
+// TestCoverageAndBadge is case 51 of pkg/cases_test.go: coverage is rounded down, nothing is 0, and the colours are the toolkit's.
 func TestCoverageAndBadge(t *testing.T) {
 	for _, c := range []struct {
 		passed, total, pct int

@@ -36,7 +36,7 @@ func TestAirline(t *testing.T) {
 	}
 }
 
-// TestAllPass is agt.md 6 number 50 (all pass): a log that has everything is evidence for every control of both frameworks.
+// TestAllPass is case 50 of pkg/cases_test.go (all pass): a log that has everything is evidence for every control of both frameworks.
 func TestAllPass(t *testing.T) {
 	for _, name := range compliance.Frameworks() {
 		fw := framework(t, name)
@@ -53,7 +53,7 @@ func TestAllPass(t *testing.T) {
 	}
 }
 
-// TestDeclaredAlone is agt.md 6 number 50 (missing): ten components declared over a log without anything else are evidence for nothing.
+// TestDeclaredAlone is case 50 of pkg/cases_test.go (missing): ten components declared over a log without anything else are evidence for nothing.
 func TestDeclaredAlone(t *testing.T) {
 	for _, name := range compliance.Frameworks() {
 		fw := framework(t, name)
@@ -158,7 +158,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// TestAttestation is agt.md 6 number 52: the hash changes with whatever is changed, and neither it nor the signature can be made up.
+// TestAttestation is case 52 of pkg/cases_test.go: the hash changes with whatever is changed, and neither it nor the signature can be made up.
 func TestAttestation(t *testing.T) {
 	fw := framework(t, "owasp-asi-2026")
 	f := newFixture(t, append(declared(t, fw), without(allGood(), "circuit_breaker")...)...)
@@ -254,7 +254,7 @@ func clone(t *testing.T, a compliance.Attestation) compliance.Attestation {
 	return b
 }
 
-// TestFramework is agt.md 6 number 53: what a framework's file lacks or misspells is refused, as is one that is too large.
+// TestFramework is case 53 of pkg/cases_test.go: what a framework's file lacks or misspells is refused, as is one that is too large.
 func TestFramework(t *testing.T) {
 	good := "id: own\ntitle: Own\nversion: \"1\"\ncontrols:\n  - id: C1\n    name: One\n    component: Thing\n    evidence:\n      - what: something happens\n        filter: {type: [x]}\n        agents: 2\n" +
 		"    negative:\n      - what: bad\n        filter: {type: [y]}\n        handling: {filter: {type: [z]}, same: trace}\n    remedy: do it\n"

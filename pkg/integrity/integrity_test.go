@@ -222,7 +222,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestManifest refuses whatever is not what the key's holder signed (agt.md 6 number 55: changed, removed, corrupt).
+// TestManifest refuses whatever is not what the key's holder signed (case 55 of pkg/cases_test.go: changed, removed, corrupt).
 func TestManifest(t *testing.T) {
 	exe, s := own(t), signer(t)
 	m, err := Generate(exe, "", time.Unix(1700000000, 0), s)

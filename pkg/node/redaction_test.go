@@ -28,7 +28,8 @@ func leaky(id string) string {
 }
 
 // TestSecretsAreStripped: what an agent published raw over NATS, or posted, or logged by the SDK, is in no stream but EVENTS, in no tile, and in no export; and everybody
-// verifies the log as before.
+// verifies the log as before
+// (case 39 of pkg/cases_test.go).
 func TestSecretsAreStripped(t *testing.T) {
 	n := upForTest(t)
 	nc, err := nats.Connect(n.NATSURL())

@@ -155,6 +155,7 @@ var surroundings = []struct{ name, before, after string }{
 	{"line", "first\n", "\nlast"}, {"unicode", "schön: ", " ✓"}, {"long", strings.Repeat("lorem ipsum dolor ", 300), strings.Repeat(" sit amet", 300)},
 }
 
+// TestSecrets: case 39 of pkg/cases_test.go.
 func TestSecrets(t *testing.T) {
 	s := set(t)
 	for _, c := range secrets {
