@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -210,6 +211,19 @@ func TestRejectedDigest(t *testing.T) {
 		}
 		if index, what := first(t, err); index != 1 || what != "digest" {
 			t.Errorf("size %d: %v", c.size, err)
+		}
+	}
+}
+
+// TestManifestMembers: a member in other letters is another member, as it is to every other reader.
+func TestManifestMembers(t *testing.T) {
+	const good = `{"sealstream_export":1,"log":"l","origin":"h/l/00000000","count":0,"size":0,"root":"","checkpoint":"","filters":{}}`
+	if m, err := proof.ParseManifest([]byte(good)); err != nil || m.Origin != "h/l/00000000" {
+		t.Fatalf("%+v %v", m, err)
+	}
+	for _, bad := range []string{strings.Replace(good, "origin", "oriGin", 1), strings.Replace(good, "{", `{"more":1,`, 1)} {
+		if m, err := proof.ParseManifest([]byte(bad)); !errors.Is(err, proof.ErrExport) {
+			t.Errorf("%s: %+v %v", bad, m, err)
 		}
 	}
 }

@@ -30,14 +30,22 @@ func (m Manifest) Whole() bool { return len(m.Filters) == 0 }
 // ErrExport is wrapped by errors of an export's form: it is none, or was cut off.
 var ErrExport = errors.New("not an export")
 
+var manifestMembers = []string{"sealstream_export", "log", "origin", "count", "first", "last", "size", "root", "checkpoint", "filters"}
+
 // ParseManifest reads the first line of an export.
 func ParseManifest(line []byte) (Manifest, error) {
 	if err := entry.CheckJSON(line, 8); err != nil {
 		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrExport, err)
 	}
 	var m Manifest
-	if err := json.Unmarshal(line, &m); err != nil {
+	var members map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(line, &m), json.Unmarshal(line, &members)); err != nil {
 		return Manifest{}, fmt.Errorf("%w: manifest: %w", ErrExport, err)
+	}
+	for name := range members { // which encoding/json takes in any case of letters, and others do not
+		if !slices.Contains(manifestMembers, name) {
+			return Manifest{}, fmt.Errorf("%w: manifest: unknown member %.40q", ErrExport, name)
+		}
 	}
 	if m.Export != 1 || m.Filters == nil || (m.Count == 0) != (m.First == nil) || (m.First == nil) != (m.Last == nil) {
 		return Manifest{}, fmt.Errorf("%w: the first line is no manifest of version 1", ErrExport)
