@@ -39,6 +39,7 @@ var secrets = []struct{ name, kind, before, secret, after string }{
 	{"GitHub server to server", "github-token", "", join("ghs", "_", alnum[:36]), ""},
 	{"GitHub refresh", "github-token", "", join("ghr", "_", alnum[:76]), ""},
 	{"GitHub fine-grained", "github-token", "", join("github", "_pat_", alnum[:22], "_", alnum[:59]), ""},
+	// gitlab.com/gitlab-org/gitlab/-/issues/342327
 	{"GitLab personal", "gitlab-token", "", join("glpat", "-", alnum[:20]), ""},
 	{"GitLab deploy", "gitlab-token", "", join("gldt", "-", alnum[:20]), ""},
 	{"GitLab runner", "gitlab-token", "", join("glrt", "-", alnum[:20]), ""},
@@ -62,7 +63,7 @@ var secrets = []struct{ name, kind, before, secret, after string }{
 	{"Anthropic", "anthropic-key", "", join("sk", "-ant-api03-", alnum[:60], "-", alnum[:30], "AA"), ""},
 	{"OpenRouter", "openrouter-key", "", join("sk", "-or-v1-", hexes), ""},
 	// cloud.google.com/docs/authentication/api-keys-use; developers.google.com/identity/protocols/oauth2
-	{"Google API", "google-api-key", "", join("AI", "zaSy", alnum[:33]), ""},
+	{"Google API", "google-api-key", "", join("AI", "zaSyDaGmWKa4JsXZ-", "HjGw7ISLn_3namBGewQe"), ""},
 	{"Google access", "google-oauth", "", join("ya", "29.", alnum[:40]), ""},
 	{"Google client secret", "google-oauth", "", join("GOC", "SPX-", alnum[:28]), ""},
 	{"Google refresh", "google-oauth", "", join("1/", "/0", alnum[:60]), ""},
@@ -76,9 +77,12 @@ var secrets = []struct{ name, kind, before, secret, after string }{
 	{"PyPI", "pypi-token", "", join("py", "pi-AgEIcHlwaS5vcmc", alnum[:50]), ""},
 	{"Hugging Face", "huggingface-token", "", join("hf", "_", alnum[:34]), ""},
 	{"SendGrid", "sendgrid-key", "", join("SG", ".", alnum[:22], ".", alnum[:43]), ""},
+	// docs.digitalocean.com/notes/2022/api-token-format
 	{"DigitalOcean", "digitalocean-token", "", join("dop", "_v1_", hexes), ""},
 	{"DigitalOcean OAuth", "digitalocean-token", "", join("doo", "_v1_", hexes), ""},
 	{"DigitalOcean refresh", "digitalocean-token", "", join("dor", "_v1_", hexes), ""},
+	// shopify.dev/changelog: length-of-the-shopify-access-token-is-increasing, app-secret-key-length-has-increased
+	{"Shopify private", "shopify-token", "", join("shp", "pa_", hexes[:32]), ""},
 	{"Shopify", "shopify-token", "", join("shp", "at_", hexes[:32]), ""},
 	{"Shopify shared", "shopify-token", "", join("shp", "ss_", hexes[:32]), ""},
 	{"Shopify custom", "shopify-token", "", join("shp", "ca_", hexes[:32]), ""},
@@ -91,6 +95,7 @@ var secrets = []struct{ name, kind, before, secret, after string }{
 	{"Perplexity", "perplexity-key", "", join("pp", "lx-", alnum[:48]), ""},
 	{"Replicate", "replicate-token", "", join("r8", "_", alnum[:37]), ""},
 	{"Tailscale", "tailscale-key", "", join("ts", "key-auth-", alnum[:12], "CNTRL-", alnum[:32]), ""},
+	{"Vault recovery", "vault-token", "", join("hv", "r.", alnum[:24]), ""},
 	{"Vault", "vault-token", "", join("hv", "s.", alnum[:24]), ""},
 	{"Vault batch", "vault-token", "", join("hv", "b.", alnum[:60]), ""},
 	{"Atlassian", "atlassian-token", "", join("ATA", "TT3", alnum[:60]), ""},
@@ -98,6 +103,9 @@ var secrets = []struct{ name, kind, before, secret, after string }{
 	{"age", "age-key", "", join("AGE-SECRET", "-KEY-1", (upper + upper)[:58]), ""},
 	{"NATS user seed", "nkey-seed", "", join("SU", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
 	{"NATS account seed", "nkey-seed", "", join("SA", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
+	{"NATS server seed", "nkey-seed", "", join("SN", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
+	{"NATS cluster seed", "nkey-seed", "", join("SC", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
+	{"NATS curve seed", "nkey-seed", "", join("SX", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
 	{"NATS operator seed", "nkey-seed", "", join("SO", "A", strings.Repeat("CDEFGHIJK2L", 5)), ""},
 	{"note key", "private-key", "", join("PRIVATE", "+KEY+", "sealstream.local/default/0123abcd+0123abcd+", alnum[:44]), ""},
 	// RFC 7468 sections 10 and 13, RFC 5958
