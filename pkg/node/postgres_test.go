@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,6 +64,10 @@ func TestPostgresSink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	awaitSink(t, "the end in query", func() bool { // which may be a second behind the receipt
+		status, _ := fetch(cfg.HTTP, "/v1/entries/id/"+ev.ID, map[string][]string{"agent": {ev.Source}})
+		return status == http.StatusOK
+	})
 	entries, _ := exported(t, cfg.HTTP, key)
 	checkHistory(t, publishers, entries)
 	awaitSink(t, "all rows", func() bool { return size() == uint64(len(entries)) })
