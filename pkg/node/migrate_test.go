@@ -37,6 +37,7 @@ func TestMigrate(t *testing.T) {
 	if _, err := Migrate(t.Context(), cfg); !errors.Is(err, ErrLocked) {
 		t.Errorf("of a log that runs: %v", err)
 	}
+	await(t, n)
 	before, _ := exported(t, n.http.Addr().String(), n.Key())
 	_, checkpoint := fetch(n.http.Addr().String(), "/checkpoint", nil)
 	key := n.Key()
