@@ -34,7 +34,6 @@ func (c *compose) migrate(t *testing.T) {
 	var before []entry.Entry
 	var source proof.Report
 	waitUntil(t.Context(), 30*time.Second, func() bool { // a query shows an entry a moment after its receipt
-		await(t, n)
 		before, source = exported(t, n.http.Addr().String(), n.Key())
 		return source.Size == 401
 	})
