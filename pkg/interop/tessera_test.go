@@ -47,7 +47,7 @@ func hammer(t *testing.T, url string) (ok bool, out string) {
 	t.Helper()
 	out, err := tool(t, time.Minute, "hammer", "--log_public_key="+the.vkey, "--log_url="+url, "--show_ui=false", "--max_runtime=4s",
 		"--num_readers_full=4", "--num_readers_random=4", "--max_read_ops=2000", "--v=2")
-	_ = err // always one
+	_ = err                                                    // always one
 	looked, _, done := strings.Cut(out, "Max runtime reached") // behind that come the requests that its own end has cancelled
 	ok = done && strings.Count(looked, "LeafReader getting") > 1000
 	for line := range strings.Lines(looked) {
