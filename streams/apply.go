@@ -10,11 +10,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// applied are what Apply compares and changes beside what Check looks at.
+// applied are the fields that Apply compares and changes in addition to those of Check.
 var applied = []string{"Description", "MaxBytes", "Placement"}
 
-// Apply makes what is missing and changes what is not as declared, and says each change in a line. With dry it only says them. The number of replicas is
-// changed only if cfg has one. JetStream refuses what cannot be changed, and what would drop messages is refused here; what was done before stays done.
+// Apply creates missing streams and buckets, changes those that differ from their declaration, and
+// returns one line for each change. With dry it changes nothing. It changes the number of replicas
+// only if cfg states one. It refuses changes that would drop messages (ErrBelow), and JetStream
+// refuses changes that are impossible. After an error, earlier changes stay.
 func Apply(ctx context.Context, js jetstream.JetStream, cfg Config, dry bool) (changes []string, err error) {
 	list, buckets := cfg.all()
 	for _, want := range list {
@@ -33,28 +35,50 @@ func Apply(ctx context.Context, js jetstream.JetStream, cfg Config, dry bool) (c
 		}
 	}
 	o := cfg.archive()
-	lines, err := applyBucket(ctx, js, cfg, streamOfObjects(o), dry, func() error { _, err := js.CreateObjectStore(ctx, o); return err })
+	lines, err := applyBucket(ctx, js, cfg, streamOfObjects(o), dry,
+		func() error { _, err := js.CreateObjectStore(ctx, o); return err })
 	return append(changes, lines...), err
 }
 
-// applyStream makes or changes one stream.
-func applyStream(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig, fields []string, dry bool) ([]string, error) {
+// applyStream creates or changes one stream.
+func applyStream(
+	ctx context.Context,
+	js jetstream.JetStream,
+	cfg Config,
+	want jetstream.StreamConfig,
+	fields []string,
+	dry bool,
+) ([]string, error) {
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !dry {
-			if _, err := js.CreateStream(ctx, want); err != nil {
+			made, err := js.CreateStream(ctx, want)
+			if err != nil {
 				return nil, fmt.Errorf("make stream %s: %w", want.Name, cfg.room(err))
+			}
+			if err := keepShort(ctx, js, made.CachedInfo().Config); err != nil {
+				return nil, err
 			}
 		}
 		return []string{fmt.Sprintf("make %s, %d replicas", want.Name, want.Replicas)}, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
+	if !cfg.states(want.Name) {
+		want.MaxBytes = s.CachedInfo().Config.MaxBytes
+	}
 	return change(ctx, js, cfg, s.CachedInfo(), want, fields, dry)
 }
 
-// applyBucket is the same for a stream that the client library makes of a bucket. Buckets of all logs have one.
-func applyBucket(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig, dry bool, create func() error) ([]string, error) {
+// applyBucket is applyStream for the stream of a bucket, which all logs share.
+func applyBucket(
+	ctx context.Context,
+	js jetstream.JetStream,
+	cfg Config,
+	want jetstream.StreamConfig,
+	dry bool,
+	create func() error,
+) ([]string, error) {
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !dry {
@@ -69,8 +93,16 @@ func applyBucket(ctx context.Context, js jetstream.JetStream, cfg Config, want j
 	return change(ctx, js, cfg, s.CachedInfo(), want, compared, dry)
 }
 
-// change sets the fields of a stream that are not as wanted, and leaves all others as they are.
-func change(ctx context.Context, js jetstream.JetStream, cfg Config, have *jetstream.StreamInfo, want jetstream.StreamConfig, fields []string, dry bool) ([]string, error) {
+// change sets the fields of a stream that differ from want, and leaves all others as they are.
+func change(
+	ctx context.Context,
+	js jetstream.JetStream,
+	cfg Config,
+	have *jetstream.StreamInfo,
+	want jetstream.StreamConfig,
+	fields []string,
+	dry bool,
+) ([]string, error) {
 	if cfg.Replicas > 0 {
 		fields = append(slices.Clone(fields), "Replicas")
 	}
@@ -89,15 +121,18 @@ func change(ctx context.Context, js jetstream.JetStream, cfg Config, have *jetst
 	if lines == nil {
 		return nil, nil
 	}
-	// A limit below what is there would not refuse what comes: in some policies it drops what stands.
+	// A limit below the present size would not only refuse new messages. With some policies it
+	// drops old ones.
 	if next.MaxBytes > 0 && uint64(next.MaxBytes) < have.State.Bytes {
-		return nil, fmt.Errorf("stream %s holds %d bytes; it is not given a limit of %d", want.Name, have.State.Bytes, next.MaxBytes)
+		return nil, fmt.Errorf("stream %s holds %d bytes; it is not given a limit of %d: %w", want.Name,
+			have.State.Bytes, next.MaxBytes, ErrBelow)
 	}
 	if dry {
 		return lines, nil
 	}
-	if _, err := js.UpdateStream(ctx, next); err != nil {
+	made, err := js.UpdateStream(ctx, next)
+	if err != nil {
 		return nil, fmt.Errorf("change stream %s: %w", want.Name, cfg.room(err))
 	}
-	return lines, nil
+	return lines, keepShort(ctx, js, made.CachedInfo().Config)
 }

@@ -1,11 +1,12 @@
-// Package streams declares the topology of a log on JetStream: each stream and bucket in a file of its own, with the reasons for its
-// settings. Nothing else in the project names one.
+// Package streams declares the topology of a log on JetStream: each stream and bucket in a file of
+// its own, with the reasons for its settings. No other package names one.
 //
 //	agent ─▶ EVENTS ─▶ sealer ─▶ SEALED + PAYLOADS ─▶ followers ─▶ ALERTS, CURSORS, ARCHIVE
 //	                     └─▶ HEAD, TILES
 //
-// Ensure makes what is missing and never changes what exists; Check says what has drifted. Changing a stream is an
-// administrator's decision: whoever may update a stream may also drop its messages.
+// Ensure creates what is missing and never changes what exists. Check reports what differs from the
+// declaration. Changing a stream is an administrator's decision, since a change may drop messages.
+// Resize changes limits alone, for `up`, which owns its streams.
 package streams
 
 import (
@@ -19,18 +20,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Config is what an installation decides of a log's streams.
+// Config holds an installation's choices for a log's streams.
 type Config struct {
-	Log              string               // name of the log
-	Replicas         int                  // copies of each stream; 0: 1
-	EventsMaxBytes   int64                // when EVENTS refuses more; 0: 2 GiB
-	SealedMaxBytes   int64                // 0: 16 GiB
-	PayloadsMaxBytes int64                // 0: 32 GiB
-	AlertsMaxBytes   int64                // 0: 1 GiB
-	Placement        *jetstream.Placement // where in a cluster; nil: anywhere
+	Log string // name of the log
+	// replicas of each stream; 0 means 1 for a new stream, and no change to an existing one
+	Replicas int
+	// EventsMaxBytes is the size at which EVENTS refuses messages. 0 means 2 GiB for a new stream,
+	// and no change to an existing one.
+	EventsMaxBytes   int64
+	SealedMaxBytes   int64                // likewise for SEALED; 16 GiB
+	PayloadsMaxBytes int64                // likewise for PAYLOADS; 32 GiB
+	AlertsMaxBytes   int64                // likewise for ALERTS; 1 GiB
+	Placement        *jetstream.Placement // placement in a cluster; nil means anywhere
 }
 
-// Place is a placement by the name of a cluster and the tags of its servers, or nil if neither is given.
+// Place returns a placement by the name of a cluster and the tags of its servers, or nil if neither
+// is given.
 func Place(cluster string, tags []string) *jetstream.Placement {
 	if cluster == "" && len(tags) == 0 {
 		return nil
@@ -47,31 +52,35 @@ func orDefault(n, def int64) int64 {
 	return n
 }
 
-// durable is what all streams have in common: files, no compression (so that a person finds a message in them), no ageing, refusal
-// instead of silence when full, and reads that the leader answers.
+// durable returns the settings that all streams share: file storage, no compression (so that people
+// can find a message in the files), no maximum age, refusal of messages when full, and reads by the
+// leader.
 func (c Config) durable(name, description string, subjects ...string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: name, Description: description, Subjects: subjects, Replicas: c.replicas(), Placement: c.Placement,
-		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Compression: jetstream.NoCompression,
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		Compression:  jetstream.NoCompression,
 		MaxConsumers: -1, MaxMsgs: -1, MaxMsgsPerSubject: -1, AllowDirect: false,
-		// The least that a server takes. Nothing here sends Nats-Msg-Id: its window swallows other people's messages.
+		// The minimum that a server accepts. Nothing in this project sends Nats-Msg-Id. EVENTS, to
+		// which others publish, has no window.
 		Duplicates: minDuplicates,
 	}
 }
 
-// all are the streams and buckets of a log.
+// all returns the streams and buckets of a log.
 func (c Config) all() ([]jetstream.StreamConfig, []jetstream.KeyValueConfig) {
 	return []jetstream.StreamConfig{c.events(), c.sealed(), c.payloads(), c.alerts()},
 		[]jetstream.KeyValueConfig{c.head(), c.tiles(), c.cursors()}
 }
 
-// Declared are the streams of a log, without the buckets.
+// Declared returns the streams of a log, without the buckets.
 func Declared(cfg Config) []jetstream.StreamConfig {
 	list, _ := cfg.all()
 	return list
 }
 
-// Ensure makes the streams and buckets that do not exist. What exists stays as it is, whatever it looks like: see Check.
+// Ensure creates the streams and buckets that do not exist. It changes nothing that exists: see
+// Check.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	list, buckets := cfg.all()
 	for _, s := range list {
@@ -80,8 +89,14 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
-		if _, err := js.CreateStream(ctx, s); err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		made, err := js.CreateStream(ctx, s)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			continue
+		} else if err != nil {
 			return fmt.Errorf("make stream %s: %w", s.Name, cfg.room(err))
+		}
+		if err := keepShort(ctx, js, made.CachedInfo().Config); err != nil {
+			return err
 		}
 	}
 	for _, b := range buckets {
@@ -106,15 +121,16 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	return nil
 }
 
-// DriftError lists the settings of streams that are not the declared ones: FIELD of STREAM.
+// DriftError lists the settings of streams that differ from their declaration: FIELD of STREAM.
 type DriftError struct{ Fields []string }
 
 func (e *DriftError) Error() string {
 	return "streams have drifted from their declaration: " + strings.Join(e.Fields, "; ")
 }
 
-// Check compares the streams and buckets with their declaration, and says with a DriftError what would lose, rewrite, reorder or hide messages.
-// Sizes, placement and descriptions are the installation's business and are not compared; the number of replicas is only if cfg has one.
+// Check compares the streams and buckets with their declaration. A DriftError lists differences
+// that would lose, rewrite, reorder or hide messages. Sizes, placement and descriptions are up to
+// the installation and are not compared. The number of replicas is compared only if cfg states one.
 func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	list, buckets := cfg.all()
 	for _, b := range buckets {
@@ -131,7 +147,11 @@ func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", want.Name, err)
 		}
-		drift = append(drift, compare(want, s.CachedInfo().Config, fields)...)
+		have := s.CachedInfo().Config
+		if want.Name == EventsName(cfg.Log) && hasWindow(have) {
+			want = withWindow(want) // see CloseWindow
+		}
+		drift = append(drift, compare(want, have, fields)...)
 	}
 	if drift != nil {
 		return &DriftError{drift}
@@ -139,11 +159,38 @@ func Check(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	return nil
 }
 
-// compared are the fields of a jetstream.StreamConfig that Check looks at.
-var compared = []string{"Subjects", "Retention", "Discard", "DiscardNewPerSubject", "MaxMsgs", "MaxAge", "MaxMsgsPerSubject", "MaxMsgSize",
-	"MaxConsumers", "Storage", "NoAck", "Duplicates", "Mirror", "Sources", "Sealed", "DenyDelete", "DenyPurge", "AllowRollup", "Compression",
-	"SubjectTransform", "RePublish", "AllowDirect", "AllowMsgTTL", "SubjectDeleteMarkerTTL", "AllowMsgCounter", "AllowAtomicPublish", "AllowMsgSchedules", "PersistMode",
-	"AllowBatchPublish"}
+// compared are the fields of a jetstream.StreamConfig that Check compares.
+var compared = []string{
+	"Subjects",
+	"Retention",
+	"Discard",
+	"DiscardNewPerSubject",
+	"MaxMsgs",
+	"MaxAge",
+	"MaxMsgsPerSubject",
+	"MaxMsgSize",
+	"MaxConsumers",
+	"Storage",
+	"NoAck",
+	"Duplicates",
+	"Mirror",
+	"Sources",
+	"Sealed",
+	"DenyDelete",
+	"DenyPurge",
+	"AllowRollup",
+	"Compression",
+	"SubjectTransform",
+	"RePublish",
+	"AllowDirect",
+	"AllowMsgTTL",
+	"SubjectDeleteMarkerTTL",
+	"AllowMsgCounter",
+	"AllowAtomicPublish",
+	"AllowMsgSchedules",
+	"PersistMode",
+	"AllowBatchPublish",
+}
 
 func compare(want, have jetstream.StreamConfig, fields []string) []string {
 	want.Subjects, have.Subjects = slices.Sorted(slices.Values(want.Subjects)), slices.Sorted(slices.Values(have.Subjects))
@@ -152,7 +199,8 @@ func compare(want, have jetstream.StreamConfig, fields []string) []string {
 	for _, field := range fields {
 		a, b := w.FieldByName(field), h.FieldByName(field)
 		if field == "AllowAtomicPublish" && a.Bool() && !b.Bool() {
-			continue // a stream that is older than the wish, or whose server is: what would be a batch goes one by one
+			// created by an older release or on an older server: alerts are then written one by one
+			continue
 		}
 		if !reflect.DeepEqual(a.Interface(), b.Interface()) && !(isEmpty(a) && isEmpty(b)) {
 			drift = append(drift, fmt.Sprintf("%s of %s is %s, not %s", field, want.Name, show(b), show(a)))
@@ -161,12 +209,19 @@ func compare(want, have jetstream.StreamConfig, fields []string) []string {
 	return drift
 }
 
-// isEmpty: an absent list and an empty one are the same.
+// isEmpty reports whether a value is an absent or empty list, which are the same.
 func isEmpty(v reflect.Value) bool { return v.Kind() == reflect.Slice && v.Len() == 0 }
 
 func show(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
+	}
+	if sources, ok := v.Interface().([]*jetstream.StreamSource); ok { // %v would print addresses
+		var list []jetstream.StreamSource
+		for _, s := range sources {
+			list = append(list, *s)
+		}
+		return fmt.Sprintf("%+v", list)
 	}
 	return fmt.Sprintf("%+v", v.Interface())
 }

@@ -4,9 +4,9 @@ package main
 import (
 	"os"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/program"
 )
 
 func main() {
-	os.Exit(node.Program("sealer"))
+	os.Exit(program.Program("sealer"))
 }

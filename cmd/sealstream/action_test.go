@@ -9,8 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestAction runs the steps of the compliance action as a runner does, with true and false for the program: a no fails the job, and so does a key
-// that was not set, for the server and the machine of the build must not name their own.
+// TestAction runs the steps of the compliance action as a runner does, with true and false for the
+// program: a no fails the job, and so does a key that was not set, for the server and the machine
+// of the build must not name their own.
 func TestAction(t *testing.T) {
 	text, err := os.ReadFile("../../.github/actions/compliance/action.yml")
 	if err != nil {
@@ -56,7 +57,8 @@ func TestAction(t *testing.T) {
 				t.Errorf("%s passes without %s", step.Name, name)
 			}
 		}
-		if !strings.Contains(step.Run, "ARTEFACTS") || !strings.Contains(step.Env["ARTEFACTS"], "runner.temp") { // in the checkout it would be an added source file
+		// in the checkout it would be an added source file
+		if !strings.Contains(step.Run, "ARTEFACTS") || !strings.Contains(step.Env["ARTEFACTS"], "runner.temp") {
 			t.Errorf("%s leaves nothing to upload, or leaves it in the checkout", step.Name)
 		}
 	}

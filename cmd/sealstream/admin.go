@@ -4,60 +4,87 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/cluster"
+	"github.com/sealstream/sealstream/internal/natsconn"
+	"github.com/sealstream/sealstream/internal/program"
+	"github.com/sealstream/sealstream/internal/settings"
 )
 
 type adminCmd struct {
-	Apply adminApplyCmd `cmd:"" help:"Make the streams and buckets of a log, and change those that are not as they are declared."`
-	Write adminWriteCmd `cmd:"" name:"config" help:"Write the configuration of a NATS cluster: settings, users, and the key of each."`
+	Apply adminApplyCmd `cmd:"" help:"Create the streams and buckets of a log, and change those that differ from their declaration."`
+	Write adminWriteCmd `cmd:"" name:"config" help:"Write the configuration of a NATS cluster: settings, users and their keys."`
 }
 
 func (*adminCmd) Help() string {
-	return "Examples:\n  sealstream admin config --out deploy --node nats-1 --node nats-2 --node nats-3\n  sealstream admin apply --nats nats://127.0.0.1:4222 --nkey deploy/admin.nkey --replicas 3 --dry-run"
+	return `Examples:
+  sealstream admin config --out deploy --node nats-1 --node nats-2
+  sealstream admin apply --nats nats://127.0.0.1:4222 --nkey deploy/admin.nkey`
+}
+
+func (*adminWriteCmd) Help() string {
+	return `Examples:
+  sealstream admin config --out deploy --node nats-1 --node nats-2
+  sealstream admin config --out deploy --agent did:web:agent.example.com`
+}
+
+func (*adminApplyCmd) Help() string {
+	return `Example:
+  sealstream admin apply --nats nats://127.0.0.1:4222 \
+    --nkey deploy/admin.nkey --replicas 3 --dry-run`
 }
 
 type adminWriteCmd struct {
-	Out      string     `help:"Folder to write to. What is there is kept: called again, it adds agents." required:"" type:"path" placeholder:"DIR"`
-	Host     string     `help:"First part of the origin of the log's keys, if they are made now." default:"sealstream.local"`
-	Node     []string   `help:"Host name of a server, as the others see it; none or one: a server alone." placeholder:"NAME"`
-	Store    string     `help:"JetStream's folder on each server." default:"/data" placeholder:"DIR"`
-	Listen   string     `help:"Where clients connect." default:"0.0.0.0:4222" placeholder:"ADDR"`
-	Monitor  string     `help:"Where the server's monitoring listens. It has no authentication." default:"127.0.0.1:8222" placeholder:"ADDR"`
-	MaxStore node.Bytes `help:"What JetStream may take on a disk; 0: three quarters of what is free." default:"0" placeholder:"SIZE"`
-	Apart    string     `help:"Give each role a copy of its own files, and of nobody else's, in a folder of its name here: for containers." type:"path" placeholder:"DIR"`
-	Agent    []string   `help:"DID of an agent that publishes over NATS." sep:"none" placeholder:"DID"`
+	Out      string         `help:"Folder to write to. Existing keys are kept: run it again to add agents." required:"" type:"path" placeholder:"DIR"`
+	Host     string         `help:"First part of the log's origin, if its keys are created now." default:"sealstream.local"`
+	Node     []string       `help:"Host name of a server, as the others see it. Repeat it for each server of a cluster." placeholder:"NAME"`
+	Store    string         `help:"JetStream's folder on each server." default:"/data" placeholder:"DIR"`
+	Listen   string         `help:"Address that clients connect to." default:"0.0.0.0:4222" placeholder:"ADDR"`
+	Monitor  string         `help:"Address of the server's monitoring, which has no authentication." default:"127.0.0.1:8222" placeholder:"ADDR"`
+	MaxStore settings.Bytes `help:"Disk space that JetStream may use. 0 allows three quarters of the free space." default:"0" placeholder:"SIZE"`
+	Apart    string         `help:"Folder for a subfolder per role, with copies of that role's files only. Use it for containers." type:"path" placeholder:"DIR"`
+	Agent    []string       `help:"DID of an agent that publishes over NATS." sep:"none" placeholder:"DID"`
 }
 
 // Run writes the files.
 func (c *adminWriteCmd) Run(a *app) error {
-	err := node.WriteClusterConfig(node.ClusterConfig{Out: c.Out, Log: a.log, Host: c.Host, Nodes: c.Node, Store: c.Store, Listen: c.Listen, Monitor: c.Monitor,
-		MaxStore: c.MaxStore, Agents: c.Agent})
+	err := cluster.WriteConfig(cluster.Config{
+		Out:      c.Out,
+		Log:      a.logName,
+		Host:     c.Host,
+		Nodes:    c.Node,
+		Store:    c.Store,
+		Listen:   c.Listen,
+		Monitor:  c.Monitor,
+		MaxStore: c.MaxStore,
+		Agents:   c.Agent,
+	})
 	if err != nil {
 		return err
 	}
 	if c.Apart != "" {
-		if err := node.HandOut(c.Out, c.Apart, a.log); err != nil {
+		if err := cluster.Distribute(c.Out, c.Apart, a.logName); err != nil {
 			return err
 		}
 	}
 	if a.json {
 		return a.print(map[string]string{"config": filepath.Join(c.Out, "nats.conf")})
 	}
-	_, err = fmt.Fprintf(a.out, "wrote %s: start each node with SERVER_NAME=<its name> nats-server -c nats.conf\n", filepath.Join(c.Out, "nats.conf"))
+	_, err = fmt.Fprintf(a.out, "wrote %s: start each node with SERVER_NAME=<its name> nats-server -c nats.conf\n",
+		filepath.Join(c.Out, "nats.conf"))
 	return err
 }
 
 type adminApplyCmd struct {
-	node.ConfigFlags
-	node.ConnFlags
-	node.StreamFlags
-	Replicas int  `help:"Copies of each stream; 0: as many as there are, and 1 of what is made now." default:"0" env:"SEALSTREAM_REPLICAS"`
-	DryRun   bool `help:"Say what would change, and change nothing."`
+	program.ConfigFlags
+	natsconn.ConnFlags
+	cluster.StreamFlags
+	Replicas int  `help:"Replicas per stream. 0 keeps existing streams as they are and creates new ones with 1." default:"0" env:"SEALSTREAM_REPLICAS"`
+	DryRun   bool `help:"Print what would change, and change nothing."`
 }
 
-// Run applies, and prints one line a change.
+// Run creates and changes streams, and prints one line per change.
 func (c *adminApplyCmd) Run(a *app) error {
-	changes, err := node.Apply(a.ctx, c.ConnFlags, c.StreamFlags, a.log, c.Replicas, c.DryRun)
+	changes, err := cluster.Apply(a.ctx, c.ConnFlags, c.StreamFlags, a.logName, c.Replicas, c.DryRun)
 	if a.json {
 		if changes == nil {
 			changes = []string{}

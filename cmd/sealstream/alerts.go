@@ -1,48 +1,44 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/client"
 )
 
 type alertsCmd struct {
-	Type      []string `help:"Event type, or alert type: agent-silence, sealer-lag, log-failure, void-message; repeat it for any of several." sep:"none"`
-	Rule      []string `help:"Name of the rule." sep:"none"`
-	Agent     []string `help:"DID of the agent." sep:"none"`
-	Limit     int      `help:"How many, the newest ones (default 100)." default:"100"`
-	Follow    bool     `help:"Go on with the alerts to come." short:"f" xor:"what"`
-	Dead      bool     `help:"Show what webhooks did not take." xor:"what"`
-	Redeliver bool     `help:"Send dead letters again, all or those of --webhook and --seq." xor:"what"`
-	Webhook   string   `help:"Of this webhook alone." placeholder:"NAME"`
-	Seq       uint64   `help:"This one alone: the number in the first column." placeholder:"N"`
-	Status    bool     `help:"Show how the follower and the webhooks fare." xor:"what"`
+	Type  []string `help:"Event type, or alert type: agent-silence, sealer-lag, log-condition, log-failure, void-message. Repeat it for several." predictor:"alerttype" sep:"none"`
+	Rule  []string `help:"Name of the rule." sep:"none"`
+	Agent []string `help:"DID of the agent." sep:"none"`
+	periodFlags
+	Limit     int    `help:"Number of newest alerts to show (default 100)." short:"n" default:"100"`
+	Follow    bool   `help:"Follow new alerts." short:"f" xor:"what"`
+	Dead      bool   `help:"Show alerts that webhooks did not accept." xor:"what"`
+	Redeliver bool   `help:"Send dead letters again, all or those of --webhook and --seq." xor:"what"`
+	Webhook   string `help:"Only of this webhook." placeholder:"NAME"`
+	Seq       uint64 `help:"Only the alert with this number, shown in the first column." placeholder:"N"`
+	Status    bool   `help:"Show the state of the follower and the webhooks." xor:"what"`
 }
 
 func (*alertsCmd) Help() string {
 	return `Examples:
   sealstream alerts --type policy_violation
+  sealstream alerts --since yesterday -n 20
   sealstream alerts -f --agent did:web:agent.example.com
   sealstream alerts --dead
   sealstream alerts --redeliver --webhook pager`
 }
 
-// shownAlert is an alert as the API lists it.
-type shownAlert struct {
-	Seq     uint64          `json:"seq"`
-	Subject string          `json:"subject"`
-	Event   json.RawMessage `json:"event"`
-}
-
-// Run lists alerts in the order in which they were told.
+// Run lists the newest alerts in the order of publication. On a terminal, the newest comes first.
 func (c *alertsCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
@@ -59,20 +55,31 @@ func (c *alertsCmd) Run(a *app) error {
 		}
 		return a.print(status)
 	}
-	q := url.Values{"type": c.Type, "rule": c.Rule, "agent": c.Agent}
-	list := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	for name, values := range q {
-		list[name] = values
+	a.doubtAgents("agent", c.Agent...)
+	a.doubtTypes(alertTypes(), c.Type...)
+	q := url.Values{"type": c.Type, "rule": c.Rule, "agent": c.Agent, "limit": {strconv.Itoa(c.Limit)}}
+	since, until, err := c.times(time.Now())
+	if err != nil {
+		return err
 	}
-	var page struct {
-		Alerts []shownAlert `json:"alerts"`
-		Last   uint64       `json:"last"`
+	for name, at := range map[string]string{"from": since, "to": until} {
+		if at != "" {
+			q.Set(name, at)
+		}
 	}
-	if err := a.get("/v1/alerts", list, &page); err != nil {
+	var page api.Alerts
+	if err := a.get("/v1/alerts", q, &page); err != nil {
 		return err
 	}
 	if a.json && !c.Follow {
 		return a.print(page)
+	}
+	switch {
+	case !isTerminal(a.out) || c.Follow:
+	case len(page.Alerts) == 0:
+		fmt.Fprintln(a.err, "no alerts match")
+	default: // the newest were asked for
+		slices.Reverse(page.Alerts)
 	}
 	for _, s := range page.Alerts {
 		if err := c.show(a, s.Seq, s.Event); err != nil {
@@ -80,25 +87,29 @@ func (c *alertsCmd) Run(a *app) error {
 		}
 	}
 	if c.Follow {
-		return c.follow(a, q, page.Last)
+		return c.follow(a, page.Last)
 	}
 	return nil
 }
 
-// check refuses what would otherwise be passed over in silence.
+// check refuses flags that would have no effect.
 func (c *alertsCmd) check() error {
 	switch {
 	case c.Seq != 0 && !c.Redeliver:
-		return errors.New("--seq goes with --redeliver")
+		return errors.New("--seq requires --redeliver")
 	case c.Webhook != "" && !c.Redeliver && !c.Dead:
-		return errors.New("--webhook goes with --dead and --redeliver")
+		return errors.New("--webhook requires --dead or --redeliver")
 	case (c.Redeliver || c.Dead || c.Status) && len(c.Type)+len(c.Rule)+len(c.Agent) > 0:
-		return errors.New("--type, --rule and --agent pick alerts; they do not go with --dead, --redeliver and --status")
+		return errors.New("--type, --rule and --agent cannot be combined with --dead, --redeliver or --status")
+	case (c.Redeliver || c.Dead || c.Status) && c.periodFlags != (periodFlags{}):
+		return errors.New("--since and --until cannot be combined with --dead, --redeliver or --status")
+	case c.Follow && c.Until != "":
+		return errors.New("--until cannot be combined with --follow, which goes on without end")
 	}
 	return nil
 }
 
-// show prints one alert: a line for a person, the CloudEvent in a line with --json.
+// show prints an alert as one line: as text, or with --json as its CloudEvent.
 func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if a.json {
 		return a.encode(event, false)
@@ -114,67 +125,39 @@ func (c *alertsCmd) show(a *app, seq uint64, event json.RawMessage) error {
 	if err := json.Unmarshal(event, &e); err != nil {
 		return fmt.Errorf("alert %d: %w", seq, err)
 	}
+	if s := a.style(); isTerminal(a.out) {
+		what := cell(e.Data.Text, 200)
+		if !strings.HasPrefix(e.Data.Text, e.Data.Rule) { // that of a built-in rule begins with its name
+			what = cell(e.Data.Rule, 20) + "  " + what
+		}
+		text := fmt.Sprintf("%-5d %s  index %-6d %s", seq, a.short(e.Time), e.Data.Index, what)
+		_, err := io.WriteString(a.out, s.wrap(text, 6))
+		return err
+	}
 	if len(e.Time) > 19 {
 		e.Time = e.Time[:19] + "Z"
 	}
-	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, cell(e.Time, 20), e.Data.Index, cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
+	_, err := fmt.Fprintf(a.out, "%-6d %s  index %-8d %-20s %s\n", seq, cell(e.Time, 20), e.Data.Index,
+		cell(e.Data.Rule, 20), cell(e.Data.Text, 200))
 	return err
 }
 
-// follow prints alerts as they come, until the user stops it. After a broken connection it goes on behind the last one that was shown.
-func (c *alertsCmd) follow(a *app, q url.Values, last uint64) error {
-	told := false
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		q.Set("after", strconv.FormatUint(last, 10))
-		body, err := a.open("/v1/alerts/stream", q, "text/event-stream")
-		if err == nil {
-			before := last
-			err = c.events(a, body, &last)
-			body.Close()
-			if last > before {
-				wait, told = 100*time.Millisecond, false
-			}
-		}
-		if a.ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, errRefused) || errors.Is(err, errShow) {
-			return err
-		}
-		if !told {
-			fmt.Fprintf(a.err, "sealstream: the stream broke off, trying again: %v\n", err)
-			told = true
-		}
-		select {
-		case <-a.ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
+// follow prints new alerts until the user interrupts it.
+func (c *alertsCmd) follow(a *app, last uint64) error {
+	reader, err := a.api()
+	if err != nil {
+		return err
 	}
-}
-
-var errShow = errors.New("cannot show")
-
-// events reads Server-Sent Events.
-func (c *alertsCmd) events(a *app, body io.Reader, last *uint64) error {
-	lines := bufio.NewReaderSize(body, 64<<10)
-	id := uint64(0)
-	for {
-		line, err := lines.ReadString('\n')
+	wanted := client.AlertFilter{Type: c.Type, Rule: c.Rule, Agent: c.Agent}
+	for alert, err := range reader.FollowAlerts(a.ctx, wanted, last) {
 		if err != nil {
+			return a.ended(err)
+		}
+		if err := c.show(a, alert.Seq, alert.Event); err != nil {
 			return err
 		}
-		if v, ok := strings.CutPrefix(line, "id: "); ok {
-			if id, err = strconv.ParseUint(strings.TrimSpace(v), 10, 63); err != nil {
-				return fmt.Errorf("%w: id %.40q", errShow, v)
-			}
-		} else if v, ok := strings.CutPrefix(line, "data: "); ok {
-			if err := c.show(a, id, json.RawMessage(strings.TrimSpace(v))); err != nil {
-				return fmt.Errorf("%w: %w", errShow, err)
-			}
-			*last = id
-		}
 	}
+	return nil
 }
 
 func (c *alertsCmd) dead(a *app) error {
@@ -198,38 +181,30 @@ func (c *alertsCmd) dead(a *app) error {
 		return a.print(answer)
 	}
 	for _, l := range answer.Dead {
-		fmt.Fprintf(a.out, "%-6d %s  %-12s %-20s after %s: %s\n", l.Seq, l.At.Format(time.RFC3339), cell(l.Webhook, 64), cell(l.Type, 20),
-			plural(uint64(l.Attempts), "attempt", "attempts"), cell(l.Why, 200))
+		fmt.Fprintf(a.out, "%-6d %s  %-12s %-20s after %s: %s\n", l.Seq, l.At.Format(time.RFC3339), cell(l.Webhook, 64),
+			cell(l.Type, 20), plural(uint64(l.Attempts), "attempt", "attempts"), cell(l.Why, 200))
 	}
 	return nil
 }
 
-// redeliver asks for dead letters to be sent again. Letters that are left are a no.
+// redeliver asks the server to send dead letters again. It fails if any is left.
 func (c *alertsCmd) redeliver(a *app) error {
-	q := url.Values{"log": {a.log}}
+	q := url.Values{}
 	if c.Webhook != "" {
 		q.Set("webhook", c.Webhook)
 	}
 	if c.Seq != 0 {
 		q.Set("seq", strconv.FormatUint(c.Seq, 10))
 	}
-	req, err := http.NewRequestWithContext(a.ctx, http.MethodPost, strings.TrimRight(a.server, "/")+"/v1/alerts/redeliver?"+q.Encode(), nil)
-	if err != nil {
-		return fmt.Errorf("--server: %w", err)
-	}
-	body, err := a.do(req)
-	if err != nil {
-		return err
-	}
-	defer body.Body.Close()
 	var r struct {
 		Delivered int    `json:"delivered"`
 		Failed    int    `json:"failed"`
 		Left      int    `json:"left"`
 		Why       string `json:"why,omitempty"`
 	}
-	if err := json.NewDecoder(body.Body).Decode(&r); err != nil {
-		return fmt.Errorf("answer to /v1/alerts/redeliver: %w", err)
+	err := a.post("/v1/alerts/redeliver", q, "", nil, &r)
+	if err != nil {
+		return err
 	}
 	if a.json {
 		err = a.print(r)

@@ -10,31 +10,38 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
 
+	"github.com/sealstream/sealstream/internal/program"
+	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// app is what every verb has: where to read, print and ask.
+// app is the environment of a verb.
 type app struct {
-	ctx      context.Context
-	in       io.Reader
-	out, err io.Writer
-	json     bool
-	server   string
-	log      string
-	client   *http.Client // nil: httpClient
+	ctx     context.Context // ends at SIGINT and SIGTERM
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	json    bool         // --json
+	server  string       // --server
+	logName string       // --log
+	key     string       // verifier keys of the context in use, one a line
+	wide    bool         // --wide
+	utc     bool         // --utc
+	http    *http.Client // nil is httpClient
 }
 
-// errFailed is wrapped by errors that mean "no": a check failed, an event was refused, an entry is not there. Exit status 1.
+// errFailed is wrapped by errors that mean "no": a check failed, an event was refused, an entry
+// does not exist. The exit status is 1.
 var errFailed = errors.New("check failed")
 
-// failure is an errFailed with a text of its own.
+// failure is an errFailed with another text.
 type failure struct{ text string }
 
 func (f failure) Error() string        { return f.text }
@@ -42,26 +49,18 @@ func (f failure) Is(target error) bool { return target == errFailed }
 
 func failed(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
 
-// errRefused is wrapped by errors of a server that has understood and says no: to ask it again would not help.
-var errRefused = errors.New("refused")
-
-// refusal is an errRefused with a text of its own.
-type refusal struct{ error }
-
-func (r refusal) Is(target error) bool { return target == errRefused }
-func (r refusal) Unwrap() error        { return r.error }
-
-// shown is an error that the output tells already.
+// shown is an error that has been printed already.
 type shown struct{ error }
 
 func (s shown) Unwrap() error { return s.error }
 
-// print writes v as JSON, indented for a person and in one line for a pipe.
+// print writes v as JSON: indented on a terminal, in one line otherwise.
 func (a *app) print(v any) error {
 	return a.encode(v, isTerminal(a.out))
 }
 
-// encode writes v as JSON. What a terminal would obey stands in it as escapes: the same JSON for whoever parses it.
+// encode writes v as JSON. Characters that a terminal would obey are escaped, which means the same
+// to a JSON parser.
 func (a *app) encode(v any, indent bool) error {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
@@ -76,8 +75,8 @@ func (a *app) encode(v any, indent bool) error {
 	return err
 }
 
-// tameJSON escapes DEL, the controls of eight bits, which JSON allows in strings and terminals take for the beginning of commands, and what
-// turns the direction of writing. All of them stand in strings, for elsewhere they are no JSON.
+// tameJSON escapes DEL and the C1 controls, which JSON allows in strings and terminals obey, and
+// the characters that change the direction of text. Valid JSON has them only in strings.
 func tameJSON(b []byte) []byte {
 	wild := func(r rune) bool { return r >= 0x7f && r <= 0x9f || unicode.Is(unicode.Bidi_Control, r) }
 	i := bytes.IndexFunc(b, wild)
@@ -96,111 +95,38 @@ func tameJSON(b []byte) []byte {
 }
 
 func isTerminal(w io.Writer) bool {
+	_, ok := terminalOf(w)
+	return ok
+}
+
+// terminalOf returns the terminal that w writes to, if it is one.
+func terminalOf(w io.Writer) (*os.File, bool) {
+	if l, ok := w.(*program.LogWriter); ok {
+		w = l.Out()
+	}
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// apiTimeout is how long an answer may take to begin.
-const apiTimeout = 30 * time.Second
-
-var httpClient = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
-	Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: apiTimeout, MaxIdleConnsPerHost: 8,
-}}
-
-// open asks the server, and returns the body of a 200. Any other answer is an error with the problem's own words.
-func (a *app) open(path string, query url.Values, accept string) (io.ReadCloser, error) {
-	resp, err := a.answer(path, query, accept)
-	if err != nil {
-		return nil, err
+// entryPath returns the API's path of an entry, which is named by its index or its id. A name that
+// could be either is an index unless byID is set.
+func entryPath(name string, byID bool) (string, error) {
+	switch {
+	case name == "":
+		return "", errors.New("the name of the entry is empty; give an index or an id")
+	case !byID && isIndex(name):
+		return "/v1/entries/" + name, nil
 	}
-	return resp.Body, nil
+	return "/v1/entries/id/" + client.PathSegment(name), nil
 }
 
-// answer is open with the answer's header.
-func (a *app) answer(path string, query url.Values, accept string) (*http.Response, error) {
-	if query == nil {
-		query = url.Values{}
-	}
-	query.Set("log", a.log)
-	req, err := http.NewRequestWithContext(a.ctx, http.MethodGet, strings.TrimRight(a.server, "/")+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("--server: %w", err)
-	}
-	if accept != "" {
-		req.Header.Set("Accept", accept)
-	}
-	return a.do(req)
-}
-
-func (a *app) do(req *http.Request) (*http.Response, error) {
-	client := httpClient
-	if a.client != nil {
-		client = a.client
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("no answer from %s; is `sealstream up` running? (%w)", a.server, errors.Unwrap(err))
-	}
-	if resp.StatusCode == http.StatusOK {
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	return nil, a.problem(resp)
-}
-
-// problem reads an RFC 9457 answer.
-func (a *app) problem(resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	var p struct{ Title, Detail, Field string }
-	text := resp.Status
-	if json.Unmarshal(body, &p) == nil && p.Title != "" {
-		if text = p.Detail; text == "" {
-			text = p.Title
-		}
-		if p.Field != "" && !strings.HasPrefix(text, p.Field) {
-			text = p.Field + ": " + text
-		}
-	}
-	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusConflict || resp.StatusCode == http.StatusUnprocessableEntity {
-		return refusal{failed("%s", text)}
-	}
-	if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests {
-		return refusal{errors.New(text)}
-	}
-	return errors.New(text)
-}
-
-// get asks the server for JSON and decodes it into v.
-func (a *app) get(path string, query url.Values, v any) error {
-	body, err := a.open(path, query, "")
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("answer to %s: %w", path, err)
-	}
-	return nil
-}
-
-// getSlow is get for an answer that takes as long as reading a whole log does.
-func (a *app) getSlow(path string, v any) error {
-	t := httpClient.Transport.(*http.Transport).Clone()
-	t.ResponseHeaderTimeout = 0
-	defer t.CloseIdleConnections()
-	slow := *httpClient
-	slow.Transport = t
-	b := *a
-	b.client = &slow
-	return b.get(path, nil, v)
-}
-
-// entryPath is the API's path of an entry that is named by index or by id.
-func entryPath(name string) string {
-	if strings.Trim(name, "0123456789") == "" {
-		return "/v1/entries/" + name
-	}
-	return "/v1/entries/id/" + url.PathEscape(name)
+// isIndex reports whether a name is the decimal form of a possible index.
+func isIndex(name string) bool {
+	n, err := strconv.ParseUint(name, 10, 53)
+	return err == nil && strconv.FormatUint(n, 10) == name
 }
 
 func entryQuery(agent string) url.Values {
@@ -211,7 +137,8 @@ func entryQuery(agent string) url.Values {
 	return q
 }
 
-// readKeys takes a verifier key as it is, or the file that holds one or more, one a line: a log whose key was changed has several.
+// readKeys returns the verifier keys of --key: key is a verifier key, or the path of a file with
+// one key a line. A log whose key was rotated has several. The empty key gives none.
 func readKeys(key string) ([]string, error) {
 	if key == "" {
 		return nil, nil
@@ -221,11 +148,11 @@ func readKeys(key string) ([]string, error) {
 	}
 	b, err := os.ReadFile(key)
 	if err != nil {
-		return nil, fmt.Errorf("--key: neither a verifier key nor its file: %w", err)
+		return nil, fmt.Errorf("--key: neither a public key nor its file: %w", err)
 	}
 	vkeys := strings.Fields(string(b))
 	if len(vkeys) == 0 {
-		return nil, fmt.Errorf("--key %s: it is empty", key)
+		return nil, fmt.Errorf("--key %s: the file is empty", key)
 	}
 	for _, vkey := range vkeys {
 		if err := proof.CheckKey(vkey); err != nil {

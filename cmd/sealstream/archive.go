@@ -2,26 +2,27 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
 
-	"github.com/sealstream/sealstream/pkg/archive"
-	"github.com/sealstream/sealstream/pkg/node"
-	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/internal/archive"
+	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/datadir"
 )
 
 type archiveCmd struct {
 	List   archiveListCmd   `cmd:"" help:"List the segments of the archive."`
-	Verify archiveVerifyCmd `cmd:"" help:"Check every object of the archive, and the log that they make."`
+	Verify archiveVerifyCmd `cmd:"" help:"Check every object of the archive, and the log that it contains."`
 }
 
-// archiveTarget is whose archive is meant.
+// archiveTarget names the log whose archive is meant.
 type archiveTarget struct {
-	Target string `arg:"" optional:"" help:"Data directory of a log that is not running, or URL of a server; none: that of --server." placeholder:"DIR|URL"`
+	Target string `arg:"" optional:"" help:"Data directory of a stopped log, or URL of a server. Default: the URL of --server." placeholder:"DIR|URL"`
 }
 
-// dir says whether the target is a data directory; else a.server is set to it.
+// dir reports whether the target is a data directory. If it is a URL, dir sets a.server.
 func (t archiveTarget) dir(a *app) (bool, error) {
 	if t.Target == "" {
 		return false, nil
@@ -39,6 +40,10 @@ func (t archiveTarget) dir(a *app) (bool, error) {
 
 type archiveListCmd struct{ archiveTarget }
 
+func (*archiveCmd) Help() string {
+	return "Examples:\n  sealstream archive list\n  sealstream archive verify sealstream-data --key log.pub"
+}
+
 func (*archiveListCmd) Help() string {
 	return "Examples:\n  sealstream archive list\n  sealstream archive list sealstream-data"
 }
@@ -51,7 +56,7 @@ func (c *archiveListCmd) Run(a *app) error {
 	}
 	var l archive.Listing
 	if dir {
-		l, err = node.ListArchiveDir(a.ctx, c.Target)
+		l, err = datadir.ListArchiveDir(a.ctx, c.Target)
 	} else {
 		err = a.get("/v1/archive", nil, &l)
 	}
@@ -62,16 +67,17 @@ func (c *archiveListCmd) Run(a *app) error {
 		return a.print(l)
 	}
 	for _, s := range l.Segments {
-		fmt.Fprintf(a.out, "segment %08d  indexes %d to %d  SEALED %d to %d  %s of %s", s.Segment, s.First, s.Size-1, s.FirstSeq, s.LastSeq,
-			mebibytes(s.SealedBytes+s.PayloadsBytes), mebibytes(s.ContentBytes))
+		fmt.Fprintf(a.out, "segment %08d  indexes %d to %d  SEALED %d to %d  %s of %s", s.Segment, s.First, s.Size-1,
+			s.FirstSeq, s.LastSeq, mebibytes(s.SealedBytes+s.PayloadsBytes), mebibytes(s.ContentBytes))
 		if s.Erased > 0 {
 			fmt.Fprintf(a.out, "  %d erased", s.Erased)
 		}
 		fmt.Fprintln(a.out)
 	}
-	fmt.Fprintf(a.out, "%d entries in %d segments; SEALED begins with sequence %d\n", l.Size, len(l.Segments), l.SealedFirst)
+	fmt.Fprintf(a.out, "%d entries in %d segments; SEALED begins with sequence %d\n", l.Size, len(l.Segments),
+		l.SealedFirst)
 	if l.Archiver != nil && l.Archiver.Error != nil {
-		return failed("the archiver has trouble: %s", *l.Archiver.Error)
+		return failed("the archiver reports an error: %s", *l.Archiver.Error)
 	}
 	return nil
 }
@@ -80,15 +86,15 @@ func mebibytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<
 
 type archiveVerifyCmd struct {
 	archiveTarget
-	Key        string   `help:"The log's public key, or its file. A server takes its own." placeholder:"KEY|FILE"`
-	Checkpoint []string `help:"File of a checkpoint that was saved, which a data directory's log must go on from." type:"path" placeholder:"FILE"`
+	Key        string   `help:"The log's public key, or its file. A server uses its own." placeholder:"KEY|FILE"`
+	Checkpoint []string `help:"File of a saved checkpoint. The log of a data directory must continue it." type:"path" placeholder:"FILE"`
 }
 
 func (*archiveVerifyCmd) Help() string {
 	return "Examples:\n  sealstream archive verify\n  sealstream archive verify sealstream-data --key log.pub"
 }
 
-// Run prints what is damaged, or that nothing is.
+// Run prints each damaged object, and the verdict.
 func (c *archiveVerifyCmd) Run(a *app) error {
 	dir, err := c.dir(a)
 	if err != nil {
@@ -96,12 +102,13 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	}
 	var v archive.Verdict
 	if dir {
-		var cfg proof.AuditConfig
+		var cfg audit.Config
 		if cfg, err = c.config(); err == nil {
-			v, err = node.VerifyArchiveDir(a.ctx, c.Target, cfg)
+			v, err = datadir.VerifyArchiveDir(a.ctx, c.Target, cfg)
 		}
 	} else if c.Key != "" || len(c.Checkpoint) > 0 {
-		err = fmt.Errorf("--key and --checkpoint are for a data directory: a server checks with its own (`sealstream verify URL` takes yours)")
+		err = fmt.Errorf("--key and --checkpoint are for a data directory: a server uses its own key; " +
+			"`sealstream verify URL` accepts yours")
 	} else {
 		err = a.getSlow("/v1/archive/verify", &v)
 	}
@@ -121,7 +128,7 @@ func (c *archiveVerifyCmd) Run(a *app) error {
 	return nil
 }
 
-func (c *archiveVerifyCmd) config() (cfg proof.AuditConfig, err error) {
+func (c *archiveVerifyCmd) config() (cfg audit.Config, err error) {
 	if cfg.Keys, err = readKeys(c.Key); err != nil {
 		return cfg, err
 	}
@@ -133,12 +140,16 @@ func (c *archiveVerifyCmd) show(a *app, v archive.Verdict) {
 	for _, d := range v.Damaged {
 		fmt.Fprintf(a.out, "damaged  %s\n", d)
 	}
+	text := ""
 	switch {
 	case v.Valid:
-		fmt.Fprintf(a.out, "OK: %d entries in %d segments, each object as it was written; with what follows, size %d, root %s\n", v.Archived, v.Segments, v.TreeSize, v.Root)
+		text = fmt.Sprintf(
+			"OK: %d entries in %d segments, each object as it was written; with the newer entries: size %d, root %s",
+			v.Archived, v.Segments, v.TreeSize, v.Root)
 	case v.FirstBadIndex != nil:
-		fmt.Fprintf(a.out, "FAILED: %s; first bad index %d\n", *v.Error, *v.FirstBadIndex)
+		text = fmt.Sprintf("FAILED: %s; first bad index %d", *v.Error, *v.FirstBadIndex)
 	default:
-		fmt.Fprintf(a.out, "FAILED: %s\n", *v.Error)
+		text = "FAILED: " + *v.Error
 	}
+	io.WriteString(a.out, a.style().wrap(text, 4))
 }

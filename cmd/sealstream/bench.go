@@ -8,22 +8,30 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/sealstream/sealstream/pkg/bench"
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/bench"
+	"github.com/sealstream/sealstream/internal/cluster"
+	"github.com/sealstream/sealstream/internal/natsconn"
 )
 
 type benchCmd struct {
-	node.ConnFlags
-	Replicas int `help:"With --server nats://…: copies of each stream." default:"3" env:"SEALSTREAM_REPLICAS"`
+	natsconn.ConnFlags
+	Replicas int `help:"With --server nats://…: replicas per stream." default:"3" env:"SEALSTREAM_REPLICAS"`
 
-	Seconds int    `help:"About how long the whole may take." default:"60"`
-	Runs    int    `help:"Take the medians of so many runs within that time." default:"1"`
-	Growth  bool   `help:"Instead, make one log grow to 10,000, 100,000 and 1,000,000 entries, and measure at each. Takes a minute or two."`
-	Dir     string `help:"Folder on the disk to measure; none: that of temporary files." type:"path" placeholder:"DIR"`
+	Seconds int    `help:"Total time, roughly, in seconds." default:"60"`
+	Runs    int    `help:"Number of runs within that time. The medians are printed." default:"1"`
+	Growth  bool   `help:"Instead, grow one log to 10,000, 100,000 and 1,000,000 entries, and measure at each size. This takes a minute or two."`
+	Read    uint64 `help:"Instead, build a log of N entries and measure reading: proofs, pages, traces, tiles, exports." placeholder:"N"`
+	Dir     string `help:"Folder on the disk to measure. Default: the folder of temporary files." type:"path" placeholder:"DIR"`
 }
 
 func (*benchCmd) Help() string {
-	return "Measures durable ingest, sealing, latency, verification and queries, and plain JetStream for comparison, on servers of its own in a\ntemporary folder. It leaves nothing behind.\n\nExample:\n  sealstream bench --seconds 60 --json\n  sealstream bench --server nats://127.0.0.1:4222 --nkey admin.nkey --seconds 30"
+	return `Measures durable ingest, sealing, latency, verification and queries, and plain JetStream for comparison.
+It runs its own servers in a temporary folder, which it removes.
+
+Examples:
+  sealstream bench --seconds 60 --json
+  sealstream bench --read 1000000
+  sealstream bench --server nats://127.0.0.1:4222 --nkey admin.nkey`
 }
 
 // Run measures and prints a table, or JSON.
@@ -39,6 +47,9 @@ func (c *benchCmd) Run(a *app) error {
 	}
 	if c.Growth {
 		return c.growth(a, phase)
+	}
+	if c.Read > 0 {
+		return c.reading(a, phase)
 	}
 	r, err := bench.Run(a.ctx, bench.Config{Seconds: c.Seconds, Runs: c.Runs, Dir: c.Dir, Progress: phase})
 	phase("")
@@ -58,12 +69,23 @@ func (c *benchCmd) growth(a *app, phase func(string)) error {
 		return errors.Join(err, a.print(map[string]any{"growth": list}))
 	}
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "entries\tsealed/s\tpause ms\tfsync probe max ms\tproof p99 ms\tsealer opens ms\tindex ms\theap MB\tpeak MB\tindex MB\tgoroutines\tfiles\t")
+	fmt.Fprintln(t, "entries\tsealed/s\tpause ms\tfsync probe max ms\tproof p99 ms\tsealer opens ms\tindex ms\t"+
+		"heap MB\tpeak MB\tindex MB\tgoroutines\tfiles\t")
 	for _, g := range list {
-		fmt.Fprintf(t, "%d\t%.0f\t%.1f\t%.1f\t%.3f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", g.Entries, g.SealedPerS, g.LongestPause, g.ProbeMS.Max, g.ProofMS.P99, g.OpenMS,
-			g.IndexMS, g.HeapMB, g.PeakHeapMB, g.IndexHeapMB, g.Goroutines, g.Files)
+		fmt.Fprintf(t, "%d\t%.0f\t%.1f\t%.1f\t%.3f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", g.Entries, g.SealedPerS,
+			g.LongestPause, g.ProbeMS.Max, g.ProofMS.P99, g.OpenMS, g.IndexMS, g.HeapMB, g.PeakHeapMB, g.IndexHeapMB,
+			g.Goroutines, g.Files)
 	}
 	return t.Flush()
+}
+
+func (c *benchCmd) reading(a *app, phase func(string)) error {
+	r, err := bench.Reading(a.ctx, c.Dir, c.Read, phase)
+	phase("")
+	if err != nil || a.json {
+		return errors.Join(err, a.print(r))
+	}
+	return showReads(a, r)
 }
 
 func showBench(a *app, r bench.Result) error {
@@ -94,13 +116,16 @@ func showBench(a *app, r bench.Result) error {
 	fmt.Fprintf(t, "inclusion proof\tp50 %.3f ms\tp99 %.3f ms\n", r.ProofMS.P50, r.ProofMS.P99)
 	fmt.Fprintf(t, "first page of a query\tp50 %.3f ms\tp99 %.3f ms\n", r.QueryMS.P50, r.QueryMS.P99)
 	fmt.Fprintf(t, "on disk\t%.0f bytes an event\n", r.BytesPerEvent)
+	for _, name := range bench.HTTPPhases() {
+		fmt.Fprintf(t, "HTTP: %s\t%.0f/s\n", name, r.HTTP[name])
+	}
 	return t.Flush()
 }
 
-// cluster measures a cluster that runs already.
+// cluster measures a running cluster.
 func (c *benchCmd) cluster(a *app, phase func(string)) error {
 	c.NATS = a.server
-	nc, err := c.Reach(node.RoleAdmin).Connect("sealstream bench", slog.New(slog.DiscardHandler))
+	nc, err := c.Reach(cluster.RoleAdmin).Connect("sealstream bench", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -114,7 +139,8 @@ func (c *benchCmd) cluster(a *app, phase func(string)) error {
 		return a.print(r)
 	}
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s; events of %d bytes; %d replicas\n\nNATS round trip\t%.3f ms\n", r.Machine, r.EventBytes, r.Replicas, r.RoundTripMS)
+	fmt.Fprintf(t, "%s; events of %d bytes; %d replicas\n\nNATS round trip\t%.3f ms\n", r.Machine, r.EventBytes,
+		r.Replicas, r.RoundTripMS)
 	rate := func(what string, v float64) {
 		fmt.Fprintf(t, "%s\t%.0f/s\t%.2f × raw\n", what, v, v/max(r.RawAsync, 1))
 	}

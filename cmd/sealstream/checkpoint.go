@@ -1,44 +1,56 @@
 package main
 
 import (
-	"io"
-
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 type checkpointCmd struct {
-	Key string `help:"The log's public key, or its file; the signature is checked with it." placeholder:"KEY|FILE"`
+	Key string `help:"The log's public key, or its file. The signature is checked with it." placeholder:"KEY|FILE"`
 }
 
 func (*checkpointCmd) Help() string {
-	return "Save it: whoever holds a checkpoint can prove later that nothing before it was changed.\n\nExample:\n  sealstream checkpoint --key sealstream-data/log.pub > monday.checkpoint"
+	return `Save it: whoever has a checkpoint can prove later whether anything before it was changed.
+
+Example:
+  sealstream checkpoint --key sealstream-data/log.pub > monday.checkpoint`
 }
 
-// Run prints the note as it is served.
+// Run prints the note, byte for byte as it is served.
 func (c *checkpointCmd) Run(a *app) error {
-	body, err := a.open("/checkpoint", nil, "")
+	cp, checked, err := a.checkpoint(c.Key)
 	if err != nil {
 		return err
-	}
-	defer body.Close()
-	signed, err := io.ReadAll(io.LimitReader(body, 64<<10))
-	if err != nil {
-		return err
-	}
-	keys, err := readKeys(c.Key)
-	if err != nil {
-		return err
-	}
-	cp, err := proof.ParseCheckpointUnverified(signed)
-	if len(keys) > 0 {
-		cp, err = proof.OpenCheckpoint(signed, keys...)
-	}
-	if err != nil {
-		return failed("%v", err)
 	}
 	if a.json {
-		return a.print(map[string]any{"origin": cp.Origin, "tree_size": cp.Size, "root": hexHash(cp.Root), "verified": len(keys) > 0, "checkpoint": string(signed)})
+		return a.print(map[string]any{
+			"origin":     cp.Origin,
+			"tree_size":  cp.Size,
+			"root":       cp.Root.String(),
+			"verified":   checked,
+			"checkpoint": string(cp.Note),
+		})
 	}
-	_, err = a.out.Write(signed)
+	_, err = a.out.Write(cp.Note)
 	return err
+}
+
+// checkpoint asks the server for its newest checkpoint. checked says that its signature was
+// checked, with key or the keys of the context in use.
+func (a *app) checkpoint(key string) (cp proof.Checkpoint, checked bool, err error) {
+	keys, err := a.keys(key)
+	if err != nil {
+		return cp, false, err
+	}
+	note, err := a.bytes("/checkpoint", maxNote)
+	if err != nil {
+		return cp, false, err
+	}
+	cp, err = proof.ParseCheckpointUnverified(note)
+	if len(keys) > 0 {
+		cp, err = proof.OpenCheckpoint(note, keys...)
+	}
+	if err != nil {
+		return cp, false, failed("%v", err)
+	}
+	return cp, len(keys) > 0, nil
 }

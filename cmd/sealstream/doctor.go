@@ -1,35 +1,46 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/datadir"
+	"github.com/sealstream/sealstream/internal/readiness"
 )
 
 type doctorCmd struct {
-	Data  string `help:"Data directory to look at." type:"path" placeholder:"DIR" default:"sealstream-data" env:"SEALSTREAM_DATA"`
-	Ready string `help:"Only ask this URL, and exit with 0 if its status is 200: for health checks." placeholder:"URL"`
+	Data  string `help:"Data directory to check." type:"path" placeholder:"DIR" default:"sealstream-data" env:"SEALSTREAM_DATA"`
+	Ready string `help:"Only request this URL, and exit with 0 if the status is 200. Use it as a health check." placeholder:"URL"`
 }
 
 func (*doctorCmd) Help() string {
-	return "Looks at the data directory (format, keys, lock, disk) and, if one answers, at the server: durability, readiness, lag.\n\nExample:\n  sealstream doctor --data sealstream-data"
+	return `Checks the data directory: format, keys, lock and disk. If a server answers, it also checks the
+server: durability, readiness, and each condition of /readyz, such as a stream that is nearly full
+or events that wait to be sealed. --server may name any service.
+
+Example:
+  sealstream doctor --data sealstream-data`
 }
 
-// Run prints what it finds; a finding that is wrong makes it exit with 1.
+// Run prints its findings. It fails if one of them is wrong.
 func (c *doctorCmd) Run(a *app) error {
 	if c.Ready != "" {
-		if err := node.Ready(a.ctx, &http.Client{Timeout: 3 * time.Second}, c.Ready); err != nil {
+		client := &http.Client{Timeout: 3 * time.Second, Transport: clearGuard{transport}}
+		if err := readiness.Check(a.ctx, client, c.Ready); err != nil {
 			return fmt.Errorf("%w: %w", errFailed, err)
 		}
 		return nil
 	}
-	findings := node.CheckUp(c.Data)
+	findings := datadir.Diagnose(c.Data)
 	findings = append(findings, c.server(a)...)
 	bad := 0
 	for _, f := range findings {
-		if f.State == node.Wrong {
+		if f.State == datadir.Wrong {
 			bad++
 		}
 	}
@@ -38,8 +49,9 @@ func (c *doctorCmd) Run(a *app) error {
 			return err
 		}
 	} else {
+		s := a.style()
 		for _, f := range findings {
-			fmt.Fprintf(a.out, "%-6s %-14s %s\n", f.State, f.What, f.Text)
+			io.WriteString(a.out, s.wrap(fmt.Sprintf("%-6s %-14s %s", f.State, f.What, f.Text), 22))
 		}
 	}
 	if bad > 0 {
@@ -48,30 +60,39 @@ func (c *doctorCmd) Run(a *app) error {
 	return nil
 }
 
-// server asks a running log how it is.
-func (c *doctorCmd) server(a *app) []node.Finding {
+// server returns the findings on a running log, or on one of its services.
+func (c *doctorCmd) server(a *app) []datadir.Finding {
 	var stats struct {
 		Origin     string `json:"origin"`
 		TreeSize   uint64 `json:"tree_size"`
 		Durability string `json:"durability"`
 	}
-	if err := a.get("/v1/stats", nil, &stats); err != nil {
-		return []node.Finding{{State: node.Note, What: "server", Text: err.Error()}}
+	readyURL := strings.TrimRight(a.server, "/") + "/readyz?log=" + url.QueryEscape(a.logName)
+	ready, err := readiness.Ask(a.ctx, httpClient, readyURL)
+	if err != nil {
+		state := datadir.Note
+		if a.server != defaultServer { // somebody expects one there
+			state = datadir.Wrong
+		}
+		return []datadir.Finding{{State: state, What: "server", Text: noAnswer(a.server, err).Error()}}
 	}
-	list := []node.Finding{{State: node.Good, What: "server", Text: fmt.Sprintf("%s serves %s, size %d", a.server, stats.Origin, stats.TreeSize)}}
-	if body, err := a.open("/readyz", nil, ""); err != nil {
-		list = append(list, node.Finding{State: node.Wrong, What: "readiness", Text: err.Error()})
+	var list []datadir.Finding
+	add := func(state, what, text string) {
+		list = append(list, datadir.Finding{State: state, What: what, Text: text})
+	}
+	if err := a.get("/v1/stats", nil, &stats); err == nil {
+		add(datadir.Good, "server", fmt.Sprintf("%s serves %s, size %d", place(a.server), stats.Origin, stats.TreeSize))
 	} else {
-		body.Close()
-		list = append(list, node.Finding{State: node.Good, What: "readiness", Text: "events are accepted"})
+		add(datadir.Note, "server", place(a.server)+" answers, but is not a query service")
 	}
-	switch stats.Durability {
+	list = append(list, ready.Findings()...)
+	switch cmp.Or(stats.Durability, ready.Durability) {
 	case "fsync":
-		list = append(list, node.Finding{State: node.Good, What: "durability", Text: "an event is on disk before it is acknowledged"})
+		add(datadir.Good, "durability", "an event is on disk before it is acknowledged")
 	case "":
-		list = append(list, node.Finding{State: node.Note, What: "durability", Text: "this service does not know; ask its ingest"})
+		add(datadir.Note, "durability", "this service does not know; ask ingest")
 	default:
-		list = append(list, node.Finding{State: node.Note, What: "durability", Text: "relaxed: a power failure loses acknowledged events"})
+		add(datadir.Note, "durability", "relaxed: a power failure loses acknowledged events")
 	}
 	return list
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/pkg/embed"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -21,10 +21,11 @@ controls:
   - {id: C1, name: One, remedy: do it, evidence: [{what: a configuration, filter: {type: [sealstream.config]}}]}
 `
 
-// TestEvidenceExits holds the exit status of what looks for evidence to 0 yes, 1 no or no answer, 2 wrong use, and the errors of --json to the schema
-// and to the words that are promised. Cases 50 and 56 of pkg/cases_test.go.
+// TestEvidenceExits holds the exit status of what looks for evidence to 0 yes, 1 no or no answer, 2
+// wrong use, and the errors of --json to the schema and to the words that are promised. Cases 50
+// and 56 of conformance/cases_test.go.
 func TestEvidenceExits(t *testing.T) {
-	l, err := node.Embedded(t.Context(), "")
+	l, err := embed.Open(t.Context(), embed.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,8 @@ func TestEvidenceExits(t *testing.T) {
 		if exit != c.exit {
 			t.Errorf("%v: exit %d, want %d\n%s%s", c.args, exit, c.exit, &out, &errs)
 		}
-		if is := strings.Contains(out.String(), `"status":"error"`); is != (c.error != "") || is && !strings.Contains(out.String(), `"type":"`+c.error+`"`) {
+		if is := strings.Contains(out.String(), `"status":"error"`); is != (c.error != "") ||
+			is && !strings.Contains(out.String(), `"type":"`+c.error+`"`) {
 			t.Errorf("%v: %s", c.args, &out)
 		} else if is {
 			isError(t, out.String())

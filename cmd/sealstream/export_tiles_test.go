@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/merkle"
+	"github.com/sealstream/sealstream/internal/node"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -57,7 +58,9 @@ func (p *published) grow(events int) {
 
 func (p *published) export() (status int, said string) {
 	var out bytes.Buffer
-	status = run(p.Context(), []string{"export", "--server", p.node.URL(), "--key", p.node.Key(), "--format", "tiles", p.dir}, nil, &out, &out)
+	status = run(p.Context(),
+		[]string{"export", "--server", p.node.URL(), "--key", p.node.Key(), "--format", "tiles", p.dir}, nil, &out,
+		&out)
 	return status, out.String()
 }
 
@@ -80,7 +83,8 @@ func (p *published) files() map[string]string {
 	return list
 }
 
-// check holds the directory to its checkpoint: all tiles and bundles of its size are there, and of no other size but what was partial before.
+// check holds the directory to its checkpoint: all tiles and bundles of its size are there, and of
+// no other size but what was partial before.
 func (p *published) check() {
 	p.Helper()
 	files := p.files()
@@ -88,10 +92,10 @@ func (p *published) check() {
 	if err != nil || cp.Size != uint64(p.n)+1 {
 		p.Fatalf("size %d of %d: %v", cp.Size, p.n, err)
 	}
-	for level := proof.BundleLevel; cp.Size>>(8*max(level, 0)) > 0; level++ {
+	for level := merkle.BundleLevel; cp.Size>>(8*max(level, 0)) > 0; level++ {
 		hashes := cp.Size >> (8 * max(level, 0))
-		for n := uint64(0); n*proof.TileWidth < hashes; n++ {
-			t := proof.Tile{Level: level, N: n, Width: int(min(proof.TileWidth, hashes-n*proof.TileWidth))}
+		for n := uint64(0); n*merkle.TileWidth < hashes; n++ {
+			t := merkle.Tile{Level: level, N: n, Width: int(min(merkle.TileWidth, hashes-n*merkle.TileWidth))}
 			if _, there := files[t.Path()]; !there {
 				p.Errorf("%s is not there", t.Path())
 			}
@@ -101,17 +105,20 @@ func (p *published) check() {
 		if path == "checkpoint" {
 			continue
 		}
-		t, ok := proof.ParseTilePath(path)
-		full := proof.Tile{Level: t.Level, N: t.N, Width: proof.TileWidth}
+		t, ok := merkle.ParseTilePath(path)
+		full := merkle.Tile{Level: t.Level, N: t.N, Width: merkle.TileWidth}
 		if _, both := files[full.Path()]; !ok || !t.In(cp.Size) || both && t != full {
 			p.Errorf("%s is left over", path)
 		}
 	}
 }
 
-// TestExportTiles exports at sizes around those at which tiles are full, once as if the run before had crashed before its checkpoint.
+// TestExportTiles exports at sizes around those at which tiles are full, once as if the run before
+// had crashed before its checkpoint.
 func TestExportTiles(t *testing.T) {
-	n, err := node.Up(t.Context(), node.UpConfig{Data: filepath.Join(t.TempDir(), "d"), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0"})
+	n, err := node.Up(t.Context(), node.UpConfig{
+		Data: filepath.Join(t.TempDir(), "d"), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +141,8 @@ func TestExportTiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if old := times[path]; old != nil && path != "checkpoint" && (!os.SameFile(old, info) || !old.ModTime().Equal(info.ModTime())) {
+			if old := times[path]; old != nil && path != "checkpoint" &&
+				(!os.SameFile(old, info) || !old.ModTime().Equal(info.ModTime())) {
 				t.Errorf("%s was written again", path)
 			}
 			times[path] = info
@@ -143,7 +151,8 @@ func TestExportTiles(t *testing.T) {
 	p.flip()
 }
 
-// flip turns a bit of each file that a run looks at, and each time the run must refuse, and leave the checkpoint and the files alone.
+// flip turns a bit of each file that a run looks at, and each time the run must refuse, and leave
+// the checkpoint and the files alone.
 func (p *published) flip() {
 	p.grow(300)
 	before := p.files()

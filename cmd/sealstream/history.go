@@ -7,28 +7,37 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// history reads the entries that filters match from the API, page by page, up to the end that the log had at first. What it yields is
-// recomputed from the bytes that were sealed: the leaf's hash, and the data's commitment.
+// history reads the entries that match filters from the API, page by page, up to the size that the
+// log had at the first page. It checks each entry against the sealed bytes: the leaf's hash, and
+// the commitment to the data.
 type history struct {
-	app   *app
-	query url.Values
-	page  []json.RawMessage
-	size  uint64 // tree size at first; 0: not known yet
-	more  bool
-	head  *replayed
+	app     *app
+	query   url.Values
+	page    []json.RawMessage // rest of the page
+	size    uint64            // tree size at the first page, 0 before it
+	more    bool              // another page follows
+	head    *replayed         // the next entry, once peek has read it
+	skipped int               // entries whose data could not be read
 }
 
-// replayed is an entry on its way.
+// errNoData reports that the data of an entry cannot be read. Without its data, the replayed event
+// would be another one.
+var errNoData = errors.New("its data cannot be read")
+
+// replayed is an entry that a replay sends.
 type replayed struct {
 	entry   entry.Entry
-	payload *entry.Payload
-	shown   json.RawMessage // as the API shows it
+	payload *entry.Payload  // nil if there is none, or it was erased
+	shown   json.RawMessage // the entry in the form of the API
 }
 
-// historyPage keeps a page of the largest entries at some tens of megabytes.
+// historyPage is the number of entries per page. A page of the largest entries is some tens of
+// megabytes.
 const historyPage = 100
 
 func newHistory(a *app, q url.Values, from uint64) *history {
@@ -39,10 +48,13 @@ func newHistory(a *app, q url.Values, from uint64) *history {
 	return &history{app: a, query: q, more: true}
 }
 
-// peek is the next entry, the same until it is taken; nil at the end.
+// peek returns the next entry, and the same one until take is called. It returns nil at the end.
 func (h *history) peek() (*replayed, error) {
 	for h.head == nil {
 		if len(h.page) == 0 {
+			if !h.more && h.skipped > 0 {
+				return nil, failed("%d entries were left out: their data cannot be read", h.skipped)
+			}
 			if !h.more {
 				return nil, nil
 			}
@@ -52,6 +64,12 @@ func (h *history) peek() (*replayed, error) {
 			continue
 		}
 		e, err := parseReplayed(h.page[0])
+		if errors.Is(err, errNoData) {
+			fmt.Fprintf(h.app.err, "sealstream: left out: %s\n", plain(err.Error()))
+			h.page = h.page[1:]
+			h.skipped++
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +85,7 @@ func (h *history) peek() (*replayed, error) {
 func (h *history) take() { h.head = nil }
 
 func (h *history) turn() error {
-	var p page
+	var p api.Page
 	if err := h.app.get("/v1/entries", h.query, &p); err != nil {
 		return err
 	}
@@ -88,6 +106,7 @@ func parseReplayed(raw json.RawMessage) (*replayed, error) {
 		Leaf       string
 		DataRaw    json.RawMessage `json:"data_raw"`
 		DataBase64 json.RawMessage `json:"data_base64"`
+		DataError  string          `json:"data_error"`
 		Salt       string
 	}
 	if err := json.Unmarshal(raw, &m); err != nil {
@@ -97,8 +116,11 @@ func parseReplayed(raw json.RawMessage) (*replayed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("an entry of the answer: %w", err)
 	}
-	if e.EntryHash != m.EntryHash {
-		return nil, failed("entry %d: its leaf has another hash than the server says", e.Index)
+	if e.EntryHash.String() != m.EntryHash {
+		return nil, failed("entry %d: its leaf does not have the hash that the server reports", e.Index)
+	}
+	if m.DataError != "" {
+		return nil, fmt.Errorf("entry %d: %w: %w: %s", e.Index, errFailed, errNoData, m.DataError)
 	}
 	name, value := "data_raw", m.DataRaw
 	if value == nil {
@@ -109,7 +131,7 @@ func parseReplayed(raw json.RawMessage) (*replayed, error) {
 	}
 	p := entry.Payload{Index: e.Index}
 	if p.Salt, err = entry.ParseHash(m.Salt); err == nil {
-		p.Data, err = entry.ParsePayloadData(name, value)
+		p.Data, err = canonical.ParseData(name, value)
 	}
 	if err == nil && !p.Opens(e) {
 		err = errors.New("its data does not open data_hash")

@@ -9,39 +9,44 @@ import (
 )
 
 type importCmd struct {
-	File    string   `arg:"" help:"File of events: one a line, or a JSON array; - for standard input." placeholder:"FILE"`
-	Format  string   `help:"cloudevents: CloudEvents in the JSON format; agt: the trail or the CloudEvents export of the agent-governance-toolkit; jsonl: any JSON objects, one a line." enum:"cloudevents,agt,jsonl" default:"cloudevents"`
-	KeyFile string   `help:"With agt: file with the HMAC key of the trail; none: signatures are not checked." placeholder:"FILE"`
-	Map     []string `help:"With jsonl: where an entry's field is found, FIELD=PATH; a path is a.b.0 or a JSON pointer, . is the whole line, none leaves the field out." sep:"none" placeholder:"FIELD=PATH"`
-	Set     []string `help:"With jsonl: a field of every entry, FIELD=VALUE." sep:"none" placeholder:"FIELD=VALUE"`
-	DryRun  bool     `help:"Read, check and ask the log what it has, but record nothing."`
+	File    string   `arg:"" help:"File of events: one per line, or a JSON array. - is standard input." placeholder:"FILE"`
+	Format  string   `help:"cloudevents: CloudEvents in the JSON format; agt: an audit trail or CloudEvents export of the agent-governance-toolkit; jsonl: any JSON objects, one per line." enum:"cloudevents,agt,jsonl" default:"cloudevents"`
+	KeyFile string   `help:"With agt: file with the HMAC key of the trail. Without it, signatures are not checked." placeholder:"FILE"`
+	Map     []string `help:"With jsonl: path of an entry's field in the object, such as agent_did=user.name. A path is a.b.0 or a JSON pointer, and . is the whole object. FIELD= leaves the field out." sep:"none" placeholder:"FIELD=PATH"`
+	Set     []string `help:"With jsonl: value of a field in every entry." sep:"none" placeholder:"FIELD=VALUE"`
+	DryRun  bool     `help:"Check the file and compare it with the log, but record nothing."`
 }
 
 func (*importCmd) Help() string {
-	return "An event that the log has already is not recorded again, so an import that broke off is simply done again.\n\nExamples:\n" +
-		"  sealstream import events.jsonl\n  sealstream import --format agt --key-file hmac.key audit_trail.jsonl\n" +
-		"  sealstream import --format jsonl --map agent_did=user.name --map timestamp=ts --set event_type=tool_invocation old.log"
+	return `An event that is already in the log is not recorded again. If an import is interrupted, run it again.
+
+Examples:
+  sealstream import events.jsonl
+  sealstream import --format agt --key-file hmac.key audit_trail.jsonl
+  sealstream import --format jsonl --map agent_did=user.name \
+    --map timestamp=ts --set event_type=tool_invocation old.log`
 }
 
-// importReport is what an import came to.
+// importReport is the result of an import.
 type importReport struct {
 	Accepted     int             `json:"accepted"`
 	Repeated     int             `json:"repeated"`
 	Rejected     int             `json:"rejected"`
 	HMACVerified int             `json:"hmac_verified"`
 	Problems     []importProblem `json:"problems"`
-	Notes        []importProblem `json:"notes,omitempty"`   // what should be known, and is no fault
-	Flagged      map[string]int  `json:"flagged,omitempty"` // how many entries are marked, and with what
+	Notes        []importProblem `json:"notes,omitempty"`   // remarks that are not faults
+	Flagged      map[string]int  `json:"flagged,omitempty"` // attribute to the number of entries that it marks
 	DryRun       bool            `json:"dry_run,omitempty"`
 }
 
+// importProblem is a remark on a line of the file.
 type importProblem struct {
-	Line   int    `json:"line"`
+	Line   int    `json:"line"` // from 1; in a JSON array the number of the element; 0 for the whole file
 	Reason string `json:"reason"`
 }
 
-// Run sends the file's events in their order, each group once the one before is sealed: what they are counted as
-// (new, repeated, refused) is what the log says of them.
+// Run sends the file's events in order. It sends each group after the one before is sealed, and
+// counts each event by its receipt: new, repeated or refused.
 func (c *importCmd) Run(a *app) error {
 	format, err := c.format()
 	if err != nil {
@@ -54,7 +59,7 @@ func (c *importCmd) Run(a *app) error {
 	defer in.Close()
 	im := &importer{app: a, format: format, dry: c.DryRun, ask: c.DryRun || c.Format != "cloudevents",
 		report: importReport{Problems: []importProblem{}, Flagged: map[string]int{}, DryRun: c.DryRun}}
-	bar := a.progress("bytes", size)
+	bar := a.progress(inBytes, size)
 	err = im.read(&countingReader{in, 0, bar})
 	bar.done()
 	if err != nil {
@@ -62,7 +67,7 @@ func (c *importCmd) Run(a *app) error {
 	}
 	im.settle()
 	if format, ok := format.(*agtFormat); ok && format.trail.Key == nil && format.lines > 0 {
-		im.note(0, "without --key-file, signatures were not checked, and anyone can have written these lines")
+		im.note(0, "without --key-file, signatures were not checked, so anyone may have written these lines")
 	}
 	slices.SortStableFunc(im.report.Problems, func(a, b importProblem) int { return a.Line - b.Line })
 	if a.json {
@@ -76,7 +81,7 @@ func (c *importCmd) Run(a *app) error {
 	return err
 }
 
-// print tells a person.
+// print prints the report as text.
 func (im *importer) print() error {
 	r := im.report
 	would := ""
@@ -104,13 +109,13 @@ func (im *importer) print() error {
 	return err
 }
 
-// format is how the file's lines become events.
+// format returns the format of --format. It fails on flags that the format does not have.
 func (c *importCmd) format() (importFormat, error) {
 	if c.KeyFile != "" && c.Format != "agt" {
-		return nil, errors.New("--key-file goes with --format agt")
+		return nil, errors.New("--key-file requires --format agt")
 	}
 	if len(c.Map)+len(c.Set) > 0 && c.Format != "jsonl" {
-		return nil, errors.New("--map and --set go with --format jsonl")
+		return nil, errors.New("--map and --set require --format jsonl")
 	}
 	switch c.Format {
 	case "agt":

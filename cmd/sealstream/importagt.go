@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sealstream/sealstream/pkg/agt"
+	"github.com/sealstream/sealstream/internal/agt"
 )
 
-// agtFormat reads what the agent-governance-toolkit wrote: lines of its trail, or events of its export, told apart by what they hold.
+// agtFormat reads the files of the agent-governance-toolkit. A line with a specversion is an event
+// of its export, and any other line is a line of its audit trail.
 type agtFormat struct {
 	trail  agt.Trail
-	lines  int // of a trail
+	lines  int // lines of the trail
 	export agt.Export
 }
 
@@ -45,20 +46,22 @@ func (f *agtFormat) event(im *importer, raw []byte, line int) (imported, error) 
 		im.report.HMACVerified++
 	}
 	if broken != nil {
-		im.problem(line, broken.Error()+"; the line itself is good, and is taken")
+		im.problem(line, broken.Error()+"; the line itself is valid and is imported")
 	}
 	if restarts {
-		im.note(line, "the chain begins anew here, as it does in each file of the toolkit's; whether files are missing before it, nothing can tell")
+		im.note(line, "a new chain begins here, as in each file of the toolkit; "+
+			"whether files before it are missing is unknown")
 	}
 	if l.Unusual {
-		im.note(line, "not written as the toolkit writes it, though the values are those under its hash")
+		im.note(line, "the toolkit would have written this line differently, but its hash covers the same values")
 	}
 	e, err := l.Event(f.trail.Key != nil)
 	return imported{line: line, event: e.AppendJSON(nil), of: e}, err
 }
 
-// errNoSignature: who asks for signatures to be checked must not believe that these were.
-var errNoSignature = errors.New("an event of an export has no signature that --key-file could check")
+// errNoSignature refuses --key-file for an export, so that nobody believes that signatures were
+// checked.
+var errNoSignature = errors.New("an event of an export has no signature for --key-file to check")
 
 func (f *agtFormat) exported(im *importer, raw []byte, line int) (imported, error) {
 	if f.trail.Key != nil {
@@ -69,10 +72,11 @@ func (f *agtFormat) exported(im *importer, raw []byte, line int) (imported, erro
 		return imported{}, err
 	}
 	if broken != nil {
-		im.problem(line, broken.Error()+"; it is taken")
+		im.problem(line, broken.Error()+"; it is imported")
 	}
 	if !x.Verified && x.EntryHash != "" {
-		im.problem(line, "its hash fits nothing that it can have said: it was altered, or its data has overwritten what cannot be found again; it is taken, and flagged as ambiguous")
+		im.problem(line, "its hash fits no possible original: it was altered, or its data has overwritten values "+
+			"that cannot be recovered; it is imported and flagged as ambiguous")
 	}
 	e, err := x.Event()
 	return imported{line: line, event: e.AppendJSON(nil), of: e}, err

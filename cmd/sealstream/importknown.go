@@ -5,24 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// importAsks is how many questions are under way at a time.
-const importAsks = 8
+// importRequests is the number of concurrent requests.
+const importRequests = 8
 
-// unknown leaves out the events of a group that the log has already, and counts them. The log's own window of repeats would not do: an import may
-// be done again after a million other entries, and a trail and an export of the same entries differ in their marks.
+// unknown returns the events of a group that the log does not have yet, and counts the others as
+// repeated. The sealer's own window of repeats is not enough: an import may be run again after a
+// million other entries, and a trail and an export of the same entries differ in their marks.
 func (im *importer) unknown(group []imported) ([]imported, error) {
 	known, errs := make([]bool, len(group)), make([]error, len(group))
-	if list, whole, err := im.inTheirTime(group); err != nil {
+	if list, whole, err := im.sameSpan(group); err != nil {
 		errs = []error{err}
 	} else if whole {
 		for i, x := range group {
@@ -35,8 +40,8 @@ func (im *importer) unknown(group []imported) ([]imported, error) {
 		if !im.dry {
 			return nil, firstOf(errs)
 		}
-		im.ask = false // a file can be checked without a server, too
-		im.note(0, "the log was not asked what it has: "+firstOf(errs).Error())
+		im.ask = false // --dry-run also works without a server
+		im.note(0, "the file was not compared with the log: "+firstOf(errs).Error())
 		return group, nil
 	}
 	var left []imported
@@ -50,16 +55,18 @@ func (im *importer) unknown(group []imported) ([]imported, error) {
 	return left, nil
 }
 
-// inTheirTime reads, by their ids, all that the log has of the group's agents in the group's time: one question where a question each would be a few hundred.
-// An entry of another time says something else. whole is false if there is too much of it, or an event has no time.
-func (im *importer) inTheirTime(group []imported) (list map[string][]*replayed, whole bool, err error) {
+// sameSpan returns, by id, the log's entries of the group's agents between the group's first and
+// last time. That is one request instead of a few hundred. An entry of another time is never the
+// same as an event of the group. whole is false if there are too many entries, or if an event has
+// no time.
+func (im *importer) sameSpan(group []imported) (list map[string][]*replayed, whole bool, err error) {
 	if len(group) == 0 {
 		return nil, true, nil
 	}
 	var from, to time.Time
 	q := url.Values{"raw": {"1"}, "limit": {"1000"}, "order": {"asc"}}
 	for i, x := range group {
-		t, err := entry.ParseTime(x.of.Time)
+		t, err := canonical.ParseTime(x.of.Time)
 		if err != nil {
 			return nil, false, nil
 		}
@@ -75,10 +82,10 @@ func (im *importer) inTheirTime(group []imported) (list map[string][]*replayed, 
 			q.Add("agent", x.of.Source)
 		}
 	}
-	if len(strings.Join(q["agent"], "")) > 16<<10 { // a request's header has its limits
+	if len(strings.Join(q["agent"], "")) > 16<<10 { // servers limit the length of a request's header
 		return nil, false, nil
 	}
-	var p page
+	var p api.Page
 	if err := im.get("/v1/entries", q, &p); err != nil || p.NextCursor != nil {
 		return nil, false, err
 	}
@@ -93,11 +100,11 @@ func (im *importer) inTheirTime(group []imported) (list map[string][]*replayed, 
 	return list, true, nil
 }
 
-// askEach asks for each event by its id.
+// askEach requests each event by its id.
 func (im *importer) askEach(group []imported, known []bool, errs []error) {
 	var wait sync.WaitGroup
 	next := make(chan int)
-	for range min(importAsks, len(group)) {
+	for range min(importRequests, len(group)) {
 		wait.Go(func() {
 			for i := range next {
 				known[i], errs[i] = im.known(group[i].of)
@@ -120,12 +127,17 @@ func firstOf(errs []error) error {
 	return nil
 }
 
-// known says whether the log has an event. Another one with its id is no answer: the log must be told, and marks it.
+// known reports whether the log has an event. If the log has another event with the same id, the
+// answer is false: the event must be sent, so that the sealer marks it.
 func (im *importer) known(e entry.Event) (bool, error) {
+	if e.ID == "." || e.ID == ".." { // cannot be part of a path
+		return false, nil
+	}
 	var raw json.RawMessage
-	err := im.get("/v1/entries/id/"+url.PathEscape(e.ID), url.Values{"agent": {e.Source}, "raw": {"1"}}, &raw)
-	if errors.Is(err, errRefused) {
-		return false, nil // there is none, or several, of which the log can tell better
+	err := im.get("/v1/entries/id/"+client.PathSegment(e.ID), url.Values{"agent": {e.Source}, "raw": {"1"}}, &raw)
+	if status := client.Problem(err).Status; status/100 == 4 && status != http.StatusRequestTimeout &&
+		status != http.StatusTooManyRequests {
+		return false, nil // there is none, or several, which the sealer compares
 	} else if err != nil {
 		return false, err
 	}
@@ -136,7 +148,7 @@ func (im *importer) known(e entry.Event) (bool, error) {
 	return im.same(has, e), nil
 }
 
-// same compares an event with what the log has, which may have been redacted when it came.
+// same reports whether an event is the same as an entry, which may have been redacted.
 func (im *importer) same(has *replayed, e entry.Event) bool {
 	if saysTheSame(has, e) {
 		return true
@@ -149,11 +161,12 @@ func (im *importer) same(has *replayed, e entry.Event) bool {
 	return e.Redact(im.rules, nil) == nil && saysTheSame(has, e)
 }
 
-// learnRules asks for the rules by which the log redacts now. Where they cannot be known, or this release does not have them, the log is told the event again,
-// and recognises it as long as it is in its window.
+// learnRules loads the log's current rules of redaction. If it fails, or if this release does not
+// know the rules, redacted events are sent again, and the sealer recognizes them in its window.
 func (im *importer) learnRules() {
-	var p page
-	if err := im.get("/v1/entries", url.Values{"type": {entry.TypeConfig}, "order": {"desc"}, "limit": {"1"}, "raw": {"1"}}, &p); err != nil || len(p.Entries) == 0 {
+	var p api.Page
+	q := url.Values{"type": {entry.TypeConfig}, "order": {"desc"}, "limit": {"1"}, "raw": {"1"}}
+	if err := im.get("/v1/entries", q, &p); err != nil || len(p.Entries) == 0 {
 		return
 	}
 	has, err := parseReplayed(p.Entries[0])
@@ -167,23 +180,24 @@ func (im *importer) learnRules() {
 	}
 }
 
-// saysTheSame compares what an event says with what the log has of it; not what its marks say, nor how it came.
+// saysTheSame compares what the agent stated: the fields of an event and its data, without the
+// marks of the import.
 func saysTheSame(has *replayed, e entry.Event) bool {
 	h := has.entry
-	for _, f := range [][2]string{{h.EntryID, e.ID}, {h.AgentDID, e.Source}, {h.EventType, e.EventType}, {h.Action, e.Action}, {h.Outcome, e.Outcome},
-		{h.Resource, e.Subject}, {h.PolicyDecision, e.PolicyDecision}, {h.MatchedRule, e.MatchedRule}, {h.TraceID, e.TraceID}, {h.SessionID, e.SessionID}} {
-		if f[0] != f[1] {
-			return false
-		}
+	if h.EntryID != e.ID || h.AgentDID != e.Source || h.EventType != e.EventType ||
+		h.Action != e.Action || h.Outcome != e.Outcome || h.Resource != e.Subject ||
+		h.PolicyDecision != e.PolicyDecision || h.MatchedRule != e.MatchedRule ||
+		h.TraceID != e.TraceID || h.SessionID != e.SessionID {
+		return false
 	}
 	if e.Time != "" && h.Timestamp != e.Time {
 		return false
 	}
-	if h.TargetDID != "" && e.TargetDID != "" && h.TargetDID != e.TargetDID { // an export does not tell it
+	if h.TargetDID != "" && e.TargetDID != "" && h.TargetDID != e.TargetDID { // an export leaves it out
 		return false
 	}
-	if has.payload == nil { // none, or erased
-		return e.HasData == (h.DataHash != "")
+	if has.payload == nil { // there is no data, or it was erased
+		return e.HasData == (h.DataHash != nil)
 	}
 	return e.HasData && bytes.Equal(has.payload.Data, e.Data)
 }

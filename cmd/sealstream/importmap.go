@@ -11,29 +11,41 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/agt"
+	"github.com/sealstream/sealstream/internal/agt"
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// Attributes of an entry that came from a JSON line by a map of its fields.
+// Attributes of an entry that was imported from a JSON line.
 const (
 	extImportFormat = "importformat" // jsonl
-	extImportTime   = "importtime"   // the time as it was written, where that is no RFC 3339
+	extImportTime   = "importtime"   // the original time, if it was not RFC 3339
 )
 
-// mapped are the fields that a map can fill, by their names in an entry, with the attribute and the paths at which they are looked for if the map does
-// not say.
+// mapped lists the fields that --map can fill: the name in an entry, which is also the default
+// path; the attribute of the event; and another default path, or "".
 var mapped = []struct{ field, attribute, other string }{
-	{"entry_id", "id", "id"}, {"agent_did", "source", "source"}, {"event_type", "type", "type"}, {"timestamp", "time", "time"}, {"resource", "subject", "subject"},
-	{"action", "action", ""}, {"outcome", "outcome", ""}, {"target_did", "targetdid", "targetdid"}, {"policy_decision", "policydecision", "policydecision"},
-	{"matched_rule", "matchedrule", "matchedrule"}, {"trace_id", "traceid", "traceid"}, {"session_id", "sessionid", "sessionid"}, {"data", "data", ""},
+	{"entry_id", "id", "id"},
+	{"agent_did", "source", "source"},
+	{"event_type", "type", "type"},
+	{"timestamp", "time", "time"},
+	{"resource", "subject", "subject"},
+	{"action", "action", ""},
+	{"outcome", "outcome", ""},
+	{"target_did", "targetdid", "targetdid"},
+	{"policy_decision", "policydecision", "policydecision"},
+	{"matched_rule", "matchedrule", "matchedrule"},
+	{"trace_id", "traceid", "traceid"},
+	{"session_id", "sessionid", "sessionid"},
+	{"data", "data", ""},
 }
 
 // fieldMap makes events of JSON objects.
 type fieldMap struct {
-	paths map[string][]string // attribute to the paths at which it may stand; data among them
-	fixed map[string]string   // attribute to value
-	seen  map[[16]byte]int    // how often a line without an id has occurred
+	paths map[string][]string // attribute, or data, to the paths that may contain it
+	fixed map[string]string   // attribute, or data, to the value of --set
+	seen  map[[16]byte]int    // hash of a line without an id to the number of its occurrences
 }
 
 func newFieldMap(paths, values []string) (*fieldMap, error) {
@@ -60,7 +72,7 @@ func newFieldMap(paths, values []string) (*fieldMap, error) {
 			return nil, err
 		}
 		if name == "data" {
-			if err := entry.CheckJSON([]byte(value), entry.MaxDepth); err != nil {
+			if err := canonical.CheckJSON([]byte(value), ruleset.MaxDepth); err != nil {
 				return nil, fmt.Errorf("--set data: %w", err)
 			}
 		}
@@ -69,14 +81,25 @@ func newFieldMap(paths, values []string) (*fieldMap, error) {
 	return f, nil
 }
 
-// notMapped are attributes that a line cannot have: what describes the data, and the agent's own numbering and signature.
-var notMapped = []string{"specversion", "datacontenttype", "dataschema", "datasalt", "agentseq", "agentprev", "agentsignature", extImportFormat, extImportTime}
+// notMapped lists the attributes that --map and --set cannot fill: those that describe the data,
+// and the agent's own numbering and signature.
+var notMapped = []string{
+	"specversion",
+	"datacontenttype",
+	"dataschema",
+	"datasalt",
+	"agentseq",
+	"agentprev",
+	"agentsignature",
+	extImportFormat,
+	extImportTime,
+}
 
-// assignment reads NAME=VALUE, and brings the name to that of the attribute.
+// assignment parses NAME=VALUE and returns the attribute that the name stands for.
 func assignment(flag, s string) (attribute, value string, err error) {
 	name, value, ok := strings.Cut(s, "=")
 	if !ok || name == "" {
-		return "", "", fmt.Errorf("%s %q is not FIELD=…", flag, s)
+		return "", "", fmt.Errorf("%s %q does not have the form FIELD=…", flag, s)
 	}
 	for _, m := range mapped {
 		if name == m.field || name == m.attribute {
@@ -84,7 +107,7 @@ func assignment(flag, s string) (attribute, value string, err error) {
 		}
 	}
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || slices.Contains(notMapped, name) {
-		return "", "", fmt.Errorf("%s: %q is no field: a field of an entry, or an attribute of a-z and 0-9", flag, name)
+		return "", "", fmt.Errorf("%s: %q is neither a field of an entry nor an attribute of a-z and 0-9", flag, name)
 	}
 	return name, value, nil
 }
@@ -137,7 +160,8 @@ func (f *fieldMap) event(_ *importer, raw []byte, line int) (imported, error) {
 	return imported{line: line, event: e.AppendJSON(nil), of: e}, nil
 }
 
-// idOf makes an id of the line itself and of how often it came before in this file, so that the same file gives the same ids.
+// idOf derives an id from the line itself and from how often it has occurred in this file, so that
+// the same file gives the same ids.
 func (f *fieldMap) idOf(raw []byte) string {
 	sum := sha256.Sum256(bytes.TrimSpace(raw))
 	key := [16]byte(sum[:16])
@@ -148,7 +172,7 @@ func (f *fieldMap) idOf(raw []byte) string {
 	return "jsonl-" + hex.EncodeToString(sum[:16])
 }
 
-// find is the first of the paths at which something stands.
+// find returns the value at the first path that exists, or nil.
 func find(v agt.Value, paths []string) *agt.Value {
 	for _, path := range paths {
 		if found := walk(v, path); found != nil {
@@ -158,7 +182,8 @@ func find(v agt.Value, paths []string) *agt.Value {
 	return nil
 }
 
-// walk follows a path: names and places in arrays parted by points, or a JSON pointer.
+// walk returns the value at a path, or nil. A path is a JSON pointer, "." for the whole value, or
+// names and array indexes separated by dots.
 func walk(v agt.Value, path string) *agt.Value {
 	if path == "." {
 		return &v
@@ -185,7 +210,7 @@ func walk(v agt.Value, path string) *agt.Value {
 	return at
 }
 
-// attributeOf is a value as an attribute has it.
+// attributeOf returns a value in the form of an attribute.
 func attributeOf(name string, v agt.Value) (string, error) {
 	switch v.Kind {
 	case agt.String:
@@ -198,44 +223,63 @@ func attributeOf(name string, v agt.Value) (string, error) {
 		}
 		return v.Raw(), nil
 	}
-	return "", fmt.Errorf("%s: neither a text, a number nor a truth value stands there", name)
+	return "", fmt.Errorf("%s: the value is not a string, a number or a boolean", name)
 }
 
-// unixTime reads a number as the time since 1970: seconds, or, if it is too large for these, milliseconds, microseconds or nanoseconds.
+// unixTime parses a number as the time since 1970: in seconds, or if it is too large for seconds,
+// in milliseconds, microseconds or nanoseconds. It keeps all digits of a fraction, except zeros at
+// its end. The number may have an exponent, because many programs write large numbers so.
 func unixTime(text string) (string, error) {
-	whole, fraction, _ := strings.Cut(text, ".")
+	whole, fraction, _ := strings.Cut(withoutExponent(text), ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || strings.Trim(fraction, "0123456789") != "" || n < 0 {
-		return "", fmt.Errorf("time: %.40q is no time since 1970", text)
+		return "", fmt.Errorf("time: %.40q is not a time since 1970", text)
 	}
-	var t time.Time
-	switch {
-	case n < 1e11:
-		fraction = (fraction + "000000000")[:9]
-		nanos, err := strconv.ParseInt(fraction, 10, 64)
-		if err != nil {
-			return "", fmt.Errorf("time: %.40q is no time since 1970", text)
-		}
-		t = time.Unix(n, nanos)
-	case n < 1e14:
-		t = time.UnixMilli(n)
-	case n < 1e17:
-		t = time.UnixMicro(n)
-	default:
-		t = time.Unix(0, n)
+	for unit := int64(1e11); n >= unit && unit <= 1e17; unit *= 1000 {
+		at := len(whole) - 3
+		whole, fraction = whole[:at], whole[at:]+fraction
 	}
-	return t.UTC().Format(time.RFC3339Nano), nil
+	if n, err = strconv.ParseInt(whole, 10, 64); err != nil {
+		return "", fmt.Errorf("time: %.40q is not a time since 1970", text)
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		fraction = "." + fraction
+	}
+	return time.Unix(n, 0).UTC().Format("2006-01-02T15:04:05") + fraction + "Z", nil
 }
 
-// assign fills an attribute.
+// withoutExponent writes a JSON number without its exponent. It returns a number with an exponent
+// outside of 0 to 20 unchanged, which no time has.
+func withoutExponent(text string) string {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	shift, err := strconv.Atoi(exponent)
+	if err != nil || shift < 0 || shift > 20 {
+		return text
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	fraction += strings.Repeat("0", max(0, shift-len(fraction)))
+	return whole + fraction[:shift] + "." + fraction[shift:]
+}
+
+// assign sets an attribute of an event.
 func assign(e *entry.Event, name, value string) error {
-	texts := map[string]*string{"id": &e.ID, "source": &e.Source, "subject": &e.Subject, "action": &e.Action, "outcome": &e.Outcome, "targetdid": &e.TargetDID,
-		"policydecision": &e.PolicyDecision, "matchedrule": &e.MatchedRule, "traceid": &e.TraceID, "sessionid": &e.SessionID}
+	texts := map[string]*string{
+		"id":             &e.ID,
+		"source":         &e.Source,
+		"subject":        &e.Subject,
+		"action":         &e.Action,
+		"outcome":        &e.Outcome,
+		"targetdid":      &e.TargetDID,
+		"policydecision": &e.PolicyDecision,
+		"matchedrule":    &e.MatchedRule,
+		"traceid":        &e.TraceID,
+		"sessionid":      &e.SessionID,
+	}
 	switch p := texts[name]; {
 	case p != nil:
 		*p = value
 	case name == "type":
-		if e.Type = value; entry.EventType(value) == value { // else it is a CloudEvents type already
+		if e.Type = value; ruleset.EventType(value) == value { // otherwise it is a CloudEvents type already
 			e.Type = agt.CloudEventType(value)
 		}
 	case name == "time":

@@ -22,10 +22,21 @@ func TestFieldMap(t *testing.T) {
 		line          string
 		check         func(entry.Event) bool
 	}{
-		"seconds":      {line: `{"id":"1","source":"s","type":"t","time":1767225600}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00Z" }},
-		"milliseconds": {line: `{"id":"1","source":"s","type":"t","time":1767225600123}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123Z" }},
-		"microseconds": {line: `{"id":"1","source":"s","type":"t","time":1767225600123456}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123456Z" }},
-		"nanoseconds":  {line: `{"id":"1","source":"s","type":"t","time":1767225600123456789}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123456789Z" }},
+		"seconds":                      {line: `{"id":"1","source":"s","type":"t","time":1767225600}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00Z" }},
+		"milliseconds":                 {line: `{"id":"1","source":"s","type":"t","time":1767225600123}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123Z" }},
+		"microseconds":                 {line: `{"id":"1","source":"s","type":"t","time":1767225600123456}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123456Z" }},
+		"nanoseconds":                  {line: `{"id":"1","source":"s","type":"t","time":1767225600123456789}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123456789Z" }},
+		"seconds with a fraction":      {line: `{"id":"1","source":"s","type":"t","time":1767225600.5}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.5Z" }},
+		"milliseconds with a fraction": {line: `{"id":"1","source":"s","type":"t","time":1767225600123.456}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.123456Z" }},
+		"microseconds with a fraction": {line: `{"id":"1","source":"s","type":"t","time":1767225600123456.7}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.1234567Z" }},
+		"nanoseconds with a fraction":  {line: `{"id":"1","source":"s","type":"t","time":1767225600123456789.25}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.12345678925Z" }},
+		"more than nanoseconds":        {line: `{"id":"1","source":"s","type":"t","time":1767225600.0123456789012}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.0123456789012Z" }},
+		"a fraction of zeros":          {line: `{"id":"1","source":"s","type":"t","time":1767225600120.000}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.12Z" }},
+		"an exponent":                  {line: `{"id":"1","source":"s","type":"t","time":1.7672256005E9}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.5Z" }},
+		"nanoseconds of a float":       {line: `{"id":"1","source":"s","type":"t","time":1.7672256001234568e+18}`, check: func(e entry.Event) bool { return e.Time == "2026-01-01T00:00:00.1234568Z" }},
+		"an early time":                {line: `{"id":"1","source":"s","type":"t","time":0.25}`, check: func(e entry.Event) bool { return e.Time == "1970-01-01T00:00:00.25Z" }},
+		"the last of seconds":          {line: `{"id":"1","source":"s","type":"t","time":99999999999}`, check: func(e entry.Event) bool { return e.Time == "5138-11-16T09:46:39Z" }},
+		"the first of milliseconds":    {line: `{"id":"1","source":"s","type":"t","time":100000000000}`, check: func(e entry.Event) bool { return e.Time == "1973-03-03T09:46:40Z" }},
 		"a number as text": {paths: []string{"session_id=n"}, line: `{"id":"1","source":"s","type":"t","n":18446744073709551615}`,
 			check: func(e entry.Event) bool { return e.SessionID == "18446744073709551615" }},
 		"the whole line is the data": {line: `{"id":"1", "source":"s", "type":"t"}`, check: func(e entry.Event) bool { return string(e.Data) == `{"id":"1", "source":"s", "type":"t"}` }},
@@ -41,15 +52,18 @@ func TestFieldMap(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		`[]`: "not a JSON object", `{`: "breaks off", `{"id":"1"}`: "required", `{"id":{},"source":"s","type":"t"}`: "neither a text", `{"id":"1","source":"s","type":"t","time":1e9}`: "no time since 1970",
-		`{"id":"1","source":"s","type":"t","time":-5}`: "no time since 1970", `{"id":"1","source":"s","type":"t","time":"soon"}`: "RFC 3339", `{"id":"1","source":"s","type":"t","action":"GET"}`: "none of",
+		`[]`: "not a JSON object", `{`: "breaks off", `{"id":"1"}`: "required", `{"id":{},"source":"s","type":"t"}`: "is not a string", `{"id":"1","source":"s","type":"t","time":1e99}`: "not a time since 1970",
+		`{"id":"1","source":"s","type":"t","time":-5}`: "not a time since 1970", `{"id":"1","source":"s","type":"t","time":"soon"}`: "RFC 3339", `{"id":"1","source":"s","type":"t","action":"GET"}`: "none of",
 		`{"id":"1","source":"s","type":"t","data":NaN}`: "data",
 	} {
-		if _, err := mapOf(t, nil, nil).event(nil, []byte(line), 1); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := mapOf(t, nil, nil).event(nil, []byte(line), 1); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}
-	for _, bad := range [][2][]string{{{"x"}, nil}, {{"=x"}, nil}, {{"Agent=x"}, nil}, {nil, []string{"agentseq=1"}}, {nil, []string{"data=}"}}} {
+	for _, bad := range [][2][]string{
+		{{"x"}, nil}, {{"=x"}, nil}, {{"Agent=x"}, nil}, {nil, []string{"agentseq=1"}}, {nil, []string{"data=}"}},
+	} {
 		if _, err := newFieldMap(bad[0], bad[1]); err == nil {
 			t.Errorf("%v: taken", bad)
 		}

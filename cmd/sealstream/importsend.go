@@ -8,55 +8,58 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/agt"
+	"github.com/sealstream/sealstream/internal/agt"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// How many events go in one request, and how many bytes.
+// Limits of one request.
 const (
-	importEvents = entry.MaxMessageEvents
+	importEvents = ruleset.MaxMessageEvents
 	importBytes  = 800 << 10
 )
 
-// imported is one event on its way into the log.
+// imported is one event of the file.
 type imported struct {
-	line  int
-	event []byte      // a CloudEvent in the JSON format
-	of    entry.Event // the same, read
+	line  int         // line or element of the file, from 1
+	event []byte      // CloudEvent in the JSON format, which is sent
+	of    entry.Event // the same event, parsed
 }
 
 // importer collects events into groups and sends them.
 type importer struct {
 	*app
 	format importFormat
-	dry    bool // send nothing
-	ask    bool // ask the log for each event before it is sent
+	dry    bool // compare, but send nothing
+	ask    bool // look for each event in the log before it is sent
 	report importReport
-	group  []imported
-	bytes  int
-	newest *uint64 // index that was sealed last
+	group  []imported // the next request
+	bytes  int        // its length
+	newest *uint64    // index of the last sealed event, or nil
 	learn  sync.Once
-	rules  *redact.Set // by which the log redacts; nil: by none, or they are not known
+	rules  *redact.Set // the log's rules of redaction; nil if it has none, or they are not known
 }
 
-// importFormat makes events of what a file holds.
+// importFormat converts the lines of a file to events.
 type importFormat interface {
-	// event reads a line, or an element of an array. The event's bytes are what is sent; an error says why there is none. Of an event that is sent
-	// nevertheless, what is wrong with it is told to the importer.
+	// event converts a line, or an element of an array. An error refuses the line. Problems that do
+	// not prevent the import are added to the importer's report.
 	event(im *importer, raw []byte, line int) (imported, error)
 }
 
 // cloudEvents are sent byte for byte.
 type cloudEvents struct{}
 
-// What is not even JSON cannot go into a request with others: it is told here.
+// event refuses what is not a CloudEvent, because one invalid event would spoil a whole request.
 func (cloudEvents) event(_ *importer, raw []byte, line int) (imported, error) {
 	e, err := entry.ParseEvent(raw)
 	return imported{line: line, event: bytes.Clone(raw), of: e}, err
 }
 
-// add takes one line or element.
+// add converts a line or an element and adds it to the group. It sends the group first if it is
+// full.
 func (im *importer) add(raw []byte, line int) error {
 	x, err := im.format.event(im, raw, line)
 	if err != nil {
@@ -86,20 +89,20 @@ func (im *importer) note(line int, reason string) {
 	im.report.Notes = append(im.report.Notes, importProblem{line, reason})
 }
 
-// flagNames are the attributes that mark an entry, in the order of the report.
+// flagNames lists the attributes that mark an entry, in the order of the report.
 var flagNames = []struct{ name, text string }{
-	{agt.ExtTime, "their time was no RFC 3339, and was repaired"},
-	{extImportTime, "their time was no RFC 3339, and was repaired"},
+	{agt.ExtTime, "their time was not RFC 3339, and was repaired"},
+	{extImportTime, "their time was not RFC 3339, and was repaired"},
 	{agt.ExtAmbiguous, "the agent's own data may have overwritten their fields"},
 	{agt.ExtRecovered, "the agent's own data had overwritten fields, whose true values their hash proves"},
 	{agt.ExtLost, "the agent's own data had overwritten fields, whose true values are lost"},
-	{agt.ExtUnsigned, "they have fields that no hash or signature of the toolkit's covers"},
-	{agt.ExtAction, "their action is none that this log knows, and is kept aside"},
-	{agt.ExtOutcome, "their outcome is none that this log knows, and is kept aside"},
-	{agt.ExtData, "their data is no JSON, and is kept as text"},
+	{agt.ExtUnsigned, "they have fields that no hash or signature of the toolkit covers"},
+	{agt.ExtAction, "this log does not know their action, and keeps it in an attribute"},
+	{agt.ExtOutcome, "this log does not know their outcome, and keeps it in an attribute"},
+	{agt.ExtData, "their data is not JSON, and is kept as text"},
 }
 
-// flag counts the marks of an event that the log has now.
+// flag counts the marks of an event that was recorded.
 func (im *importer) flag(x imported) {
 	for _, f := range flagNames {
 		if x.of.Extensions[f.name] != "" {
@@ -108,7 +111,7 @@ func (im *importer) flag(x imported) {
 	}
 }
 
-// send records the group and counts what became of each event.
+// send records the group and counts each event by its receipt.
 func (im *importer) send() error {
 	group := im.group
 	im.group, im.bytes = nil, 0
@@ -133,7 +136,7 @@ func (im *importer) send() error {
 		return err
 	}
 	if len(receipts) != len(group) {
-		return errors.New("import: the server answered for another number of events")
+		return errors.New("import: the number of receipts differs from the number of events")
 	}
 	for i, r := range receipts {
 		if err := im.count(group[i], r); err != nil {
@@ -143,36 +146,42 @@ func (im *importer) send() error {
 	return nil
 }
 
-func (im *importer) count(x imported, r receipt) error {
+func (im *importer) count(x imported, r api.Receipt) error {
 	switch r.Status {
-	case "sealed":
+	case api.Sealed:
 		im.report.Accepted++
 		im.flag(x)
-		im.newest = r.Index
-		if r.EquivocationOf != nil {
-			im.problem(x.line, fmt.Sprintf("the log has another event of this agent with this id, index %d; both are kept, and this one is marked", *r.EquivocationOf))
+		im.newest = &r.Index
+		if r.EquivocationOf != 0 {
+			im.problem(x.line, fmt.Sprintf("the log has another event of this agent with this id, index %d; "+
+				"both are kept, and this one is marked", r.EquivocationOf))
 		}
-	case "duplicate":
+	case api.Duplicate:
 		im.report.Repeated++
-	case "rejected":
-		im.refuse(x.line, r.reason())
+	case api.Rejected:
+		im.refuse(x.line, reason(r))
 	default:
-		return fmt.Errorf("import: line %d was stored, but is not sealed yet; import the file again later to see", x.line)
+		return fmt.Errorf("import: line %d is stored, but not sealed yet; import the file again later to check", x.line)
 	}
 	return nil
 }
 
-// settle waits, for a moment, until the index has what was sealed last: whoever asks the log now, the next import for one, sees it all.
+// settle waits up to two seconds until queries show the last sealed event, so that the next import
+// finds all events of this one.
 func (im *importer) settle() {
-	for deadline := time.Now().Add(2 * time.Second); im.newest != nil && time.Now().Before(deadline) && im.ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+	if im.newest == nil {
+		return
+	}
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline) && im.ctx.Err() == nil; {
 		var e json.RawMessage
 		if im.get(fmt.Sprintf("/v1/entries/%d", *im.newest), nil, &e) == nil {
 			return
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// joinArray keeps the events' own bytes, which json.Marshal would change.
+// joinArray joins events to a JSON array. It keeps their bytes, which json.Marshal would change.
 func joinArray(group []imported) []byte {
 	b := []byte{'['}
 	for i, x := range group {

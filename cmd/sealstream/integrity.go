@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/pkg/integrity"
-	"github.com/sealstream/sealstream/pkg/node"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -20,18 +20,27 @@ type integrityCmd struct {
 }
 
 func (*integrityCmd) Help() string {
-	return `Make a manifest where the program is built, and verify it where it runs, with a key that came another way. Nothing generates and trusts in one run.
+	return `Create the manifest where the program is built. Verify it where the program runs, with a public key
+from another source.
 
 Examples:
   sealstream integrity generate --out manifest.json --sign build.key
   sealstream integrity verify --manifest manifest.json --key build.pub`
 }
 
-// programFlags say what is looked at.
+func (*integrityGenerateCmd) Help() string {
+	return "Example:\n  sealstream integrity generate --out manifest.json --sign build.key"
+}
+
+func (*integrityVerifyCmd) Help() string {
+	return "Example:\n  sealstream integrity verify --manifest manifest.json --key build.pub"
+}
+
+// programFlags name the program and its source.
 type programFlags struct {
-	Binary string `help:"Program to look at; none: this one." type:"path" placeholder:"FILE"`
-	Source string `help:"Checkout whose source files are looked at too; none: that of the working directory, if it is in one." type:"path" placeholder:"DIR"`
-	Debug  bool   `help:"Show what went wrong inside."`
+	Binary string `help:"Program to check. Default: this one." type:"path" placeholder:"FILE"`
+	Source string `help:"Checkout whose source files are checked, too. Default: the checkout of the working directory, if there is one." type:"path" placeholder:"DIR"`
+	Debug  bool   `help:"Print internal errors."`
 }
 
 func (c *programFlags) program() (binary, root string, err error) {
@@ -46,7 +55,8 @@ func (c *programFlags) program() (binary, root string, err error) {
 	return binary, root, nil
 }
 
-// integrityKey is the pair of this user's own, for whoever names none: it shows what has changed since on this machine, and nothing to anyone else.
+// integrityKey returns the paths of the user's own pair of keys, the default of --sign and --key.
+// It shows what has changed on this machine, but proves nothing to anyone else.
 func integrityKey() (secret, public string, err error) {
 	dir, err := os.UserConfigDir()
 	return filepath.Join(dir, "sealstream", "integrity.key"), filepath.Join(dir, "sealstream", "integrity.pub"), err
@@ -55,10 +65,10 @@ func integrityKey() (secret, public string, err error) {
 type integrityGenerateCmd struct {
 	programFlags
 	Out  string `help:"File to write the manifest to." required:"" type:"path" placeholder:"FILE"`
-	Sign string `help:"Signing key, as keygen makes it (log.key); none: this user's own, which is made if there is none." type:"path" placeholder:"FILE"`
+	Sign string `help:"Signing key, as keygen creates it (log.key). Default: the user's own key, which is created if necessary." type:"path" placeholder:"FILE"`
 }
 
-// Run looks at the program, and signs what it saw.
+// Run writes and signs the manifest.
 func (c *integrityGenerateCmd) Run(a *app) error {
 	signer, err := c.signer(a)
 	if err != nil {
@@ -80,15 +90,22 @@ func (c *integrityGenerateCmd) Run(a *app) error {
 		return a.internal(err, c.Debug)
 	}
 	if a.json {
-		return a.print(map[string]any{"manifest": c.Out, "signed_by": signer.VerifierKey(), "modules": len(m.Modules), "functions": len(m.Functions), "files": len(m.Files)})
+		return a.print(map[string]any{
+			"manifest":  c.Out,
+			"signed_by": signer.VerifierKey(),
+			"modules":   len(m.Modules),
+			"functions": len(m.Functions),
+			"files":     len(m.Files),
+		})
 	}
-	_, err = fmt.Fprintf(a.out, "%s: %d modules, %d functions, %d source files, signed by\n%s\n", c.Out, len(m.Modules), len(m.Functions), len(m.Files), signer.VerifierKey())
+	_, err = fmt.Fprintf(a.out, "%s: %d modules, %d functions, %d source files, signed by\n%s\n", c.Out, len(m.Modules),
+		len(m.Functions), len(m.Files), signer.VerifierKey())
 	return err
 }
 
 func (c *integrityGenerateCmd) signer(a *app) (*proof.Signer, error) {
 	if c.Sign != "" {
-		return node.LoadSigner(c.Sign)
+		return datadir.LoadSigner(c.Sign)
 	}
 	secret, public, err := integrityKey()
 	if err != nil {
@@ -102,24 +119,25 @@ func (c *integrityGenerateCmd) signer(a *app) (*proof.Signer, error) {
 		if err == nil {
 			err = os.WriteFile(public, []byte(vkey+"\n"), 0o644)
 		}
-		if err == nil { // last: where it stands, the other is complete
+		if err == nil { // written last, so that a crash leaves no secret key without its public key
 			err = os.WriteFile(secret, []byte(skey+"\n"), 0o600)
 		}
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(a.err, "sealstream: no --sign: a key of this user's own was made: %s\n", secret)
+		fmt.Fprintf(a.err, "sealstream: no --sign: created the user's own key: %s\n", secret)
 	}
-	return node.LoadSigner(secret)
+	return datadir.LoadSigner(secret)
 }
 
 type integrityVerifyCmd struct {
 	programFlags
 	Manifest string `help:"Manifest to compare with." required:"" type:"path" placeholder:"FILE"`
-	Key      string `help:"Public key that must have signed it, or its file; none: this user's own." placeholder:"KEY|FILE"`
+	Key      string `help:"Public key that must have signed the manifest, or its file. Default: the user's own." placeholder:"KEY|FILE"`
 }
 
-// Run compares. A manifest that is missing or not signed by the key is a no, like a difference.
+// Run compares the program with the manifest. A manifest that is missing or not signed by the key
+// is a failed check, like a difference.
 func (c *integrityVerifyCmd) Run(a *app) error {
 	key := c.Key
 	if key == "" {
@@ -145,8 +163,8 @@ func (c *integrityVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return a.internal(err, c.Debug)
 	}
-	if c.Source == "" && len(m.Files) == 0 { // made without a checkout: that this folder is one says nothing
-		root = ""
+	if c.Source == "" && len(m.Files) == 0 {
+		root = "" // the manifest was written without a checkout, so this folder's checkout means nothing
 	}
 	r, err := integrity.Verify(m, by, binary, root, time.Now(), c.Manifest)
 	if err != nil {
@@ -155,7 +173,7 @@ func (c *integrityVerifyCmd) Run(a *app) error {
 	if a.json {
 		err = a.print(r)
 	} else {
-		err = r.Summary(a.out)
+		err = a.folded(r.Summary)
 	}
 	if err == nil && !r.Passed {
 		err = shown{failed("the program is not what the manifest says")}
@@ -163,7 +181,7 @@ func (c *integrityVerifyCmd) Run(a *app) error {
 	return err
 }
 
-// refuse is a no whose reason may be told.
+// refuse returns err as a failed check. With --json it prints it first.
 func (a *app) refuse(err error) error {
 	if a.json {
 		a.print(jsonError{"error", err.Error(), "ValidationError"})

@@ -1,36 +1,53 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/datadir"
 )
 
 type keyCmd struct {
-	Rotate keyRotateCmd `cmd:"" help:"Add a new signing key; the next start announces it, and then both sign."`
-	Retire keyRetireCmd `cmd:"" help:"Retire the older signing key; the next start announces that the new one signs alone."`
-	List   keyListCmd   `cmd:"" help:"List the public keys that the log has and had, newest first."`
+	Rotate keyRotateCmd `cmd:"" help:"Add a new signing key. From the next start on, both keys sign."`
+	Retire keyRetireCmd `cmd:"" help:"Retire the older signing key. From the next start on, only the new key signs."`
+	List   keyListCmd   `cmd:"" help:"List the log's public keys, past and present, newest first."`
 }
 
 func (*keyCmd) Help() string {
-	return `A log changes its signing key while it goes on, in the open: its configs name the keys in force, and each hand-over is signed by the key before.
-Between the two steps both keys sign every checkpoint: give the new log.pub to whoever checks the log before you retire the old key.
+	return `The log records each rotation: its configs name the active keys, and the older key signs the change.
+Between the two steps both keys sign every checkpoint. Give the new log.pub to all auditors before
+you retire the older key.
 
 Example:
-  sealstream key rotate --data sealstream-data    # then start the log again, and hand log.pub out
-  sealstream key retire --data sealstream-data    # later; then start the log again`
+  sealstream key rotate --data sealstream-data
+  sealstream up --data sealstream-data    # both keys sign: publish log.pub
+  sealstream key retire --data sealstream-data
+  sealstream up --data sealstream-data    # only the new key signs`
 }
 
-// keyFolder is where the keys are. No log may run on it.
+func (*keyRotateCmd) Help() string {
+	return "Example:\n  sealstream key rotate --data sealstream-data"
+}
+
+func (*keyRetireCmd) Help() string {
+	return "Example:\n  sealstream key retire --data sealstream-data"
+}
+
+func (*keyListCmd) Help() string {
+	return "Example:\n  sealstream key list --data sealstream-data"
+}
+
+// keyFolder names the folder of the keys.
 type keyFolder struct {
-	Data string `help:"Data directory of a stopped log, or the folder of a stopped sealer's keys." required:"" type:"path" placeholder:"DIR"`
+	Data string `help:"Data directory of a stopped log, or the folder of a stopped sealer's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
 }
 
 type keyRotateCmd struct{ keyFolder }
 
-// Run makes the new key.
+// Run creates the new key.
 func (c *keyRotateCmd) Run(a *app) error {
-	vkey, err := node.RotateKey(c.Data)
+	vkey, err := datadir.RotateKey(c.Data)
 	if err != nil {
 		return err
 	}
@@ -38,15 +55,15 @@ func (c *keyRotateCmd) Run(a *app) error {
 		return a.print(map[string]string{"key": vkey})
 	}
 	fmt.Fprintln(a.out, vkey)
-	fmt.Fprintln(a.err, "added in front of log.key and log.pub; the next start announces it in the log")
+	fmt.Fprintln(a.err, "added as the first key of log.key and log.pub; the next start announces it in the log")
 	return nil
 }
 
 type keyRetireCmd struct{ keyFolder }
 
-// Run marks the older key.
+// Run marks the older key as retired.
 func (c *keyRetireCmd) Run(a *app) error {
-	retired, err := node.RetireKey(c.Data)
+	retired, err := datadir.RetireKey(c.Data)
 	if err != nil {
 		return err
 	}
@@ -56,16 +73,19 @@ func (c *keyRetireCmd) Run(a *app) error {
 	for _, vkey := range retired {
 		fmt.Fprintln(a.out, vkey)
 	}
-	fmt.Fprintln(a.err, "the next start announces it in the log; the start after that takes its private part out of log.key")
+	fmt.Fprintln(a.err,
+		"the next start announces it in the log; the start after that removes its private part from log.key")
 	return nil
 }
 
 type keyListCmd struct{ keyFolder }
 
-// Run lists what log.pub holds.
+// Run lists the keys of log.pub.
 func (c *keyListCmd) Run(a *app) error {
-	keys, err := node.PublicKeys(c.Data)
-	if err != nil {
+	keys, err := datadir.PublicKeys(c.Data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no log.pub in %s; --data names the data directory", c.Data)
+	} else if err != nil {
 		return err
 	}
 	if a.json {

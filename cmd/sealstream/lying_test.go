@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/pkg/embed"
 )
 
-// TestVerifyTakesNoPartForTheWhole: a server that calls its log valid and hands out only some entries, each with a good proof, does not verify.
+// TestVerifyTakesNoPartForTheWhole: a server that calls its log valid and hands out only some
+// entries, each with a good proof, does not verify.
 func TestVerifyTakesNoPartForTheWhole(t *testing.T) {
-	l, err := node.Embedded(t.Context(), "")
+	l, err := embed.Open(t.Context(), embed.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

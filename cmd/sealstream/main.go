@@ -1,6 +1,8 @@
-// Command sealstream is the whole of sealstream: the log in one process (up), and every verb of agents, investigators and auditors.
+// Command sealstream runs the whole log in one process (sealstream up), and has every verb that
+// agents, investigators and auditors need.
 //
-// It exits with 0 if what was asked for is so, 1 if a check failed, and 2 if it was used wrongly or could not find out.
+// It exits with 0 for yes, with 1 if a check failed, and with 2 on wrong use or if it could not
+// find out.
 package main
 
 import (
@@ -8,23 +10,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/sealstream/sealstream/pkg/compliance"
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/program"
 )
 
 func main() {
-	if name := filepath.Base(os.Args[0]); node.IsProgram(name) { // a link in an image
-		os.Exit(node.Program(name))
+	if name := filepath.Base(os.Args[0]); program.IsProgram(name) { // called by a link, as in the image
+		os.Exit(program.Program(name))
 	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -32,129 +33,146 @@ func main() {
 // commands is the command line: one field a verb, each in a file of its own.
 type commands struct {
 	JSON    bool             `help:"Print JSON."`
-	Server  string           `help:"Where the API is (default http://127.0.0.1:8420)." default:"http://127.0.0.1:8420" env:"SEALSTREAM_SERVER" placeholder:"URL"`
-	Log     string           `help:"Name of the log (default: default)." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	Server  string           `help:"URL of the API (default http://127.0.0.1:8420)." env:"SEALSTREAM_SERVER" placeholder:"URL"`
+	Log     string           `help:"Name of the log (default: default)." env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	Use     string           `help:"Saved context to ask, see sealstream context." env:"SEALSTREAM_USE" predictor:"context" placeholder:"CONTEXT"`
+	Wide    bool             `help:"On a terminal, let tables be wider than it."`
+	UTC     bool             `help:"On a terminal, show times in UTC. Pipes and --json have UTC in any case." name:"utc"`
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Up         upCmd         `cmd:"" help:"Run the whole log in this process, with an embedded NATS server."`
-	Record     recordCmd     `cmd:"" name:"log" help:"Record one event."`
-	Import     importCmd     `cmd:"" help:"Record the events of a file."`
-	Query      queryCmd      `cmd:"" help:"List entries by filters, newest page first."`
-	Get        getCmd        `cmd:"" help:"Show one entry."`
-	Tail       tailCmd       `cmd:"" help:"Show the newest entries, and with -f those to come."`
-	Trace      traceCmd      `cmd:"" help:"Draw a trace or a session as a tree."`
-	Replay     replayCmd     `cmd:"" help:"Tell history again: to the terminal, onto NATS, or over HTTP."`
-	Prove      proveCmd      `cmd:"" help:"Prove that an entry is in the log."`
-	Verify     verifyCmd     `cmd:"" help:"Check a proof, an export, a data directory or a running log."`
-	Export     exportCmd     `cmd:"" help:"Write entries with all that is needed to verify them offline."`
-	Archive    archiveCmd    `cmd:"" help:"List or check the archive of a log."`
-	Checkpoint checkpointCmd `cmd:"" help:"Print the newest signed checkpoint."`
-	Alerts     alertsCmd     `cmd:"" help:"List and follow alerts, and show what webhooks did not take."`
-	Sink       sinkCmd       `cmd:"" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
-	Redact     redactCmd     `cmd:"" help:"Show what would be taken out of events."`
-	Witness    witnessCmd    `cmd:"" help:"Cosign the checkpoints of other logs."`
-	Front      frontCmd      `cmd:"" help:"One address before several replicas of a service."`
-	Subject    subjectCmd    `cmd:"" help:"Print the NATS subject of an agent."`
-	Admin      adminCmd      `cmd:"" help:"Make and change the streams of a log on a cluster, and say who may do what there."`
-	Migrate    migrateCmd    `cmd:"" help:"Move the log of a data directory onto a NATS server or cluster."`
-	Keygen     keygenCmd     `cmd:"" help:"Make the keys of a new log, for services that run apart."`
-	Key        keyCmd        `cmd:"" help:"Change the signing key of a log that goes on."`
-	Demo       demoCmd       `cmd:"" help:"Show what the log is worth."`
-	Bench      benchCmd      `cmd:"" help:"Measure this machine."`
-	Compliance complianceCmd `cmd:"" help:"Look for evidence of controls, and check attestations."`
-	Component  componentCmd  `cmd:"" help:"Declare components that controls ask for."`
-	Report     reportCmd     `cmd:"" help:"Report on a period."`
-	Integrity  integrityCmd  `cmd:"" help:"Check that this program is the one that was built."`
-	Doctor     doctorCmd     `cmd:"" help:"Look for what is wrong with this machine, a data directory or a server."`
+	Up     upCmd     `cmd:"" alone:"" group:"record" help:"Run the whole log in this process, with an embedded NATS server."`
+	Record recordCmd `cmd:"" group:"record" name:"log" help:"Record one event."`
+	Import importCmd `cmd:"" group:"record" help:"Record the events of a file."`
+	Redact redactCmd `cmd:"" alone:"" group:"record" help:"Show what redaction would remove from a file."`
+
+	Query  queryCmd  `cmd:"" group:"read" help:"List entries by filters, newest page first."`
+	Get    getCmd    `cmd:"" group:"read" help:"Show one entry."`
+	Tail   tailCmd   `cmd:"" group:"read" help:"Show the newest entries, and follow new ones with -f."`
+	Trace  traceCmd  `cmd:"" group:"read" help:"Draw a trace or a session as a tree."`
+	Alerts alertsCmd `cmd:"" group:"read" help:"List and follow alerts, and show undelivered webhooks."`
+	Replay replayCmd `cmd:"" group:"read" help:"Replay past entries to the terminal, a NATS subject or an HTTP endpoint."`
+	Export exportCmd `cmd:"" group:"read" help:"Write entries to a file that can be verified offline."`
+
+	Prove      proveCmd      `cmd:"" group:"prove" help:"Prove that an entry is in the log."`
+	Verify     verifyCmd     `cmd:"" group:"prove" help:"Check a proof, an export, a data directory or a running log."`
+	Checkpoint checkpointCmd `cmd:"" group:"prove" help:"Print the newest signed checkpoint."`
+	Compliance complianceCmd `cmd:"" group:"prove" help:"Look for evidence of controls, and check attestations."`
+	Component  componentCmd  `cmd:"" group:"prove" help:"Declare components that controls require."`
+	Report     reportCmd     `cmd:"" group:"prove" help:"Write an audit report on a period."`
+	Integrity  integrityCmd  `cmd:"" alone:"" group:"prove" help:"Check that this program is the one that was built."`
+	Witness    witnessCmd    `cmd:"" alone:"" group:"prove" help:"Cosign the checkpoints of other logs."`
+	Demo       demoCmd       `cmd:"" alone:"" group:"prove" help:"Demonstrate what tampering the log detects."`
+
+	Doctor  doctorCmd  `cmd:"" group:"operate" help:"Diagnose this machine, a data directory and a server."`
+	Archive archiveCmd `cmd:"" group:"operate" help:"List or check the archive of a log."`
+	Sink    sinkCmd    `cmd:"" alone:"" group:"operate" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
+	Key     keyCmd     `cmd:"" alone:"" group:"operate" help:"Rotate the signing key of a log."`
+	Keygen  keygenCmd  `cmd:"" alone:"" group:"operate" help:"Create the keys of a new log, for services that run separately."`
+	Admin   adminCmd   `cmd:"" alone:"" group:"operate" help:"Create the streams of a log on a cluster, and configure its servers and users."`
+	Migrate migrateCmd `cmd:"" alone:"" group:"operate" help:"Move the log of a data directory onto a NATS server or cluster."`
+	Proxy   proxyCmd   `cmd:"" alone:"" group:"operate" help:"Reverse proxy in front of several replicas of a service."`
+	Front   proxyCmd   `cmd:"" alone:"" hidden:""` // old name of proxy
+	Subject subjectCmd `cmd:"" alone:"" group:"operate" help:"Print the NATS subject of an agent."`
+	Bench   benchCmd   `cmd:"" alone:"" group:"operate" help:"Measure the log's speed on this machine."`
+
+	Context    contextCmd    `cmd:"" alone:"" group:"program" help:"Save servers, logs and keys under a name."`
+	Completion completionCmd `cmd:"" alone:"" group:"program" help:"Print the script that completes verbs and flags in a shell."`
+	Man        manCmd        `cmd:"" alone:"" group:"program" help:"Print the manual page."`
+	Help       helpCmd       `cmd:"" alone:"" group:"program" help:"Explain a verb."`
+	Versions   versionCmd    `cmd:"" alone:"" group:"program" name:"version" help:"Print the version."`
 }
 
-const description = `A tamper-evident, ordered, durable audit log for AI agents.
-
-Exit status: 0 yes, 1 a check failed, 2 wrong use or no answer.`
-
-// run is main without the process: the scripts in testdata call it through the binary, tests in Go directly.
+// run is main without the process, for tests in Go. It returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
-	exit := -1
-	parser, err := kong.New(&c, kong.Name("sealstream"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Vars{"version": version(), "frameworks": strings.Join(compliance.Frameworks(), ", ")}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.Exit(func(code int) { exit = code }))
-	if err != nil {
-		panic(err) // the grammar above is wrong
+	parser, exit := newParser(&c, stdout, stderr)
+	if completes(parser) {
+		return 0
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
 	}
 	if err := configure(parser, args); err != nil {
-		fmt.Fprintf(stderr, "sealstream: %v\n", err)
-		return 2
+		return wrong(args, stderr, err)
 	}
 	parsed, err := parser.Parse(args)
-	if exit >= 0 { // --help and --version
-		return exit
+	if *exit >= 0 { // --help and --version
+		return *exit
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "sealstream: %v (see --help)\n", err)
-		return 2
+		return wrong(args, stderr, fmt.Errorf("%w (see --help)", err))
 	}
-	if flags := parsed.Flags(); node.WantsConfig(flags) {
-		if err := node.PrintConfig(stdout, flags); err != nil {
-			fmt.Fprintf(stderr, "sealstream: %v\n", err)
-			return 2
+	if flags := parsed.Flags(); program.WantsConfig(flags) {
+		if err := program.PrintConfig(stdout, flags); err != nil {
+			return wrong(args, stderr, err)
 		}
 		return 0
 	}
-	a := &app{ctx: ctx, in: stdin, out: stdout, err: stderr, json: c.JSON, server: c.Server, log: c.Log}
-	return a.exit(parsed.Run(a))
-}
-
-// configure gives the verbs that are programs of their own their settings from the environment and from a configuration file.
-func configure(parser *kong.Kong, args []string) error {
-	for _, verb := range parser.Model.Children {
-		if !slices.Contains(args, verb.Name) || !hasConfig(verb) {
-			continue
-		}
-		for _, inner := range append([]*kong.Node{verb}, verb.Children...) {
-			node.ConfigVariables(inner.Flags)
-		}
-		file, err := node.ConfigFile(verb.Name, args)
-		if err != nil || file == nil {
-			return err
-		}
-		return kong.Resolvers(file).Apply(parser)
+	where, err := resolve(c.Server, c.Log, c.Use)
+	if errors.Is(err, errSelected) && !asks(parsed) {
+		where, err = savedContext{}.over(c.Server, c.Log), nil
 	}
-	return nil
+	if err != nil {
+		return wrong(args, stderr, err)
+	}
+	if asks(parsed) {
+		log.SetOutput(io.Discard) // where net/http writes about servers that do not speak HTTP
+	}
+	a := &app{
+		ctx:     ctx,
+		in:      stdin,
+		out:     &output{Writer: stdout},
+		err:     stderr,
+		json:    c.JSON,
+		wide:    c.Wide,
+		utc:     c.UTC,
+		server:  where.Server,
+		logName: where.Log,
+		key:     where.Key,
+	}
+	return a.exit(parsed.Run(a, &c))
 }
 
-// hasConfig says whether a verb, or one below it, takes --config.
-func hasConfig(verb *kong.Node) bool {
-	return slices.ContainsFunc(verb.Flags, func(f *kong.Flag) bool { return f.Name == "config" }) || slices.ContainsFunc(verb.Children, hasConfig)
-}
-
-// exit tells an error to the user, once, and gives the exit status.
+// exit prints an error, unless it has been printed already, and returns the exit status.
 func (a *app) exit(err error) int {
+	if log, ok := a.err.(*program.LogWriter); ok {
+		defer log.Flush()
+	}
+	if err == nil {
+		err = lost(a.out)
+	}
 	if err == nil {
 		return 0
 	}
-	if _, ok := errors.AsType[shown](err); !ok {
-		fmt.Fprintf(a.err, "sealstream: %s\n", plain(err.Error()))
-	}
+	status, kind := 2, "Error"
 	if errors.Is(err, errFailed) {
-		return 1
+		status, kind = 1, "CheckFailed"
 	}
+	if _, ok := errors.AsType[shown](err); !ok {
+		a.tell(plain(noUser(err.Error())), kind)
+	}
+	return status
+}
+
+// wrong prints an error that keeps a verb from starting, and returns the exit status.
+func wrong(args []string, stderr io.Writer, err error) int {
+	a := &app{err: stderr, json: slices.Contains(args, "--json")}
+	a.tell(err.Error(), "ValidationError")
 	return 2
 }
 
-// version is that of the module, and of the revision it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (v == "(devel)" || v == "") {
-			v = "devel " + s.Value
+// tell prints an error to standard error, as one line: a text, which is wrapped on a terminal, or a
+// JSON object with --json.
+func (a *app) tell(text, kind string) {
+	if !a.json {
+		s := styleOf(a.err)
+		for line := range strings.Lines("sealstream: " + text) {
+			io.WriteString(a.err, s.wrap(strings.TrimSuffix(line, "\n"), 2))
 		}
+		return
 	}
-	return v
+	b := &app{out: a.err}
+	b.encode(jsonError{"error", text, kind}, false)
 }

@@ -8,14 +8,16 @@ import (
 	"testing"
 )
 
-// TestOperations runs the blocks of OPERATIONS.md that need no cluster, and has the flags of the other lines of this program parsed.
+// TestOperations runs the blocks of cluster.md that need no cluster, and has the flags of the other
+// lines of this program parsed.
 func TestOperations(t *testing.T) {
-	text, err := os.ReadFile("../../pkg/OPERATIONS.md")
+	text, err := os.ReadFile("../../docs/cluster.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "sealstream"), ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "sealstream"),
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	run := func(script string) {
@@ -33,7 +35,8 @@ func TestOperations(t *testing.T) {
 		blocks++
 	}
 	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "sealstream ") && strings.Contains(line, "--nats") && !strings.Contains(line, "--print-config") {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "sealstream ") && strings.Contains(line, "--nats") &&
+			!strings.Contains(line, "--print-config") {
 			run(line + " --print-config")
 			lines++
 		}

@@ -7,20 +7,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/internal/canonical"
 )
 
-// pace says when entries are due. It counts from the first one, so that what delays one delays not all.
+// pace computes when entries are due. It counts from the first one, so that a delay does not add
+// up.
 type pace struct {
-	speed float64       // +Inf: without pauses
-	most  time.Duration // longest pause; 0: any
+	speed    float64       // +Inf is without pauses
+	maxPause time.Duration // 0 is without a limit
 
 	begun bool
-	last  time.Time // when the newest entry was received
-	due   time.Time // and when it was due here
+	last  time.Time // time of receipt of the newest entry
+	due   time.Time // when that entry was due
 }
 
-// parseSpeed reads 1x, 0.5x, 10x or max.
+// parseSpeed parses a speed such as 1x, 0.5x or 10x. It parses max as +Inf.
 func parseSpeed(s string) (float64, error) {
 	if s == "max" {
 		return math.Inf(1), nil
@@ -28,17 +29,17 @@ func parseSpeed(s string) (float64, error) {
 	number, ok := strings.CutSuffix(s, "x")
 	speed, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(speed >= 0.001 && speed <= 1e6) {
-		return 0, fmt.Errorf("--speed %.40q is neither 1x, 10x nor the like (0.001x to 1000000x), nor max", s)
+		return 0, fmt.Errorf("--speed %.40q is neither a speed from 0.001x to 1000000x, such as 10x, nor max", s)
 	}
 	return speed, nil
 }
 
-// until is how long to wait for an entry that was received at a time; entries come in their order.
+// until returns how long to wait before the next entry, which the log received at a time.
 func (p *pace) until(receivedAt string) (time.Duration, error) {
 	if math.IsInf(p.speed, 1) {
 		return 0, nil
 	}
-	at, err := entry.ParseTime(receivedAt)
+	at, err := canonical.ParseTime(receivedAt)
 	if err != nil {
 		return 0, fmt.Errorf("received_at: %w", err)
 	}
@@ -46,10 +47,10 @@ func (p *pace) until(receivedAt string) (time.Duration, error) {
 	if !p.begun {
 		p.begun, p.last, p.due = true, at, now
 	}
-	if at.After(p.last) { // a broker's clock can be set back
+	if at.After(p.last) { // false if the broker's clock was set back
 		pause := time.Duration(min(float64(at.Sub(p.last))/p.speed, math.MaxInt64/2))
-		if p.most > 0 {
-			pause = min(pause, p.most)
+		if p.maxPause > 0 {
+			pause = min(pause, p.maxPause)
 		}
 		p.due = p.due.Add(pause)
 	}

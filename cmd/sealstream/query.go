@@ -1,139 +1,104 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
-	"text/tabwriter"
+	"time"
+
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 // filterFlags are the filters of GET /v1/entries.
 type filterFlags struct {
 	fieldFlags
-	From string `help:"Earliest time, RFC 3339, inclusive." placeholder:"TIME"`
-	To   string `help:"Latest time, RFC 3339, inclusive." placeholder:"TIME"`
-	Time string `help:"Which time --from and --to are of: timestamp, as the agent claims, or received, when the log got it." enum:"timestamp,received" default:"timestamp"`
+	periodFlags
+	Time string `help:"Time that --since and --until filter by: timestamp, as the agent states it, or received, as the log recorded it." enum:"timestamp,received" default:"timestamp"`
 }
 
-func (f filterFlags) values() url.Values {
-	q := f.fieldFlags.values()
-	setTimes(q, f.From, f.To)
-	if f.Time == "received" {
-		q.Set("time", f.Time)
+// wanted returns the filter.
+func (f filterFlags) wanted() (filter api.Filter, err error) {
+	if err := f.known(); err != nil {
+		return filter, err
 	}
-	return q
+	filter = f.filter()
+	if filter.From, filter.To, err = f.times(time.Now()); err != nil {
+		return filter, err
+	}
+	if f.Time == string(api.Received) {
+		filter.Time = api.Received
+	}
+	return filter, nil
 }
 
-func setTimes(q url.Values, from, to string) {
-	if from != "" {
-		q.Set("from", from)
-	}
-	if to != "" {
-		q.Set("to", to)
-	}
+// values returns the filter as parameters of the API.
+func (f filterFlags) values() (url.Values, error) {
+	filter, err := f.wanted()
+	return filter.Values(), err
 }
 
-// fieldFlags are the filters on fields. A flag that is repeated means any of the values.
+// fieldFlags are the filters on fields. A repeated flag matches any of its values.
 type fieldFlags struct {
 	Agent    []string `help:"Agent's DID." sep:"none"`
-	Type     []string `help:"Event type, such as tool_invocation." sep:"none"`
-	Action   []string `help:"allow, deny, audit, quarantine, warning." sep:"none"`
-	Outcome  []string `help:"success, failure, denied, error." sep:"none"`
-	Resource []string `help:"Resource; one that ends in * is a prefix, such as '/crm/*'." sep:"none"`
+	Type     []string `help:"Event type, such as tool_invocation." predictor:"type" sep:"none"`
+	Action   []string `help:"allow, deny, audit, quarantine, warning." predictor:"action" sep:"none"`
+	Outcome  []string `help:"success, failure, denied, error." predictor:"outcome" sep:"none"`
+	Resource []string `help:"Resource. With * at its end it is a prefix, such as '/crm/*'." sep:"none"`
 	Target   []string `help:"Target agent's DID." sep:"none"`
 	Rule     []string `help:"Matched rule." sep:"none"`
 	Trace    []string `help:"Trace id." sep:"none"`
 	Session  []string `help:"Session id." sep:"none"`
 }
 
-func (f fieldFlags) values() url.Values {
-	q := url.Values{}
-	for name, list := range map[string][]string{"agent": f.Agent, "type": f.Type, "action": f.Action, "outcome": f.Outcome, "resource": f.Resource,
-		"target": f.Target, "rule": f.Rule, "trace": f.Trace, "session": f.Session} {
-		for _, v := range list {
-			q.Add(name, v)
-		}
-	}
-	return q
+func (f fieldFlags) filter() api.Filter {
+	return api.Filter{Agent: f.Agent, Type: f.Type, Action: f.Action, Outcome: f.Outcome, Resource: f.Resource,
+		Target: f.Target, Rule: f.Rule, Trace: f.Trace, Session: f.Session}
 }
 
 type queryCmd struct {
 	filterFlags
-	Limit  int    `help:"Entries in one page, 1 to 1000." default:"100"`
-	Order  string `help:"desc: newest page first; asc: oldest page first. A page itself is always in the order of the log." enum:"asc,desc" default:"desc"`
-	Cursor string `help:"Go on where a page ended."`
-	All    bool   `help:"Follow the cursor to the end."`
+	Number int    `help:"Number of entries in all. 0 is one page, or all with --all." short:"n"`
+	Limit  int    `help:"Entries per page, 1 to 1000." default:"100"`
+	Order  string `help:"desc: newest page first; asc: oldest page first. Within a page, entries are in the order of the log, but on a terminal the newest comes first with desc." enum:"asc,desc" default:"desc"`
+	Cursor string `help:"Continue after an earlier page."`
+	All    bool   `help:"Print all pages."`
 }
 
 func (*queryCmd) Help() string {
-	return "Examples:\n  sealstream query --agent did:web:agent.example.com --outcome denied\n  sealstream query --type policy_violation --type rogue_detection --json\n" +
-		"  sealstream query --resource '/crm/*' --time received --from 2026-11-23T22:00:00Z"
+	return `Examples:
+  sealstream query --agent did:web:agent.example.com --outcome denied
+  sealstream query --type policy_violation --type rogue_detection --json
+  sealstream query --resource '/crm/*' --since 7d -n 20`
 }
 
-// page is the answer of GET /v1/entries.
-type page struct {
-	Entries    []json.RawMessage `json:"entries"`
-	NextCursor *string           `json:"next_cursor"`
-	TreeSize   uint64            `json:"tree_size"`
-}
-
-// Run prints a page, or all of them.
+// Run prints a page, --number entries, or all pages with --all.
 func (c *queryCmd) Run(a *app) error {
-	q := c.values()
-	q.Set("limit", strconv.Itoa(c.Limit))
-	q.Set("order", c.Order)
-	if c.Cursor != "" {
-		q.Set("cursor", c.Cursor)
+	if c.Number < 0 {
+		return fmt.Errorf("-n %d is negative", c.Number)
 	}
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	if !a.json {
-		fmt.Fprintln(t, "INDEX\tTIME\tTYPE\tAGENT\tACTION\tOUTCOME\tRESOURCE")
+	q, err := c.values()
+	if err != nil {
+		return err
 	}
+	c.doubt(a)
+	p := c.pages(a, q)
 	for {
-		var p page
-		if err := a.get("/v1/entries", q, &p); err != nil {
+		page, more, err := p.next()
+		if err != nil {
 			return err
 		}
-		if a.json {
-			if err := a.print(p); err != nil {
-				return err
-			}
+		if err := p.show(page); err != nil {
+			return err
 		}
-		for _, raw := range p.Entries {
-			if !a.json {
-				printRow(t, raw)
-			}
+		if !more {
+			return p.end(page)
 		}
-		if p.NextCursor == nil || !c.All {
-			t.Flush()
-			if p.NextCursor != nil && !a.json {
-				fmt.Fprintf(a.err, "more: --cursor %s\n", *p.NextCursor)
-			}
-			return nil
-		}
-		q.Set("cursor", *p.NextCursor)
 	}
 }
 
-// row is what the table shows of an entry.
-type row struct {
-	Index                                uint64
-	Timestamp, Action, Outcome, Resource string
-	EventType                            string `json:"event_type"`
-	AgentDID                             string `json:"agent_did"`
-}
-
-func printRow(t *tabwriter.Writer, raw json.RawMessage) {
-	var r row
-	if json.Unmarshal(raw, &r) != nil {
-		return
-	}
-	fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Index, cell(r.Timestamp, 40), cell(r.EventType, 32), cell(r.AgentDID, 48), cell(r.Action, 16), cell(r.Outcome, 16), cell(r.Resource, 60))
-}
-
-// cell makes an agent's text safe for a terminal: what is not printable is shown escaped, and what is long is cut.
+// cell makes an agent's text safe for a terminal: it escapes characters that cannot be printed and
+// cuts the text to n characters. The empty text is "-".
 func cell(s string, n int) string {
 	if s == "" {
 		return "-"

@@ -6,39 +6,45 @@ import (
 	"io"
 	"os"
 
-	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/program"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 type redactCmd struct {
-	Test redactTestCmd `cmd:"" help:"Redact a file as the log would, and say what was found where."`
+	Test redactTestCmd `cmd:"" help:"Redact a file as the log would, and list what was found where."`
 }
 
 func (*redactCmd) Help() string {
 	return `A log redacts by the rules that its newest config names: sealstream up --redaction off|default|FILE.
 
-Example:
+Examples:
   sealstream redact test event.json
   sealstream redact test - --rules rules.yaml < agent.log`
 }
 
-type redactTestCmd struct {
-	File  string `arg:"" help:"One JSON value, or any other text; - is the standard input." placeholder:"FILE"`
-	Rules string `help:"The rules: default, or a file of rules (YAML)." default:"default" placeholder:"default|FILE"`
+func (*redactTestCmd) Help() string {
+	return "Examples:\n  sealstream redact test event.json\n  sealstream redact test - --rules rules.yaml < agent.log"
 }
 
-// maxRedactTest bounds what is read: no message is longer.
-const maxRedactTest = entry.MaxMessageBytes
+type redactTestCmd struct {
+	File  string `arg:"" help:"File of a JSON value or any other text. - is standard input." placeholder:"FILE"`
+	Rules string `help:"Rules: default, or a YAML file of rules." default:"default" placeholder:"default|FILE"`
+}
 
-// Run prints the redacted text, and on the other stream what was found; with --json both in one object.
+// maxRedactTest is the longest text that is read, in bytes. No message is longer.
+const maxRedactTest = ruleset.MaxMessageBytes
+
+// Run prints the redacted text, and on standard error what was found. With --json it prints both in
+// one object.
 func (c *redactTestCmd) Run(a *app) error {
-	rules, err := node.ReadRedaction(c.Rules)
+	rules, err := program.Plugins(nil).ReadRedaction(c.Rules)
 	if err != nil {
 		return err
 	}
 	if rules == nil {
-		return errors.New("nothing is redacted with these rules")
+		return errors.New("redact test: these rules redact nothing")
 	}
 	set, err := redact.Compile(rules)
 	if err != nil {
@@ -50,7 +56,7 @@ func (c *redactTestCmd) Run(a *app) error {
 	}
 	var found []redact.Finding
 	out, path := text, ""
-	if entry.CheckJSON(text, entry.MaxDepth) == nil {
+	if canonical.CheckJSON(text, ruleset.MaxDepth) == nil {
 		out, found = set.JSON(text, path)
 	} else {
 		var kinds []string
@@ -85,7 +91,7 @@ func (c *redactTestCmd) read(a *app) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxRedactTest+1))
 	if err == nil && len(text) > maxRedactTest {
-		err = fmt.Errorf("more than %d bytes, the most that a message holds", maxRedactTest)
+		err = fmt.Errorf("redact test: the text is longer than %d bytes, the limit of a message", maxRedactTest)
 	}
 	return text, err
 }

@@ -9,43 +9,49 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+
+	"github.com/sealstream/sealstream/internal/retry"
 )
 
 type replayCmd struct {
 	fieldFlags
-	From      string        `help:"Earliest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
-	Until     string        `help:"Latest timestamp, RFC 3339, inclusive." placeholder:"TIME"`
-	Speed     string        `help:"1x: at its own pace; 10x: ten times as fast; max: without pauses." default:"1x" placeholder:"1x|10x|max"`
-	Dest      string        `name:"to" help:"terminal, a subject audit.<log>.replay.NAME, or an http or https URL." default:"terminal" placeholder:"terminal|SUBJECT|URL"`
-	FromIndex uint64        `help:"First index; to go on where a replay stopped." placeholder:"INDEX"`
-	MaxPause  time.Duration `help:"No pause is longer; 0: as long as it was." placeholder:"DURATION"`
-	Name      string        `help:"What the replayed events say in sealreplay; none: the last part of the subject, or a new UUID."`
-	Batch     int           `help:"Events in one HTTP request, 1 to 256; more than one go as a CloudEvents batch." default:"1"`
+	Since     string        `help:"Earliest time, in the forms of query." aliases:"from" placeholder:"TIME"`
+	Until     string        `help:"Latest time, in the same forms. A day includes its end." placeholder:"TIME"`
+	Speed     string        `help:"1x: original speed; 10x: ten times as fast; max: without pauses." default:"1x" predictor:"speed" placeholder:"1x|10x|max"`
+	Dest      string        `aliases:"to" help:"Destination: terminal, a subject audit.<log>.replay.NAME, or an http or https URL." default:"terminal" placeholder:"terminal|SUBJECT|URL"`
+	FromIndex uint64        `help:"Index to start at, to continue a replay that stopped." placeholder:"INDEX"`
+	MaxPause  time.Duration `help:"Longest pause between entries. 0 keeps the original pauses." placeholder:"DURATION"`
+	Name      string        `help:"Value of the attribute sealreplay. Default: the last part of the subject, or a new UUID."`
+	Batch     int           `help:"Events per HTTP request, 1 to 256. More than one are sent as a CloudEvents batch." default:"1"`
 	natsFlags
 }
 
 func (*replayCmd) Help() string {
-	return "Tells entries again, by the times at which the log received them, up to the end that the log has now. Each goes as a CloudEvent whose type is " +
-		"sealstream.replay. and the original's, with sealreplay, sealindex and sealhash: no ingest takes it for a new event.\n\n" +
-		"Examples:\n  sealstream replay --trace 7f3a --speed 10x\n" +
-		"  sealstream replay --speed max --to audit.default.replay.night --context sealstream-data/replay.json\n" +
-		"  sealstream replay --type policy_violation --to http://127.0.0.1:9000/events --batch 100"
+	return `Sends entries again, paced by the times at which the log received them, up to the current end of the
+log. Each is a CloudEvent whose type is sealstream.replay. followed by the original type, so that no
+ingest accepts it as a new event. It has the attributes sealreplay, sealindex and sealhash.
+
+Examples:
+  sealstream replay --trace 7f3a --speed 10x
+  sealstream replay --speed max --dest audit.default.replay.night \
+    --context sealstream-data/replay.json
+  sealstream replay --dest http://127.0.0.1:9000/events --batch 100`
 }
 
-// Run replays until the end, or until a signal stops it; then it says how to go on.
+// Run replays until the end, or until a signal stops it. Then it prints how to continue.
 func (c *replayCmd) Run(a *app) error {
 	speed, err := parseSpeed(c.Speed)
 	if err != nil {
 		return err
 	}
 	if c.Batch < 1 || c.Batch > 256 {
-		return fmt.Errorf("--batch %d: 1 to 256 are possible", c.Batch)
+		return fmt.Errorf("--batch %d is not between 1 and 256", c.Batch)
 	}
 	if c.MaxPause < 0 {
 		return errors.New("--max-pause is negative")
 	}
 	if strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) }) || len(c.Name) > 256 {
-		return fmt.Errorf("--name %.80q: up to 256 printable characters are possible", c.Name)
+		return fmt.Errorf("--name %.80q is longer than 256 bytes or has characters that cannot be printed", c.Name)
 	}
 	to, err := c.target(a)
 	if err != nil {
@@ -55,18 +61,30 @@ func (c *replayCmd) Run(a *app) error {
 	if c.Name == "" {
 		c.Name = uuid.Must(uuid.NewV7()).String()
 	}
-	q := c.values()
-	setTimes(q, c.From, c.Until)
+	if err := c.known(); err != nil {
+		return err
+	}
+	filter := c.filter()
+	if filter.From, filter.To, err = (periodFlags{c.Since, c.Until}).times(time.Now()); err != nil {
+		return err
+	}
 	r := &replay{
-		app: a, history: newHistory(a, q, c.FromIndex), pace: pace{speed: speed, most: c.MaxPause}, to: to, name: c.Name, next: c.FromIndex,
+		app:     a,
+		history: newHistory(a, filter.Values(), c.FromIndex),
+		pace:    pace{speed: speed, maxPause: c.MaxPause},
+		to:      to,
+		next:    c.FromIndex,
 	}
 	err = r.run(a.ctx)
 	if stopped := a.ctx.Err() != nil; stopped || err != nil {
-		fmt.Fprintf(a.err, "stopped after %s; go on with --from-index %d\n", plural(r.sent, "event", "events"), r.next)
+		fmt.Fprintf(a.err, "stopped after %s; continue with --from-index %d\n", plural(r.sent, "event", "events"), r.next)
 		if stopped {
 			return nil
 		}
 		return err
+	}
+	if r.sent == 0 && isTerminal(a.err) {
+		fmt.Fprintln(a.err, "no entries match")
 	}
 	if c.Dest != "terminal" {
 		fmt.Fprintf(a.err, "replayed %s as %s\n", plural(r.sent, "event", "events"), c.Name)
@@ -74,15 +92,14 @@ func (c *replayCmd) Run(a *app) error {
 	return nil
 }
 
-// replay takes entries from the history, waits until they are due, and hands them on.
+// replay reads entries from the history, waits until they are due, and sends them.
 type replay struct {
 	*app
 	*history
 	pace
 	to   target
-	name string
-	sent uint64
-	next uint64 // index from which on nothing is handed on yet
+	sent uint64 // number of entries
+	next uint64 // index after the last entry that was sent
 }
 
 func (r *replay) run(ctx context.Context) error {
@@ -99,9 +116,9 @@ func (r *replay) run(ctx context.Context) error {
 	}
 }
 
-// group waits for the next entry, and takes with it what is due by then.
+// group waits until the next entry is due, and returns it with the others that are due by then.
 func (r *replay) group(ctx context.Context) (group []replayed, err error) {
-	for len(group) < r.to.most() {
+	for len(group) < r.to.maxBatch() {
 		e, err := r.peek()
 		if e == nil || err != nil {
 			return group, err
@@ -114,8 +131,8 @@ func (r *replay) group(ctx context.Context) (group []replayed, err error) {
 			if len(group) > 0 {
 				break
 			}
-			if err := sleep(ctx, wait); err != nil {
-				return nil, err
+			if retry.Sleep(ctx, wait) != nil {
+				return nil, ctx.Err()
 			}
 		}
 		group = append(group, *e)
@@ -125,15 +142,4 @@ func (r *replay) group(ctx context.Context) (group []replayed, err error) {
 		}
 	}
 	return group, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -5,38 +5,30 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"github.com/sealstream/sealstream/pkg/compliance"
 )
 
 type reportCmd struct {
 	evidenceFlags
-	From   string `help:"First time of receipt, RFC 3339; none: 30 days ago." placeholder:"TIME"`
-	To     string `help:"Last time of receipt, RFC 3339; none: now." placeholder:"TIME"`
+	periodFlags
 	Format string `help:"json, html (one file, to print or to keep) or md." enum:"json,html,md" default:"md"`
-	Out    string `help:"File to write it to; none: the terminal." short:"o" type:"path" placeholder:"FILE"`
+	Out    string `help:"File to write to. Default: standard output." short:"o" type:"path" placeholder:"FILE"`
 }
 
 func (*reportCmd) Help() string {
-	return "Examples:\n  sealstream report --format html -o report.html --key sealstream-data/log.pub\n  sealstream report --from 2026-01-01T00:00:00Z --to 2026-03-31T23:59:59Z --format json"
+	return `The period is one of times of receipt. Default: the last 30 days.
+
+Examples:
+  sealstream report --format html -o report.html --key sealstream-data/log.pub
+  sealstream report --since 2026-01-01 --until 2026-03-31`
 }
 
-// Run makes the report. That controls lack evidence is in it, and no reason for another exit status.
+// Run writes the report. Controls that lack evidence are part of it and do not change the exit
+// status.
 func (c *reportCmd) Run(a *app) error {
 	now := time.Now()
-	w, err := compliance.NewWindow(c.From, c.To)
+	v, err := c.ready(a, c.periodFlags, now, 30*24*time.Hour)
 	if err != nil {
-		return a.wrongUse(err)
-	}
-	if c.From == "" && c.To == "" {
-		w = compliance.WindowOf(now, 30*24*time.Hour)
-	}
-	v, err := c.verifier(a, w)
-	if err != nil {
-		return a.wrongUse(err)
-	}
-	if err := trustKeys(a, &v); err != nil {
-		return a.internal(err, c.Debug)
+		return err
 	}
 	r, err := v.Report(a.ctx, now)
 	if err != nil {
@@ -56,7 +48,7 @@ func (c *reportCmd) Run(a *app) error {
 	return write(a.out)
 }
 
-// writeReport writes a file, once all of it could be made.
+// writeReport writes a file after the whole report was rendered without an error.
 func writeReport(path string, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,12 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(ownConfig{m}, map[string]func(){
 		"sealstream": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"nats": func() { // for the samples of the documentation
+			if err := natsTool(os.Args[1:]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		},
 	})
 }
 
@@ -40,6 +47,7 @@ func (m ownConfig) Run() int {
 //	ready ADDR     waits until the API at an address says that it is ready
 //	alerts ADDR ID waits until the event of that id is told
 //	counted ADDR Q waits until some entry matches the query string Q
+//	printed F TEXT waits until a text stands in a file
 //	alter F A B    replaces the first A in a file by B
 //	tiles F D      writes the tiles of the log in an export to a directory
 func TestScripts(t *testing.T) {
@@ -47,12 +55,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			demo, err := filepath.Abs("../../pkg/node/demo/tau-airline.jsonl")
+			demo, err := filepath.Abs("../../internal/demo/tau-airline.jsonl")
 			if err != nil {
 				return err
 			}
-			verifier, err := filepath.Abs("../../pkg/verifier/sealstream_verify.py")
-			toolkit, err2 := filepath.Abs("../../pkg/agt/testdata")
+			verifier, err := filepath.Abs("../../sdk/python/sealstream_verify.py")
+			toolkit, err2 := filepath.Abs("../../internal/agt/testdata")
 			if err2 != nil {
 				return err2
 			}
@@ -63,7 +71,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "counted": counted, "tiles": tiles,
+			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "counted": counted, "printed": printed, "tiles": tiles,
 		},
 	})
 }
@@ -124,6 +132,19 @@ func counted(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s has no entry of %s: %v", args[0], args[1], err)
+		}
+	}
+}
+
+// printed FILE TEXT waits until a text stands in a file that a program writes.
+func printed(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && bytes.Contains(b, []byte(args[1])) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not come to hold %q: %v\n%s", args[0], args[1], err, b)
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// TestSeenForks: two checkpoints of one size, both signed by the log, are a fork, whichever came first; others of it are remembered side by side.
+// TestSeenForks: two checkpoints of one size, both signed by the log, are a fork, whichever came
+// first; others of it are remembered side by side.
 func TestSeenForks(t *testing.T) {
 	skey, key, err := proof.GenerateKey("log.example", "default")
 	if err != nil {
@@ -40,7 +41,8 @@ func TestSeenForks(t *testing.T) {
 	verify := func(path string) (int, result) {
 		t.Helper()
 		var out, errs bytes.Buffer
-		exit := run(t.Context(), []string{"--json", "verify", path, "--key", key, "--state", state}, strings.NewReader(""), &out, &errs)
+		exit := run(t.Context(), []string{"--json", "verify", path, "--key", key, "--state", state},
+			strings.NewReader(""), &out, &errs)
 		var r result
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 			t.Fatalf("exit %d: %s %s", exit, out.String(), errs.String())
@@ -56,7 +58,8 @@ func TestSeenForks(t *testing.T) {
 		if exit != x.exit || r.Valid != (x.exit == 0) {
 			t.Errorf("size %d, root %d: exit %d, %+v", x.size, x.root, exit, r)
 		}
-		if failed := r.Verdicts[len(r.Verdicts)-1]; x.exit == 1 && (failed.State != "failed" || !strings.Contains(failed.Why, "two roots")) {
+		if failed := r.Verdicts[len(r.Verdicts)-1]; x.exit == 1 &&
+			(failed.State != "failed" || !strings.Contains(failed.Why, "two roots")) {
 			t.Errorf("%+v", failed)
 		}
 	}

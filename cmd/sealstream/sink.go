@@ -3,28 +3,33 @@ package main
 import (
 	"fmt"
 
-	"github.com/sealstream/sealstream/pkg/sink/filesink"
+	filesink "github.com/sealstream/sealstream/internal/sinks/file"
 )
 
 type sinkCmd struct {
-	Verify sinkVerifyCmd `cmd:"" help:"Check files of signed lines, and folders of them."`
+	Verify sinkVerifyCmd `cmd:"" help:"Check signed log files, or folders of them."`
 }
 
 type sinkVerifyCmd struct {
-	Files   []string `arg:"" help:"Files, also compressed ones, or folders of a sink." type:"path" placeholder:"FILE|DIR"`
-	KeyFile []string `help:"File with an HMAC key; repeat it for each that was used. None: signatures are not checked." type:"path" sep:"none" placeholder:"FILE"`
+	Files   []string `arg:"" help:"Files, compressed or not, or folders of a sink." type:"path" placeholder:"FILE|DIR"`
+	KeyFile []string `help:"File with an HMAC key. Repeat it for each key that was used. Without it, signatures are not checked." type:"path" sep:"none" placeholder:"FILE"`
+}
+
+func (*sinkCmd) Help() string {
+	return "Example:\n  sealstream sink verify /var/log/sealstream --key-file audit.key"
 }
 
 func (*sinkVerifyCmd) Help() string {
-	return `A folder is checked as a whole: that no file is missing, and that none was cut. A file alone is checked by its lines.
-The key makes lines as well as it checks them: that they are the log's, only their entry hashes can show, with "sealstream prove" or "verify --entry-hash".
+	return `In a folder, missing and cut files are detected. In a single file, only its lines are checked.
+Whoever has the key can also create lines. To show that a line is from the log, compare its entry
+hash with "sealstream prove" or "sealstream verify --entry-hash".
 
 Examples:
   sealstream sink verify /var/log/sealstream --key-file audit.key
-  sealstream sink verify audit_trail.jsonl audit_trail.20261123124702.jsonl --key-file toolkit.key`
+  sealstream sink verify audit_trail.jsonl --key-file toolkit.key`
 }
 
-// Run prints the first error and its line, or what was checked.
+// Run prints the first error and its line, or the number of entries that were checked.
 func (c *sinkVerifyCmd) Run(a *app) error {
 	var ring filesink.Ring
 	for _, path := range c.KeyFile {
@@ -64,7 +69,7 @@ func (c *sinkVerifyCmd) show(a *app, r filesink.Report) (err error) {
 	}
 	say("valid: %s in %s", plural(r.Entries, "entry", "entries"), plural(uint64(len(r.Files)), "file", "files"))
 	if !r.Signed {
-		say("signatures were not checked: --key-file takes the key")
+		say("signatures were not checked; give --key-file to check them")
 	}
 	return err
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
-	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/streams"
+	"github.com/sealstream/sealstream/streams/subject"
 )
 
 type subjectCmd struct {
@@ -16,15 +16,19 @@ func (*subjectCmd) Help() string {
 	return "Example:\n  sealstream subject did:web:agent.example.com"
 }
 
-// Run prints the subject on which the agent publishes: never the DID itself, whose dots and wildcards would speak NATS.
+// Run prints the subject on which the agent publishes. It contains a token instead of the DID,
+// because a DID may contain dots and wildcards, which have a meaning in NATS.
 func (c *subjectCmd) Run(a *app) error {
-	subject := streams.EventsSubject(a.log, entry.AgentToken(c.DID))
+	if c.DID == "" {
+		return errors.New("subject: the DID is empty")
+	}
+	to := subject.Events(a.logName, subject.AgentToken(c.DID))
 	if c.Submit {
-		subject = streams.SubmitSubject(a.log, entry.AgentToken(c.DID))
+		to = subject.Submit(a.logName, subject.AgentToken(c.DID))
 	}
 	if a.json {
-		return a.print(map[string]string{"agent_did": c.DID, "token": entry.AgentToken(c.DID), "subject": subject})
+		return a.print(map[string]string{"agent_did": c.DID, "token": subject.AgentToken(c.DID), "subject": to})
 	}
-	_, err := fmt.Fprintln(a.out, subject)
+	_, err := fmt.Fprintln(a.out, to)
 	return err
 }

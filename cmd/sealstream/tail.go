@@ -3,29 +3,43 @@ package main
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 type tailCmd struct {
 	filterFlags
-	Follow bool `help:"Go on with the entries to come, without end." short:"f"`
-	Number int  `help:"How many of the newest entries come first, 0 to 1000." short:"n" default:"10"`
+	Follow bool `help:"Follow new entries until interrupted." short:"f"`
+	Number int  `help:"Number of newest entries to show first, 0 to 1000." short:"n" default:"10"`
 }
 
 func (*tailCmd) Help() string {
-	return "With --json, one entry a line. A connection that breaks is taken up again behind the last entry that was shown.\n\n" +
-		"Examples:\n  sealstream tail -n 20\n  sealstream tail -f -n 0 --type policy_violation --type rogue_detection --json"
+	return `With --json, each entry is one line. After a broken connection, tail continues with the entry after
+the last one.
+
+Examples:
+  sealstream tail -n 20
+  sealstream tail -f -n 0 --type policy_violation --type rogue_detection`
 }
 
-// Run prints the newest entries, and those to come.
+// Run prints the newest entries, and with --follow those that are sealed later.
 func (c *tailCmd) Run(a *app) error {
 	if c.Number < 0 || c.Number > 1000 {
-		return fmt.Errorf("-n %d: 0 to 1000 are possible", c.Number)
+		return fmt.Errorf("-n %d is not between 0 and 1000", c.Number)
 	}
-	q := c.values()
+	filter, err := c.wanted()
+	if err != nil {
+		return err
+	}
+	q := filter.Values()
 	q.Set("limit", strconv.Itoa(max(c.Number, 1)))
-	var p page
+	var p api.Page
 	if err := a.get("/v1/entries", q, &p); err != nil {
 		return err
+	}
+	c.doubt(a)
+	if len(p.Entries) == 0 && !a.json && !c.Follow && isTerminal(a.out) {
+		fmt.Fprintln(a.err, "no entries match")
 	}
 	show := a.printer()
 	if c.Number > 0 {
@@ -38,6 +52,5 @@ func (c *tailCmd) Run(a *app) error {
 	if !c.Follow {
 		return nil
 	}
-	q.Del("limit")
-	return a.follow(q, p.TreeSize, show)
+	return a.follow(filter, p.TreeSize, show)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,18 +12,22 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 )
 
-// TestTailFollows: what comes is shown once and in order, though the connection is cut again and again, and a signal ends it.
+// TestTailFollows: what comes is shown once and in order, though the connection is cut again and
+// again, and a signal ends it.
 func TestTailFollows(t *testing.T) {
 	n := upWith(t)
 	to, err := url.Parse(n.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1})
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+	}, FlushInterval: -1})
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
 	proxy.Config.ConnState = func(c net.Conn, s http.ConnState) {
@@ -44,8 +49,11 @@ func TestTailFollows(t *testing.T) {
 	defer cancel()
 	reader, writer := io.Pipe()
 	done := make(chan int)
+	var told bytes.Buffer
 	go func() {
-		code := run(ctx, []string{"tail", "-f", "-n", "2", "--type", "beat", "--type", "policy_evaluation", "--json", "--server", proxy.URL}, nil, writer, io.Discard)
+		code := run(ctx,
+			[]string{"tail", "-f", "-n", "2", "--type", "beat", "--type", "policy_evaluation", "--json", "--server",
+				proxy.URL}, nil, writer, &told)
 		writer.Close()
 		done <- code
 	}()
@@ -71,7 +79,8 @@ func TestTailFollows(t *testing.T) {
 		if i%3 == 1 {
 			cut()
 		}
-		if _, errs, code := call(t.Context(), n, "log", "--agent", "a", "--type", "beat", "--id", fmt.Sprint(i)); code != 0 {
+		if _, errs, code := call(t.Context(), n, "log", "--agent", "a", "--type", "beat", "--id",
+			fmt.Sprint(i)); code != 0 {
 			t.Fatal(errs)
 		}
 		if i%3 != 1 { // what was recorded while the connection was away comes too
@@ -89,5 +98,13 @@ func TestTailFollows(t *testing.T) {
 	go io.Copy(io.Discard, reader)
 	if code := <-done; code != 0 {
 		t.Errorf("exit %d", code)
+	}
+	for line := range strings.Lines(told.String()) {
+		if !strings.HasPrefix(line, "sealstream: the connection was lost, retrying: ") {
+			t.Errorf("told: %s", line)
+		}
+	}
+	if n := strings.Count(told.String(), "\n"); n < 1 || n > 4 { // once for each time it was cut
+		t.Errorf("told %d times: %s", n, &told)
 	}
 }

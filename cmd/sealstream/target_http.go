@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/internal/outward"
+	"github.com/sealstream/sealstream/internal/retry"
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 // httpTarget posts CloudEvents in structured mode, or in batches.
@@ -20,16 +23,17 @@ type httpTarget struct {
 	c     *replayCmd
 }
 
-// httpTries is how often a request is sent before its failure counts: for about six seconds.
-const httpTries = 6
+// httpAttempts is how often a request is sent before replay fails. With backoff this takes about
+// six seconds.
+const httpAttempts = 6
 
-func (t *httpTarget) most() int { return t.batch }
-func (t *httpTarget) close()    {}
+func (t *httpTarget) maxBatch() int { return t.batch }
+func (t *httpTarget) close()        {}
 
 func (t *httpTarget) send(ctx context.Context, group []replayed) error {
 	var events [][]byte
 	for _, e := range group {
-		b, err := entry.Replay(e.entry, e.payload, t.c.Name)
+		b, err := e.entry.Replay(e.payload, t.c.Name)
 		if err != nil {
 			return err
 		}
@@ -37,52 +41,57 @@ func (t *httpTarget) send(ctx context.Context, group []replayed) error {
 	}
 	kind, body := "application/cloudevents+json", events[0]
 	if t.batch > 1 {
-		kind, body = "application/cloudevents-batch+json", append(append([]byte("["), bytes.Join(events, []byte(","))...), ']')
+		kind = "application/cloudevents-batch+json"
+		body = slices.Concat([]byte("["), bytes.Join(events, []byte(",")), []byte("]"))
 	}
-	for try, wait := 1, 200*time.Millisecond; ; try, wait = try+1, 2*wait {
+	backoff := retry.Exact(200*time.Millisecond, 10*time.Second)
+	for attempt := 1; ; attempt++ {
 		again, err := t.post(ctx, kind, body)
-		if err == nil || !again || try == httpTries || ctx.Err() != nil {
+		if err == nil || !again || attempt == httpAttempts || ctx.Err() != nil {
 			return err
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
+		if backoff.Wait(ctx, 0) != nil {
+			return ctx.Err()
 		}
 	}
 }
 
-// post sends one request; again says that a failure may pass.
+// post sends one request. again means that a retry may succeed.
 func (t *httpTarget) post(ctx context.Context, kind string, body []byte) (again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
 	if err != nil {
-		return false, fmt.Errorf("--to: %w", err)
+		return false, errors.New("--dest is not a valid URL") // err would repeat the URL, which may contain secrets
 	}
 	req.Header.Set("Content-Type", kind)
-	resp, err := httpClient.Do(req)
+	resp, err := webClient.Do(req)
 	if err != nil {
-		return true, fmt.Errorf("no answer from %s: %w", t.url, errors.Unwrap(err))
+		return true, fmt.Errorf("no answer from %s: %w", place(t.url), cause(err))
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	switch {
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		return false, refusedAny(answer)
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
-		return true, fmt.Errorf("%s: %s", t.url, resp.Status)
+	case resp.StatusCode >= 500,
+		resp.StatusCode == http.StatusTooManyRequests,
+		resp.StatusCode == http.StatusRequestTimeout:
+		return true, fmt.Errorf("%s: %s", place(t.url), resp.Status)
 	}
-	var p struct{ Detail string }
+	var p api.Problem
 	json.Unmarshal(answer, &p)
-	return false, failed("%s refuses it: %s %s", t.url, resp.Status, cell(p.Detail, 500))
+	return false, failed("%s refused the events: %s %s",
+		place(t.url), resp.Status, cell(outward.Hide(p.Detail, t.url), 500))
 }
 
-// refusedAny looks for refusals in the receipts that an ingest answers a batch with.
+// refusedAny returns an error if the answer is receipts of an ingest and one of them is a refusal.
 func refusedAny(answer []byte) error {
-	var out struct{ Receipts []receipt }
+	var out api.Receipts
 	if json.Unmarshal(answer, &out) != nil {
-		return nil // another kind of receiver
+		return nil // the receiver is not an ingest
 	}
 	for _, r := range out.Receipts {
-		if r.Status == "rejected" {
-			return failed("an ingest refuses it: %s", cell(r.reason(), 500))
+		if r.Status == api.Rejected {
+			return failed("ingest refused an event: %s", cell(reason(r), 500))
 		}
 	}
 	return nil

@@ -8,18 +8,22 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sealstream/sealstream/internal/datadir"
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// tileDir is a directory with a checkpoint, tiles and bundles under their paths, as any file server can show it. A full tile is written once;
-// partial ones stay until the full one is there, since whoever holds an older checkpoint may ask for them.
+// tileDir is a directory with a checkpoint, tiles and bundles under their paths, which any file
+// server can serve. A full tile is written once. Partial tiles stay until the full tile exists,
+// because a client with an older checkpoint may request them.
 type tileDir struct {
-	path string
-	made []string // files that this run created, by their paths in the directory
+	path    string
+	created []string // files that this run created, by their paths in the directory
 }
 
-// openTileDir makes the directory, or reads the checkpoint of the run before, which the new one must go on from.
+// openTileDir creates the directory, or returns the checkpoint of the previous run. It fails if the
+// new checkpoint is of another log or of a shorter one.
 func openTileDir(path string, cp proof.Checkpoint) (old proof.Checkpoint, err error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return old, err
@@ -35,40 +39,42 @@ func openTileDir(path string, cp proof.Checkpoint) (old proof.Checkpoint, err er
 	}
 	switch {
 	case old.Origin != cp.Origin:
-		return old, failed("%s is of %s, the server's log is %s", path, old.Origin, cp.Origin)
+		return old, failed("%s contains the log %s, but the server's log is %s", path, old.Origin, cp.Origin)
 	case old.Size > cp.Size:
-		return old, failed("the server's log has %d entries, %s has %d of it: it was rolled back, or the directory is ahead", cp.Size, path, old.Size)
+		return old, failed("the server's log has %d entries, but %s has %d of it: "+
+			"the log was rolled back, or the directory is ahead", cp.Size, path, old.Size)
 	}
 	return old, nil
 }
 
-// hashes are those of a bundle's leaves, if the directory has the bundle and the tile of them, both full; nil: it has not.
-func (d *tileDir) hashes(bundle proof.Tile) []entry.Hash {
-	if bundle.Width < proof.TileWidth {
+// hashes returns the hashes of a bundle's leaves. It returns nil unless the directory has both the
+// bundle and its level-0 tile, and both are full.
+func (d *tileDir) hashes(bundle merkle.Tile) []entry.Hash {
+	if bundle.Width < merkle.TileWidth {
 		return nil
 	}
 	if _, err := os.Stat(d.join(bundle.Path())); err != nil {
 		return nil
 	}
-	raw, err := os.ReadFile(d.join(proof.Tile{Level: 0, N: bundle.N, Width: proof.TileWidth}.Path()))
+	raw, err := os.ReadFile(d.join(merkle.Tile{Level: 0, N: bundle.N, Width: merkle.TileWidth}.Path()))
 	if err != nil {
 		return nil
 	}
-	row, err := proof.ParseTile(raw, proof.TileWidth)
+	row, err := merkle.ParseTile(raw, merkle.TileWidth)
 	if err != nil {
-		return nil // made anew, and then compared
+		return nil // create compares the tile with the new one
 	}
 	return row
 }
 
 func (d *tileDir) join(path string) string { return filepath.Join(d.path, filepath.FromSlash(path)) }
 
-// create writes a file that never changes. One that is there already stays, and must be the same.
+// create writes a file that never changes. It fails if the file exists with another content.
 func (d *tileDir) create(path string, data []byte) error {
 	old, err := os.ReadFile(d.join(path))
 	if err == nil {
 		if !bytes.Equal(old, data) {
-			return failed("%s is another than the log's: it was altered, or is of another log", d.join(path))
+			return failed("%s differs from the log: it was altered, or is of another log", d.join(path))
 		}
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -80,11 +86,11 @@ func (d *tileDir) create(path string, data []byte) error {
 	if err := d.write(path, data); err != nil {
 		return err
 	}
-	d.made = append(d.made, path)
+	d.created = append(d.created, path)
 	return nil
 }
 
-// write writes a file durably: after a crash there is all of it, or what was there before.
+// write writes a file and syncs it. A crash leaves the whole new file, or the old one.
 func (d *tileDir) write(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(d.join(path)), ".tmp-*")
 	if err != nil {
@@ -107,19 +113,14 @@ func (d *tileDir) write(path string, data []byte) error {
 	return err
 }
 
-// sync makes the names of what was created durable, before a checkpoint covers them.
+// sync syncs the directories of the created files. It must run before a checkpoint covers the
+// files.
 func (d *tileDir) sync() error {
 	done := map[string]bool{}
-	for _, path := range d.made {
+	for _, path := range d.created {
 		for dir := filepath.Dir(d.join(path)); !done[dir]; dir = filepath.Dir(dir) {
 			done[dir] = true
-			f, err := os.Open(dir)
-			if err != nil {
-				return err
-			}
-			err = f.Sync()
-			f.Close()
-			if err != nil {
+			if err := datadir.SyncDir(dir); err != nil {
 				return err
 			}
 			if dir == filepath.Clean(d.path) {
@@ -130,15 +131,17 @@ func (d *tileDir) sync() error {
 	return nil
 }
 
-// sweep removes partial tiles where the full ones are there now: those of the size before, which a run that crashed may have left, and those of what
-// this run has filled.
+// sweep removes partial tiles of which the full tile exists now. It looks at the full tiles that
+// this run created, and at the last ones of the previous size, where a crashed run may have left
+// some.
 func (d *tileDir) sweep(before, size uint64) error {
-	var full []proof.Tile
-	for level := proof.BundleLevel; before>>(8*max(level, 0)) > 0; level++ {
-		full = append(full, proof.Tile{Level: level, N: before >> (8 * max(level, 0)) / proof.TileWidth, Width: proof.TileWidth})
+	var full []merkle.Tile
+	for level := merkle.BundleLevel; before>>(8*max(level, 0)) > 0; level++ {
+		n := before >> (8 * max(level, 0)) / merkle.TileWidth
+		full = append(full, merkle.Tile{Level: level, N: n, Width: merkle.TileWidth})
 	}
-	for _, path := range d.made {
-		if t, ok := proof.ParseTilePath(path); ok && t.Width == proof.TileWidth {
+	for _, path := range d.created {
+		if t, ok := merkle.ParseTilePath(path); ok && t.Width == merkle.TileWidth {
 			full = append(full, t)
 		}
 	}
@@ -147,15 +150,15 @@ func (d *tileDir) sweep(before, size uint64) error {
 			continue
 		}
 		if err := os.RemoveAll(d.join(t.Path() + ".p")); err != nil {
-			return fmt.Errorf("partial tiles: %w", err)
+			return fmt.Errorf("remove partial tiles: %w", err)
 		}
 	}
 	return nil
 }
 
-// undo removes what this run created: it may not be the log's.
+// undo removes the files that this run created, after it failed: they may not be the log's.
 func (d *tileDir) undo() {
-	for _, path := range d.made {
+	for _, path := range d.created {
 		os.Remove(d.join(path))
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/merkle"
 )
 
-// isTiles says whether a directory holds the tiles of a log, and not its store.
+// isTiles reports whether a directory contains the tiles of a log, and not its store.
 func isTiles(dir string) bool {
 	for _, name := range []string{"checkpoint", "tile"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
@@ -25,13 +26,14 @@ func isTiles(dir string) bool {
 	return err != nil
 }
 
-// maxTile bounds a file of a tiles directory: a bundle of the longest entries.
-const maxTile = proof.TileWidth * (2 + 65535)
+// maxTile is the largest size in bytes of a file in a directory of tiles: a bundle of the longest
+// entries.
+const maxTile = merkle.TileWidth * (2 + 65535)
 
 // tileFiles is a directory of tiles.
 type tileFiles string
 
-// Read implements proof.TileSource.
+// Read implements audit.TileSource.
 func (d tileFiles) Read(path string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(string(d), filepath.FromSlash(path)))
 	if err != nil {
@@ -49,7 +51,7 @@ func readTile(r io.Reader, path string) ([]byte, error) {
 	return raw, err
 }
 
-// Widths implements proof.TileSource.
+// Widths implements audit.TileSource.
 func (d tileFiles) Widths(path string) ([]int, error) {
 	list, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(path)+".p"))
 	if os.IsNotExist(err) {
@@ -60,7 +62,7 @@ func (d tileFiles) Widths(path string) ([]int, error) {
 	var widths []int
 	for _, f := range list {
 		n, err := strconv.Atoi(f.Name())
-		if err != nil || strconv.Itoa(n) != f.Name() || n < 1 || n >= proof.TileWidth {
+		if err != nil || strconv.Itoa(n) != f.Name() || n < 1 || n >= merkle.TileWidth {
 			return nil, fmt.Errorf("%s.p/%s is no partial tile", path, f.Name())
 		}
 		widths = append(widths, n)
@@ -68,19 +70,19 @@ func (d tileFiles) Widths(path string) ([]int, error) {
 	return widths, nil
 }
 
-// tileServer is a server of tiles. Its checkpoint is read once: the log may grow meanwhile.
+// tileServer is a server of tiles. Its checkpoint is read once, because the log may grow meanwhile.
 type tileServer struct {
 	ctx  context.Context
 	base string
 }
 
-// Read implements proof.TileSource.
+// Read implements audit.TileSource.
 func (s tileServer) Read(path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, strings.TrimRight(s.base, "/")+"/"+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := httpClient.Do(req)
+	resp, err := webClient.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -94,16 +96,16 @@ func (s tileServer) Read(path string) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %s", path, resp.Status)
 }
 
-// Widths implements proof.TileSource.
+// Widths implements audit.TileSource.
 func (s tileServer) Widths(string) ([]int, error) { return nil, nil }
 
 // tiles audits a log from its tiles.
-func (v *verification) tiles(src proof.TileSource) error {
+func (v *verification) tiles(src audit.TileSource) error {
 	bar := v.progress("entries", 0)
-	r, err := proof.AuditTiles(v.config(bar), src)
+	r, err := audit.Tiles(v.config(bar), src)
 	bar.done()
-	if v.laterKey(err, func() (proof.Report, error) { return proof.AuditTiles(proof.AuditConfig{}, src) }) {
-		return v.finish(proof.Report{}, nil)
+	if v.laterKey(err, func() (audit.Report, error) { return audit.Tiles(audit.Config{}, src) }) {
+		return v.finish(audit.Report{}, nil)
 	}
 	return v.audited(r, err, false)
 }

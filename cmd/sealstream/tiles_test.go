@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -29,20 +30,20 @@ func tiles(ts *testscript.TestScript, neg bool, args []string) {
 	for i, line := range lines[1:] {
 		l, _, err := proof.ParseExportLine(line)
 		ts.Check(err)
-		row, bundle = append(row, entry.LeafHash(l.Leaf)), proof.AppendBundle(bundle, l.Leaf)
-		if n := len(row); n%proof.TileWidth == 0 || i == len(lines)-2 {
-			write(proof.BundlePath(uint64((n-1)/proof.TileWidth), (n-1)%proof.TileWidth+1), bundle)
+		row, bundle = append(row, entry.LeafHash(l.Leaf)), merkle.AppendBundle(bundle, l.Leaf)
+		if n := len(row); n%merkle.TileWidth == 0 || i == len(lines)-2 {
+			write(merkle.BundlePath(uint64((n-1)/merkle.TileWidth), (n-1)%merkle.TileWidth+1), bundle)
 			bundle = nil
 		}
 	}
 	for level := 0; len(row) > 0; level++ {
 		var above []entry.Hash
 		for n := uint64(0); len(row) > 0; n++ {
-			part := row[:min(len(row), proof.TileWidth)]
+			part := row[:min(len(row), merkle.TileWidth)]
 			row = row[len(part):]
-			write(proof.TilePath(level, n, len(part)), bytes.Join(hashBytes(part), nil))
-			if len(part) == proof.TileWidth {
-				above = append(above, proof.PerfectRoot(part))
+			write(merkle.TilePath(level, n, len(part)), bytes.Join(hashBytes(part), nil))
+			if len(part) == merkle.TileWidth {
+				above = append(above, merkle.PerfectRoot(part))
 			}
 		}
 		row = above

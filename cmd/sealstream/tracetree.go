@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 // drawing draws a trace as a tree of text.
@@ -15,18 +17,19 @@ type drawing struct {
 	style
 	trace
 	session bool
-	entries map[uint64]traceEntry
-	below   map[uint64]traceBranch // by the index of the delegation
-	digits  int                    // of the longest index
-	types   int                    // characters of the longest event type
+	entries map[uint64]row
+	below   map[uint64]api.Branch // index of a delegation to its branch
+	digits  int                   // length of the longest index
+	types   int                   // length of the longest event type, in characters
 	out     bytes.Buffer
 }
 
-// maxType is how much is shown of an event type, which agents choose freely.
+// maxType is the longest part of an event type that is shown, in characters. Agents choose it
+// freely.
 const maxType = 32
 
 func newDrawing(t trace, session bool, s style) *drawing {
-	d := &drawing{style: s, trace: t, session: session, entries: map[uint64]traceEntry{}, below: map[uint64]traceBranch{}}
+	d := &drawing{style: s, trace: t, session: session, entries: map[uint64]row{}, below: map[uint64]api.Branch{}}
 	for _, e := range t.Entries {
 		d.entries[e.Index] = e
 		d.digits = max(d.digits, len(fmt.Sprint(e.Index)))
@@ -40,7 +43,7 @@ func newDrawing(t trace, session bool, s style) *drawing {
 	return d
 }
 
-// head says what the whole amounts to.
+// head writes the totals.
 func (d *drawing) head(id string) {
 	kind := "trace"
 	if d.session {
@@ -51,8 +54,9 @@ func (d *drawing) head(id string) {
 	if d.Truncated {
 		shown = fmt.Sprintf("first %d of ", len(d.Entries))
 	}
-	d.out.WriteString(d.line("", "", fmt.Sprintf("%s%s of %s; %s by the agents' clocks, %s in the log", shown, plural(d.Count, "entry", "entries"),
-		plural(uint64(len(d.Counts.Agents)), "agent", "agents"), seconds(d.Claimed.Seconds), seconds(d.Received.Seconds))))
+	agents := plural(uint64(len(d.Counts.Agents)), "agent", "agents")
+	d.out.WriteString(d.line("", "", fmt.Sprintf("%s%s of %s; %s by the agents' clocks, %s in the log", shown,
+		plural(d.Count, "entry", "entries"), agents, seconds(d.Claimed.Seconds), seconds(d.Received.Seconds))))
 	var counts []string
 	for _, name := range slices.SortedFunc(maps.Keys(d.Counts.Types), func(a, b string) int {
 		if c := d.Counts.Types[b] - d.Counts.Types[a]; c != 0 {
@@ -72,7 +76,7 @@ func plural(n uint64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// seconds of a span that may be longer than a Duration holds.
+// seconds formats a number of seconds, which may be longer than a time.Duration can hold.
 func seconds(s float64) string {
 	if s >= 1e9 {
 		return fmt.Sprintf("%.0f s", s)
@@ -80,7 +84,7 @@ func seconds(s float64) string {
 	return shortDuration(time.Duration(s * float64(time.Second)))
 }
 
-// tree draws the agents that act on nobody's behalf, and what hangs below them.
+// tree draws the branches of the agents that nobody delegated to, and what is below them.
 func (d *drawing) tree() {
 	for _, b := range d.Tree {
 		if b.Delegation != nil {
@@ -96,7 +100,7 @@ func (d *drawing) tree() {
 	}
 }
 
-func (d *drawing) branch(b traceBranch, prefix string) {
+func (d *drawing) branch(b api.Branch, prefix string) {
 	for i, x := range b.Entries {
 		fork, rest := "├─ ", "│  "
 		if i == len(b.Entries)-1 {
@@ -104,16 +108,34 @@ func (d *drawing) branch(b traceBranch, prefix string) {
 		}
 		e := d.entries[x]
 		below, delegates := d.below[x]
-		delete(d.below, x) // what a server tells that lies has perhaps no end
-		colour, text := d.entry(e, delegates, below)
-		d.out.WriteString(d.line(d.short(prefix+fork), colour, text))
+		delete(d.below, x) // a lying server could send a loop
+		colour, text, details := d.entry(e, delegates, below)
+		d.entryLines(prefix+fork, prefix+rest, colour, text, details)
 		if delegates {
 			d.branch(below, prefix+rest)
 		}
 	}
 }
 
-// short keeps the branches of a deep tree from filling the line.
+// entryLines writes an entry: its line, and its details in lines below where they do not fit beside
+// it. A resource alone is cut instead.
+func (d *drawing) entryLines(first, rest, colour, text string, details []string) {
+	whole := strings.Join(append([]string{text}, details...), "  ")
+	first = d.short(first)
+	if room := d.width - utf8.RuneCountInString(first); d.width == 0 || len(details) < 2 ||
+		utf8.RuneCountInString(whole) <= room {
+		d.out.WriteString(d.line(first, colour, whole))
+		return
+	}
+	rest = d.short(rest + strings.Repeat(" ", d.digits+4))
+	below := style{width: max(d.width-utf8.RuneCountInString(rest), 20)}
+	d.out.WriteString(d.line(first, colour, text))
+	for line := range strings.Lines(below.wrap(strings.Join(details, "  "), 0)) {
+		d.out.WriteString(d.line(rest, colour, strings.TrimSpace(line)))
+	}
+}
+
+// short shortens the prefix of a deep branch to half of the width.
 func (d *drawing) short(prefix string) string {
 	if n := utf8.RuneCountInString(prefix); d.width > 0 && n > d.width/2 {
 		return "…" + string([]rune(prefix)[n-d.width/2+1:])
@@ -121,8 +143,9 @@ func (d *drawing) short(prefix string) string {
 	return prefix
 }
 
-// entry is a line's colour and text.
-func (d *drawing) entry(e traceEntry, delegates bool, below traceBranch) (colour, text string) {
+// entry returns the colour and the text of an entry's line, and what else there is to tell: the
+// resource first, if there is one.
+func (d *drawing) entry(e row, delegates bool, below api.Branch) (colour, text string, details []string) {
 	mark := " "
 	switch {
 	case e.isBad():
@@ -132,26 +155,32 @@ func (d *drawing) entry(e traceEntry, delegates bool, below traceBranch) (colour
 	case delegates:
 		colour, mark = cyan, "→"
 	}
-	text = fmt.Sprintf("%s %*d  %-8s  %-*s  %s", mark, d.digits, e.Index, since(d.Claimed.First, e.Timestamp), d.types, cell(e.EventType, maxType), decision(e))
+	decided := decision(e)
+	if d.width > 0 {
+		decided = shortDecision(e)
+	}
+	text = fmt.Sprintf("%s %*d  %-8s  %-*s  %s", mark, d.digits, e.Index, since(d.Claimed.First, e.Timestamp), d.types,
+		cell(e.EventType, maxType), decided)
 	if e.Resource != "" {
-		text += "  " + cell(e.Resource, 200)
+		details = append(details, cell(e.Resource, 200))
 	}
 	if e.TargetDID != "" {
-		text += "  → " + cell(e.TargetDID, 200)
+		to := "→ " + cell(e.TargetDID, 200)
 		if delegates && len(below.Entries) == 0 {
-			text += " (which left no entry)"
+			to += " (which left no entry)"
 		}
+		details = append(details, to)
 	}
 	if e.MatchedRule != "" {
-		text += "  rule " + cell(e.MatchedRule, 200)
+		details = append(details, "rule "+cell(e.MatchedRule, 200))
 	}
 	if e.PolicyDecision != "" {
-		text += "  (" + cell(e.PolicyDecision, 200) + ")"
+		details = append(details, "("+cell(e.PolicyDecision, 200)+")")
 	}
-	return colour, text
+	return colour, text, details
 }
 
-func decision(e traceEntry) string {
+func decision(e row) string {
 	switch {
 	case e.Action == "":
 		return cell(e.Outcome, 16)

@@ -3,71 +3,99 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/cluster"
+	"github.com/sealstream/sealstream/internal/demo"
+	"github.com/sealstream/sealstream/internal/natsd"
+	"github.com/sealstream/sealstream/internal/node"
+	"github.com/sealstream/sealstream/internal/program"
+	"github.com/sealstream/sealstream/internal/settings"
 )
 
 type upCmd struct {
-	node.ConfigFlags
-	node.StreamFlags
-	Data       string `help:"Data directory: the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
-	HTTP       string `help:"Where the API listens." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	NATS       string `help:"Where NATS listens." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
-	Host       string `help:"First part of the origin of a log that is made now." default:"sealstream.local"`
-	Demo       bool   `help:"Play the recorded events of a real agent in."`
-	Relaxed    bool   `help:"Acknowledge before the fsync: fast, and a power failure loses what was acknowledged. Receipts and health say so."`
-	KeepEvents bool   `help:"Do not purge EVENTS behind the commit, so that sealing can be done again and compared."`
-	OpenEpoch  string `help:"Go on although EVENTS lost what was sealed from; the reason is sealed with what was lost." placeholder:"REASON"`
+	program.ConfigFlags
+	cluster.StreamFlags
+	settings.DiskFlags
+	settings.MemoryFlags
+	Data       string `help:"Data directory, with the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
+	HTTP       string `help:"Address of the API." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	NATS       string `help:"Loopback address of NATS. Programs without credentials share one user there and can read each other's receipts." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
+	Host       string `help:"First part of the origin of a new log." default:"sealstream.local"`
+	Demo       bool   `help:"Record 713 events of a real agent as a demonstration."`
+	Relaxed    bool   `help:"Acknowledge events before the fsync. This is fast, but a power failure loses acknowledged events. Receipts and health pages show it."`
+	KeepEvents bool   `help:"Keep events on EVENTS after sealing, so that sealing can be repeated and compared."`
+	OpenEpoch  string `help:"Continue although EVENTS was created again or has lost messages. The reason and the loss are sealed." placeholder:"REASON"`
 
-	Redaction string `help:"What secrets are taken out of events: off, default, or a file of rules (YAML). None: default for a log that is made now, and no change to one that is there." env:"SEALSTREAM_REDACTION" placeholder:"off|default|FILE"`
+	Redaction string `help:"Redaction rules: off, default, or a YAML file of rules. Without it, a new log uses default, and an existing log keeps its rules." env:"SEALSTREAM_REDACTION" predictor:"redaction" placeholder:"off|default|FILE"`
 
-	Alerts        bool     `help:"Tell of violations and what the rules match." default:"true" negatable:""`
-	AlertRules    string   `help:"Rules file (YAML): what else to tell, and webhooks." type:"path" env:"SEALSTREAM_ALERT_RULES" placeholder:"FILE"`
-	Webhook       []string `help:"Where alerts are sent too, signed with the secret in DIR/webhook.secret." sep:"none" placeholder:"URL"`
-	WebhookSecret string   `help:"File with the secret to sign with instead." type:"path" placeholder:"FILE"`
+	Alerts        bool     `help:"Send alerts for violations and for what the rules match." default:"true" negatable:""`
+	AlertRules    string   `help:"YAML file of further alert rules and webhooks." type:"path" env:"SEALSTREAM_ALERT_RULES" placeholder:"FILE"`
+	Webhook       []string `help:"URL that receives alerts, signed with the secret in DIR/webhook.secret." sep:"none" secret:"" placeholder:"URL"`
+	WebhookSecret string   `help:"File of another secret to sign with." type:"path" placeholder:"FILE"`
 
-	Archive    bool   `help:"Write full segments of the log into the ARCHIVE bucket." env:"SEALSTREAM_ARCHIVE"`
-	TrimSealed uint64 `help:"With --archive: trim SEALED and PAYLOADS behind it, but for this many newest entries; 0: keep them whole." env:"SEALSTREAM_TRIM_SEALED" placeholder:"N"`
+	Archive    bool   `help:"Copy finished segments of the log into the ARCHIVE bucket." env:"SEALSTREAM_ARCHIVE"`
+	TrimSealed uint64 `help:"With --archive: keep only this many newest entries in SEALED and PAYLOADS, and remove older ones that are archived. 0 keeps all." env:"SEALSTREAM_TRIM_SEALED" placeholder:"N"`
 
-	Sink []string `help:"Where the log is written to besides: file:///var/log/audit.jsonl?key_file=F, postgres://…, nats://HOST/SUBJECT, https://…, stdout:." sep:"none" placeholder:"URL"`
+	Sink []string `help:"URL of a sink, which receives every entry: file:///PATH?key_file=F, postgres://…, nats://HOST/SUBJECT, https://… or stdout:. Repeat it for several." sep:"none" placeholder:"URL"`
 
-	WitnessPolicy string `help:"Witness policy: whom to ask to cosign checkpoints, and how many are enough." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
+	WitnessPolicy string `help:"File of the witness policy: which witnesses are asked to cosign, and how many must." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 
-	IntegrityManifest string `help:"Manifest that this program is compared with at start and each day; what comes of it is sealed." type:"path" env:"SEALSTREAM_INTEGRITY_MANIFEST" placeholder:"FILE"`
-	IntegrityKey      string `help:"Public key that must have signed it, or its file." env:"SEALSTREAM_INTEGRITY_KEY" placeholder:"KEY|FILE"`
+	IntegrityManifest string `help:"Manifest to compare this program with, at start and daily. The result is sealed." type:"path" env:"SEALSTREAM_INTEGRITY_MANIFEST" placeholder:"FILE"`
+	IntegrityKey      string `help:"Public key that must have signed the manifest, or its file." env:"SEALSTREAM_INTEGRITY_KEY" placeholder:"KEY|FILE"`
 
-	Verbose bool `help:"Log what goes on." short:"v"`
+	serviceLog
 }
 
 func (*upCmd) Help() string {
-	return "Examples:\n  sealstream up --demo\n  sealstream up --data /var/lib/sealstream"
+	return `SIGTERM and SIGINT stop it cleanly, and so does closing its terminal. SIGHUP reopens the files of sinks.
+
+Examples:
+  sealstream up --demo
+  sealstream up --data /var/lib/sealstream`
 }
 
-// Run is the whole log in one process, until a signal ends it.
-func (c *upCmd) Run(a *app) error {
-	level := slog.LevelWarn
-	if c.Verbose {
-		level = slog.LevelInfo
-	}
-	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-	node.Threads()
+// Run runs the whole log in one process until a signal ends it.
+func (c *upCmd) Run(a *app) (err error) {
+	defer a.asService()()
+	logger := c.logger(a)
+	defer func() { err = c.told(logger, "sealstream", err) }()
+	natsd.DoubleThreads()
+	c.KeepTo()
 	integrityKeys, err := readKeys(c.IntegrityKey)
 	if err != nil {
 		return err
 	}
 	n, err := node.Up(a.ctx, node.UpConfig{
-		Data: c.Data, Log: a.log, Host: c.Host, HTTP: c.HTTP, NATS: c.NATS, Relaxed: c.Relaxed, KeepEvents: c.KeepEvents, OpenEpoch: c.OpenEpoch, Logger: log,
-		Streams: c.StreamFlags, Archive: c.Archive, TrimSealed: c.TrimSealed, Policy: c.WitnessPolicy, Sinks: c.Sink, Redaction: c.Redaction,
-		Integrity: node.IntegrityConfig{Manifest: c.IntegrityManifest, Keys: integrityKeys},
-		Alerts:    node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
+		Plugins:    program.Plugins(nil),
+		Data:       c.Data,
+		Log:        a.logName,
+		Host:       c.Host,
+		HTTP:       c.HTTP,
+		NATS:       c.NATS,
+		Relaxed:    c.Relaxed,
+		KeepEvents: c.KeepEvents,
+		OpenEpoch:  c.OpenEpoch,
+		Logger:     logger,
+		Streams:    c.StreamFlags,
+		Disk:       c.DiskFlags,
+		Memory:     c.MemoryFlags,
+		Archive:    c.Archive,
+		TrimSealed: c.TrimSealed,
+		Policy:     c.WitnessPolicy,
+		Sinks:      c.Sink,
+		Redaction:  c.Redaction,
+		Integrity:  node.IntegrityConfig{Manifest: c.IntegrityManifest, Keys: integrityKeys},
+		Alerts:     node.AlertConfig{Off: !c.Alerts, Rules: c.AlertRules, Webhooks: c.Webhook, SecretFile: c.WebhookSecret},
 	})
 	if a.ctx.Err() != nil && err != nil {
-		return nil // stopped while it started: whatever was made stays for the next start
+		return nil // a signal stopped the start; the next start uses what was created
 	} else if err != nil {
 		return err
 	}
+	stopped := node.Began(a.ctx, logger, "sealstream", "version", program.Version(), "log", n.Origin(),
+		"address", n.URL(), "nats", n.NATSURL(), "data", c.Data)
+	defer func() { stopped(err) }()
 	defer n.Close()
 	c.banner(a, n)
 	if c.Demo {
@@ -78,10 +106,17 @@ func (c *upCmd) Run(a *app) error {
 	return n.Wait(a.ctx)
 }
 
-// banner says where everything is, and gives one example to paste.
+// banner prints the addresses, the key and an example to paste.
 func (c *upCmd) banner(a *app, n *node.Node) {
 	if a.json {
-		a.print(map[string]string{"api": n.URL(), "nats": n.NATSURL(), "key": n.Key(), "origin": n.Origin(), "data": c.Data, "durability": n.Durability()})
+		a.print(map[string]string{
+			"api":        n.URL(),
+			"nats":       n.NATSURL(),
+			"key":        n.Key(),
+			"origin":     n.Origin(),
+			"data":       c.Data,
+			"durability": n.Durability(),
+		})
 		return
 	}
 	fmt.Fprintf(a.out, `sealstream is up
@@ -106,24 +141,33 @@ func (c *upCmd) banner(a *app, n *node.Node) {
 `, n.URL())
 }
 
-// demo plays the recorded events in, as the agents that they are of.
+// demo records the events of the demonstration in the names of their agents.
 func (c *upCmd) demo(a *app, n *node.Node) error {
-	bar := a.progress("demo", node.DemoEvents)
-	played, err := n.Demo(a.ctx, func(n int) { bar.at(uint64(n)) })
+	if err := n.CaughtUp(a.ctx); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	bar := a.progress("events", demo.Count)
+	to := demo.Log{Name: a.logName, URL: n.URL(), NATS: n.NATSURL()}
+	played, err := demo.Play(a.ctx, to, func(n int) { bar.at(uint64(n)) })
 	bar.done()
+	if err == nil {
+		n.Drain(a.ctx)
+	}
 	if err != nil || a.json {
 		return err
 	}
 	if played == 0 {
-		fmt.Fprintln(a.out, "demo: its events are in this log already")
+		fmt.Fprintln(a.out, "demo: this log contains its events already")
 	} else {
-		fmt.Fprintf(a.out, "demo: %d recorded events of a real agent were played in (tau-bench, MIT licence)\n", played)
+		fmt.Fprintf(a.out, "demo: recorded %d events of a real agent (tau-bench, MIT licence)\n", played)
 	}
-	fmt.Fprintf(a.out, "\n  sealstream query --type policy_violation\n  sealstream verify %s --key %s\n\n", n.URL(), shellPath(n.Dir().Join("log.pub")))
+	fmt.Fprintf(a.out, "\n  sealstream query --type policy_violation%s\n  sealstream verify %s --key %s%s\n\n",
+		hintFlags(n.URL(), a.logName), n.URL(), shellWord(shellPath(n.Dir().Join("log.pub"))),
+		hintFlags(defaultServer, a.logName))
 	return nil
 }
 
-// shellPath shortens a path below the working directory.
+// shellPath makes a path below the working directory relative to it.
 func shellPath(path string) string {
 	wd, err := os.Getwd()
 	if err == nil && len(path) > len(wd)+1 && path[:len(wd)+1] == wd+"/" {

@@ -10,25 +10,31 @@ import (
 	"os"
 	"slices"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// dir audits the data directory of a log that is not running, on a copy: opening a store writes to it.
+// dir audits the data directory of a stopped log. It audits a copy, because opening a store writes
+// to it.
 func (v *verification) dir() error {
-	if key, err := node.PublicKey(v.target); err == nil && v.key == "" && proof.CheckKey(key) == nil {
+	if key, err := datadir.PublicKey(v.target); err == nil && v.key == "" && proof.CheckKey(key) == nil {
 		if err := v.recall(key); err != nil {
 			return err
 		}
 	}
 	bar := v.progress("entries", 0)
-	r, own, err := node.AuditDir(v.ctx, v.target, v.config(bar))
+	r, own, err := datadir.AuditDir(v.ctx, v.target, v.config(bar))
 	bar.done()
 	v.own = own
+	for _, note := range r.Notes {
+		v.notChecked("the files beside the log are undamaged", note+"; the log does not depend on it")
+	}
 	return v.audited(r, err, false)
 }
 
-// url audits a running log twice: as it says of itself, batch by batch, and here, from its export.
+// url audits a running log twice: the server audits itself batch by batch, and this program audits
+// the server's export.
 func (v *verification) url() error {
 	v.server = v.target
 	var own struct {
@@ -36,50 +42,63 @@ func (v *verification) url() error {
 		Error         *string `json:"error"`
 		FirstBadIndex *uint64 `json:"first_bad_index"`
 	}
-	switch err := v.get("/v1/verify", nil, &own); {
-	case errors.Is(err, errFailed) && v.log == "default": // nothing of the kind is there: a file server with tiles, perhaps
-		return v.tiles(tileServer{v.ctx, v.target})
+	err := v.get("/v1/verify", nil, &own)
+	other, isOther := errors.AsType[foreign](err)
+	switch {
+	case (isOther || errors.Is(err, errFailed)) && v.logName == "default":
+		// The server has no such page. It may be a file server with tiles.
+		err := v.tiles(tileServer{v.ctx, v.target})
+		if isOther && errors.Is(err, audit.ErrTiles) {
+			return fmt.Errorf("%w; nor are there the tiles of a log", other)
+		}
+		return err
 	case err != nil:
 		return err
 	}
-	cosigned, err := v.served()
+	cosigned, err := v.servedCheckpoint()
 	if err != nil {
 		if v.laterKey(err, v.exportAgain) {
-			return v.finish(proof.Report{}, nil)
+			return v.finish(audit.Report{}, nil)
 		}
-		v.add("the checkpoint that it serves is its own", err, "")
-		return v.finish(proof.Report{}, err)
+		mismatch, _ := errors.AsType[*audit.MismatchError](err)
+		if mismatch == nil {
+			return err
+		}
+		v.add(v.claim(mismatch), err, "")
+		return v.finish(audit.Report{}, err)
 	}
 	if !own.Valid {
-		text := "it gives no reason"
-		if own.Error != nil {
-			text = *own.Error
-		}
-		var err error = errors.New(text)
-		v.add("the log verifies by its own account", err, "")
-		if own.FirstBadIndex != nil {
-			err = &proof.MismatchError{Index: *own.FirstBadIndex, What: "log", Why: text}
-		}
-		return v.finish(proof.Report{}, err)
+		return v.invalidByItself(own.Error, own.FirstBadIndex)
 	}
-	body, err := v.open("/v1/export", nil, "")
+	resp, err := v.open("/v1/export", nil)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	v.whole = true // a part that proves itself is no log, whatever its manifest says
+	defer resp.Body.Close()
+	v.whole = true // a filtered export proves its entries, but says nothing of the rest
 	v.cosigned = cosigned
-	return v.export(body, 0)
+	return v.export(resp.Body, 0)
 }
 
-// served is the checkpoint that a running log shows to others; it must be of the log that is audited here.
-func (v *verification) served() ([]byte, error) {
-	body, err := v.open("/checkpoint", nil, "")
-	if err != nil {
-		return nil, err
+// invalidByItself ends the check of a running log that reports itself as invalid.
+func (v *verification) invalidByItself(reason *string, firstBad *uint64) error {
+	text := "the server gives no reason"
+	if reason != nil {
+		text = *reason
 	}
-	defer body.Close()
-	note, err := io.ReadAll(io.LimitReader(body, 64<<10))
+	var err error = errors.New(text)
+	v.kind = audit.KindAltered
+	v.add("the log verifies by its own account", err, "")
+	if firstBad != nil {
+		err = &audit.MismatchError{Index: *firstBad, What: "log", Why: text}
+	}
+	return v.finish(audit.Report{}, err)
+}
+
+// servedCheckpoint returns the note of the checkpoint that a running log serves to everyone. The
+// audit of the export compares it with the tree.
+func (v *verification) servedCheckpoint() ([]byte, error) {
+	note, err := v.bytes("/checkpoint", maxNote)
 	if err != nil {
 		return nil, err
 	}
@@ -88,66 +107,77 @@ func (v *verification) served() ([]byte, error) {
 		cp, err = proof.OpenCheckpoint(note, v.vkeys...)
 	}
 	if err != nil {
-		return nil, &proof.MismatchError{What: "signature", Why: fmt.Sprintf("the checkpoint that it serves: %v", err)}
+		return nil, &audit.MismatchError{What: "signature", Why: fmt.Sprintf("the served checkpoint: %v", err)}
 	}
-	v.shown = append(v.shown, cp)
+	v.served = append(v.served, cp)
 	return note, nil
 }
 
-// export audits an export. bytes is its length, or 0.
+// export audits an export. bytes is its length, or 0 if that is not known.
 func (v *verification) export(r io.Reader, bytes uint64) error {
-	bar := v.progress("bytes", bytes)
+	bar := v.progress(inBytes, bytes)
 	read := &countingReader{r, 0, bar}
 	filtered := false
 	cfg := v.config(bar)
 	cfg.Progress = nil // the reader moves the bar
-	report, err := proof.AuditExport(cfg, lines(read, &filtered))
+	report, err := audit.Export(cfg, lines(read, &filtered))
 	bar.done()
 	report.Cosigned = v.cosigned
 	if v.laterKey(err, v.exportAgain) {
-		return v.finish(proof.Report{}, nil)
+		return v.finish(audit.Report{}, nil)
 	}
 	if err == nil && filtered && v.whole {
-		err = &proof.MismatchError{Index: 0, What: "cut", Why: "the server gives only a part of its log"}
-		v.add("the log is whole and unchanged", err, "")
+		err = &audit.MismatchError{Index: 0, What: "cut", Why: "the server exports only a part of its log"}
+		v.add(claimWhole, err, "")
 		return v.finish(report, err)
 	}
 	return v.audited(report, err, filtered)
 }
 
-// exportAgain audits the target's export as it says of itself, by no key.
-func (v *verification) exportAgain() (r proof.Report, err error) {
-	var body io.ReadCloser
+// exportAgain audits the target's export again, without a key.
+func (v *verification) exportAgain() (r audit.Report, err error) {
+	var body io.Reader
 	if v.server != "" && v.server == v.target {
-		body, err = v.open("/v1/export", nil, "")
+		resp, err := v.open("/v1/export", nil)
+		if err != nil {
+			return r, err
+		}
+		defer resp.Body.Close()
+		body = resp.Body
 	} else {
-		body, err = os.Open(v.target)
+		file, err := os.Open(v.target)
+		if err != nil {
+			return r, err
+		}
+		defer file.Close()
+		body = file
 	}
-	if err != nil {
-		return r, err
-	}
-	defer body.Close()
 	filtered := false
-	return proof.AuditExport(proof.AuditConfig{}, lines(body, &filtered))
+	return audit.Export(audit.Config{}, lines(body, &filtered))
 }
 
-// laterKey tells a log whose newest checkpoint only a successor of the given key has signed from one that is not the given key's. It is no
-// proof: anybody can make a log whose configs name a key. So nothing is proved, and no entry is accused either.
-func (v *verification) laterKey(err error, again func() (proof.Report, error)) bool {
-	bad, ok := errors.AsType[*proof.MismatchError](err)
-	if !ok || bad.What != "signature" || v.key == "" {
+// laterKey reports whether an audit failed only because a successor of the given key signed the
+// newest checkpoint: the log's configs name the given key. This proves nothing, because anybody can
+// make a log whose configs name a key. So the verdict is "not checked", and no entry is called bad.
+func (v *verification) laterKey(err error, again func() (audit.Report, error)) bool {
+	bad, ok := errors.AsType[*audit.MismatchError](err)
+	if !ok || bad.What != "signature" || bad.Known != nil || v.key == "" {
 		return false
 	}
 	r, err := again()
 	if err != nil || !slices.ContainsFunc(v.vkeys, func(k string) bool { return slices.Contains(r.Named, k) }) {
 		return false
 	}
-	v.add("the newest checkpoint is signed by the given key", errors.New("it is signed by another, which the log's config names in its place"), "")
-	v.cannotSay("it is the log of the given key", "its configs name that key and its successors, but what the given key has signed of that is not here; the keys of today can, from its owner, or the log's data directory, where the succession is signed")
+	v.kind = audit.KindNotSigned
+	v.add("the newest checkpoint is signed by the given key",
+		errors.New("it is signed by another key, which the log's config names as a successor"), "")
+	v.notChecked(claimGivenKey,
+		"its configs name that key and its successors, but the target does not contain the signatures of the succession; "+
+			"give --key with the newest key from the log's owner, or verify the log's data directory")
 	return true
 }
 
-// lines yields the lines of an export, and notes whether its manifest has filters.
+// lines yields the lines of an export. It sets filtered if the export's manifest has filters.
 func lines(r io.Reader, filtered *bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		b := bufio.NewReaderSize(r, 1<<20)
@@ -178,16 +208,18 @@ func (v *verification) jsonProof(r io.Reader) error {
 	}
 	p, err := proof.ParseEntryProof(raw)
 	if err != nil {
-		return fmt.Errorf("%s: %w", v.target, err)
+		v.add("it is a proof", err, "")
+		return v.finish(audit.Report{}, err)
 	}
 	if v.key == "" {
-		return errors.New("a proof is checked with the log's key: give --key")
+		return errors.New("verify: a proof is checked with the log's key; give --key")
 	}
 	e, cp, err := p.Check(v.vkeys...)
-	report := proof.Report{Size: cp.Size, Root: cp.Root}
+	report := audit.Report{Size: cp.Size, Root: cp.Root}
 	if v.add(fmt.Sprintf("the entry is index %d of the log of the given key", p.LeafIndex), err, cp.Origin) {
 		v.single(cp)
-		v.onlyIf("it happened as the entry says", fmt.Sprintf("%s told the truth; the log proves that it was said, when it was received, and that nobody changed it since", e.AgentDID))
+		v.onlyIf("it happened as the entry says", fmt.Sprintf("%s told the truth; the log proves only that it was said, "+
+			"in which order, and that nobody changed it since", e.AgentDID))
 	}
 	return v.finish(report, nil)
 }
@@ -199,10 +231,11 @@ func (v *verification) proofFile(r io.Reader) error {
 	}
 	f, err := proof.ParseFile(raw)
 	if err != nil {
-		return fmt.Errorf("%s: %w", v.target, err)
+		v.add("it is a proof file", err, "")
+		return v.finish(audit.Report{}, err)
 	}
 	if v.key == "" || v.leaf == "" {
-		return errors.New("a c2sp proof is checked with the log's key and the leaf: give --key and --leaf")
+		return errors.New("verify: a c2sp proof is checked with the log's key and the leaf; give --key and --leaf")
 	}
 	leaf, err := os.ReadFile(v.leaf)
 	if err != nil {
@@ -212,7 +245,7 @@ func (v *verification) proofFile(r io.Reader) error {
 	if v.add(fmt.Sprintf("the leaf is index %d of the log of the given key", f.Index), err, cp.Origin) {
 		v.single(cp)
 	}
-	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
+	return v.finish(audit.Report{Size: cp.Size, Root: cp.Root}, nil)
 }
 
 func (v *verification) checkpoint(r io.Reader) error {
@@ -221,24 +254,26 @@ func (v *verification) checkpoint(r io.Reader) error {
 		return err
 	}
 	if v.key == "" {
-		return errors.New("a checkpoint is checked with the log's key: give --key")
+		return errors.New("verify: a checkpoint is checked with the log's key; give --key")
 	}
-	cp, err := proof.OpenCheckpoint(raw, v.vkeys...)
+	cp, err := proof.OpenCheckpoint(trimNote(raw), v.vkeys...)
 	if v.add("the checkpoint is signed by the given key", err, cp.Origin) {
 		v.single(cp)
 	}
-	return v.finish(proof.Report{Size: cp.Size, Root: cp.Root}, nil)
+	return v.finish(audit.Report{Size: cp.Size, Root: cp.Root}, nil)
 }
 
-// single says what is known of a checkpoint that comes without its log.
+// single adds the verdicts on a checkpoint that comes without its log.
 func (v *verification) single(cp proof.Checkpoint) {
 	apart, err := compareSeen(cp, v.recalled)
 	if err != nil {
-		v.add("it is one log with what was seen here before", err, "")
+		v.kind = audit.KindRewritten
+		v.add(claimConsistent, err, "")
 		return
 	}
 	if apart > 0 {
-		v.cannotSay("it is one log with what was seen here before", fmt.Sprintf("%d checkpoints of other sizes; the log itself can", apart))
+		v.notChecked(claimConsistent,
+			fmt.Sprintf("%d checkpoints of other sizes were seen; an audit of the whole log compares them", apart))
 	}
 	v.witnessed(cp.Note, 0)
 	v.remember(v.key, cp.Note, false)

@@ -10,30 +10,33 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 type verifyCmd struct {
-	Target     []string `arg:"" optional:"" help:"Proof file, export, checkpoint, directory of tiles or of data, or URL of a log or of its tiles." placeholder:"FILE|DIR|URL"`
-	Data       string   `help:"Data directory of a log that is not running." type:"path" placeholder:"DIR"`
-	Key        string   `help:"The log's public key, or its file. Without it, a log proves to be one, but not whose." placeholder:"KEY|FILE"`
-	Checkpoint []string `help:"A checkpoint that was saved earlier: the log must still begin with it." type:"path" placeholder:"FILE"`
-	Policy     string   `help:"Witness policy (c2sp.org/tlog-policy): the checkpoint must be cosigned as it asks." type:"path" placeholder:"FILE"`
-	Witness    []string `help:"Key of a witness that must have cosigned, or its file." placeholder:"KEY|FILE"`
-	State      string   `help:"File that remembers what was seen of each log, so that one that was cut or rewritten since is found out; none: seen.json in the user's configuration." type:"path" placeholder:"FILE"`
-	NoState    bool     `help:"Remember nothing, and compare with nothing that was seen."`
-	Leaf       string   `help:"File with the leaf that a c2sp proof is of." type:"path" placeholder:"FILE"`
+	Target     []string `arg:"" optional:"" help:"Proof, export or checkpoint file, directory of tiles, data directory, or URL of a log or of its tiles." placeholder:"FILE|DIR|URL"`
+	Data       string   `help:"Data directory of a stopped log." type:"path" placeholder:"DIR"`
+	Key        string   `help:"The log's public key, or its file. Without it, nothing proves whose log it is." placeholder:"KEY|FILE"`
+	Checkpoint []string `help:"File of a checkpoint that was saved earlier. The log must still contain it as a prefix. Its signature is checked first." type:"path" placeholder:"FILE"`
+	Policy     string   `help:"File of a witness policy (c2sp.org/tlog-policy) that the cosignatures must satisfy." type:"path" placeholder:"FILE"`
+	Witness    []string `help:"Public key of a witness that must have cosigned, or its file." placeholder:"KEY|FILE"`
+	State      string   `help:"File that stores what was seen of each log, in order to detect one that was cut or rewritten since. Older exports and tiles are compared with it and pass if they agree. Default: seen.json in the user's configuration folder." type:"path" placeholder:"FILE"`
+	NoState    bool     `help:"Neither read nor write that file."`
+	Leaf       string   `help:"File with the leaf that a c2sp proof proves." type:"path" placeholder:"FILE"`
 
-	EntryHash string `help:"Bare check: this entry hash …" placeholder:"HEX"`
-	Proof     string `help:"… and the steps [[hash, left|right], …] in this file …" type:"path" placeholder:"FILE"`
-	Root      string `help:"… lead to this root." placeholder:"HEX"`
+	EntryHash string `help:"Check without a log: hash of the entry, in hex. Give --proof and --root, too." placeholder:"HEX"`
+	Proof     string `help:"With --entry-hash: file of the path to the root, [[HASH, \"left\" or \"right\"], …]." type:"path" placeholder:"FILE"`
+	Root      string `help:"With --entry-hash: root that the path must lead to, in hex." placeholder:"HEX"`
 }
 
 func (*verifyCmd) Help() string {
-	return `What a target is shows from what it is made of. Nothing that the server or the file says of itself is trusted.
+	return `The kind of a target is recognized by its content. Nothing that the server or the file states about
+itself is trusted.
 
-Each verdict is proved, failed, only if (so under the condition that is named), or cannot say (what could is named). Exit status 1: one has failed.
+Each verdict is "proved", "failed", "only if" with the condition, or "not checked" with what would
+decide it. The exit status is 1 if one of them is "failed".
 
 Examples:
   sealstream verify log.jsonl --key log.pub
@@ -55,7 +58,10 @@ func (c *verifyCmd) Run(a *app) error {
 	case target == "" || len(c.Target) > 0:
 		return errors.New("verify: one file, one --data directory or one URL is required (see --help)")
 	}
-	keys, err := readKeys(c.Key)
+	if c.Data == "" {
+		target = urlOf(target)
+	}
+	keys, err := c.keysFor(a, target)
 	if err != nil {
 		return err
 	}
@@ -71,7 +77,7 @@ func (c *verifyCmd) Run(a *app) error {
 	if err := c.remembered(v); err != nil {
 		return err
 	}
-	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+	if isURL(target) {
 		return v.url()
 	}
 	info, err := os.Stat(target)
@@ -79,6 +85,7 @@ func (c *verifyCmd) Run(a *app) error {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	case info.IsDir() && c.Data == "" && isTiles(target):
+		v.copy = true
 		return v.tiles(tileFiles(target))
 	case info.IsDir():
 		return v.dir()
@@ -86,13 +93,16 @@ func (c *verifyCmd) Run(a *app) error {
 	return v.file()
 }
 
-// remembered reads what is known beside the target: whom its witnesses are, and what was seen of its log before.
+// remembered loads what is known beside the target: the policy of its witnesses, and what this
+// machine has seen of its log.
 func (c *verifyCmd) remembered(v *verification) (err error) {
 	if v.policy, err = readWitnesses(c.Policy, c.Witness); err != nil {
 		return err
 	}
 	if v.key == "" {
-		v.key = policyKey(v.policy)
+		if v.key = policyKey(v.policy); v.key != "" {
+			v.vkeys = []string{v.key}
+		}
 	}
 	path := c.State
 	switch {
@@ -111,10 +121,10 @@ func (c *verifyCmd) remembered(v *verification) (err error) {
 	return v.recall(v.key)
 }
 
-// bare is the check of nothing but hashes: it says that an entry hash leads to a root, not whose root that is.
+// bare checks hashes alone: that an entry hash leads to a root, but not whose root it is.
 func (c *verifyCmd) bare(a *app) error {
 	if c.EntryHash == "" || c.Proof == "" || c.Root == "" {
-		return errors.New("verify: --entry-hash, --proof and --root belong together")
+		return errors.New("verify: --entry-hash, --proof and --root require each other")
 	}
 	h, err := entry.ParseHash(c.EntryHash)
 	if err != nil {
@@ -133,12 +143,12 @@ func (c *verifyCmd) bare(a *app) error {
 		return fmt.Errorf("--proof: %w", err)
 	}
 	v := &verification{app: a, target: c.Proof}
-	v.add("the entry hash leads to the root", proof.CheckPath(h, steps, root), "")
-	v.onlyIf("the entry is in the log", "the root is one that the log has signed; give the whole proof and --key to know")
-	return v.finish(proof.Report{}, nil)
+	v.add("the entry hash leads to the root", steps.Check(h, root), "")
+	v.onlyIf("the entry is in the log", "the log has signed this root; give the whole proof and --key to check that")
+	return v.finish(audit.Report{}, nil)
 }
 
-// readSteps takes the steps alone, or a JSON proof that holds them.
+// readSteps parses a path alone, or takes it out of a JSON proof.
 func readSteps(raw []byte) (proof.Path, error) {
 	var whole struct {
 		Steps *proof.Path `json:"merkle_proof"`
@@ -158,7 +168,7 @@ func readCheckpoints(files []string) ([]proof.Checkpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--checkpoint: %w", err)
 		}
-		cp, err := proof.ParseCheckpointUnverified(raw)
+		cp, err := proof.ParseCheckpointUnverified(trimNote(raw))
 		if err != nil {
 			return nil, fmt.Errorf("--checkpoint %s: %w", f, err)
 		}
@@ -167,7 +177,16 @@ func readCheckpoints(files []string) ([]proof.Checkpoint, error) {
 	return list, nil
 }
 
-// kindOf tells from the first bytes what a file is.
+// trimNote removes the empty lines that editors and shells add at the end of a file.
+func trimNote(raw []byte) []byte {
+	if end := len(bytes.TrimRight(raw, " \t\r\n")); end < len(raw) && raw[end] == '\n' {
+		return raw[:end+1]
+	}
+	return raw
+}
+
+// kindOf returns the kind of a file by its first bytes: "proof file" (c2sp.org/tlog-proof),
+// "export", "proof", "checkpoint", or "" for another file.
 func kindOf(head []byte) string {
 	head = bytes.TrimLeft(head, " \t\r\n")
 	switch {
@@ -181,7 +200,7 @@ func kindOf(head []byte) string {
 	return ""
 }
 
-// kindOfJSON tells an export by its manifest, which is its first line, from a proof.
+// kindOfJSON distinguishes an export, whose first line is its manifest, from a proof.
 func kindOfJSON(head []byte) string {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	var manifest struct {
@@ -199,7 +218,7 @@ func (v *verification) file() error {
 		return err
 	}
 	defer f.Close()
-	head := make([]byte, 64<<10) // a manifest fits
+	head := make([]byte, 64<<10) // longer than any manifest
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return err
@@ -209,7 +228,7 @@ func (v *verification) file() error {
 	}
 	kind := kindOf(head[:n])
 	if len(v.known) > 0 && kind != "export" {
-		return errors.New("--checkpoint is for a log or an export of one; a proof has a checkpoint of its own")
+		return errors.New("--checkpoint is for a log or an export; a proof contains its own checkpoint")
 	}
 	switch kind {
 	case "proof file":
@@ -223,11 +242,17 @@ func (v *verification) file() error {
 		if info, err := f.Stat(); err == nil {
 			size = uint64(info.Size())
 		}
+		table, sidecar := strings.CutSuffix(v.target, ".manifest.json")
+		if sidecar && bytes.Count(head[:n], []byte("\n")) == 1 {
+			return fmt.Errorf("verify: %s is the manifest of %s, which has no leaves to check; "+
+				"export the same entries with --format jsonl", v.target, filepath.Base(table))
+		}
+		v.copy = true
 		return v.export(f, size)
 	}
-	return fmt.Errorf("%s is neither a proof, an export nor a checkpoint of sealstream", v.target)
+	if bytes.HasPrefix(head, []byte("index,entry_id,")) {
+		return fmt.Errorf("verify: %s is CSV, which has no leaves to check; "+
+			"export the same entries with --format jsonl", v.target)
+	}
+	return fmt.Errorf("verify: %s is neither a proof, an export nor a checkpoint of sealstream", v.target)
 }
-
-func dirOf(path string) string { return filepath.Dir(path) }
-
-func hexHash(h entry.Hash) string { return entry.FormatHash(h) }

@@ -8,14 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/cosign"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// readWitnesses takes a policy file, or the keys of witnesses that must all have cosigned; nil: neither is given.
+// readWitnesses returns the policy of a file, or the policy that all witnesses with the given keys
+// must have cosigned. It returns nil if neither is given.
 func readWitnesses(policyFile string, keys []string) (*proof.Policy, error) {
 	switch {
 	case policyFile != "" && len(keys) > 0:
-		return nil, fmt.Errorf("--policy and --witness are two ways to say the same; give one")
+		return nil, fmt.Errorf("--policy and --witness contradict each other; give one of them")
 	case policyFile != "":
 		text, err := os.ReadFile(policyFile)
 		if err != nil {
@@ -32,10 +35,10 @@ func readWitnesses(policyFile string, keys []string) (*proof.Policy, error) {
 	var b strings.Builder
 	names := ""
 	for i, k := range keys {
-		if proof.CheckCosignerKey(k) != nil {
+		if _, err := cosign.ParseKey(k); err != nil {
 			text, err := os.ReadFile(k)
 			if err != nil {
-				return nil, fmt.Errorf("--witness: neither a cosigner's verifier key nor its file: %w", err)
+				return nil, fmt.Errorf("--witness: neither a witness's public key nor its file: %w", err)
 			}
 			k = strings.TrimSpace(string(text))
 		}
@@ -50,42 +53,53 @@ func readWitnesses(policyFile string, keys []string) (*proof.Policy, error) {
 	return p, nil
 }
 
-// policyKey is the log's key that a policy names, where it names just one; "": it does not tell.
+// policyKey returns the key of the log that a policy names. It returns "" if the policy does not
+// name exactly one log.
 func policyKey(p *proof.Policy) string {
-	if p == nil || len(p.Logs) != 1 {
+	if p == nil || len(p.LogKeys()) != 1 {
 		return ""
 	}
-	return p.Logs[0].VKey
+	return p.LogKeys()[0]
 }
 
-// witnessed says whether enough witnesses have cosigned a checkpoint: then nobody who asks for the same was shown another log of that size. whole is the
-// size of the log that it was found with; 0: there is nothing but the checkpoint.
+// witnessed adds the verdict on whether enough witnesses have cosigned a checkpoint. If so, nobody
+// who requires the same witnesses was shown another log of that size. whole is the size of the log
+// that the checkpoint was found with, or 0 for a checkpoint alone.
 func (v *verification) witnessed(note []byte, whole uint64) {
 	const claim = "the witnesses saw the same log"
 	cp, err := proof.ParseForeignCheckpoint(note)
 	if err != nil {
-		return // the checkpoint itself was looked at before
+		return // the caller has checked the checkpoint
 	}
 	if v.policy == nil {
-		if n := strings.Count(string(note), "\n\u2014 ") - 1; n > 0 {
-			v.cannotSay(claim, fmt.Sprintf("the checkpoint of size %d has %d further signatures; give --policy, or --witness with the keys of those whom you trust", cp.Size, n))
+		// The log signs with each of its keys, under its own name. Only others can be witnesses.
+		own := strings.Count(string(note), "\n\u2014 "+cp.Origin+" ")
+		if n := strings.Count(string(note), "\n\u2014 ") - own; n > 0 {
+			v.notChecked(claim, fmt.Sprintf("the checkpoint of size %d has %d further signatures; "+
+				"give --policy, or --witness with the keys of the witnesses that you trust", cp.Size, n))
 		}
 		return
 	}
 	by, err := v.policy.Cosigned(note)
 	if err == nil && !by.Quorum {
-		err = fmt.Errorf("the checkpoint of size %d is cosigned by %s, which is not enough for the quorum %s", cp.Size, v.names(by), v.policy.Quorum)
+		err = fmt.Errorf("the checkpoint of size %d is cosigned by %s, which is not enough for the quorum %s", cp.Size,
+			v.names(by), v.policy.Quorum)
+	}
+	if err != nil && v.kind == "" {
+		v.kind = kindNotCosigned
 	}
 	if !v.add(claim, err, fmt.Sprintf("size %d is cosigned by %s", cp.Size, v.names(by))) {
 		return
 	}
 	if whole > cp.Size {
-		v.onlyIf(fmt.Sprintf("the same is so of the entries from index %d on", cp.Size), "the log shows them to others too; a checkpoint that covers them, cosigned, will tell")
+		v.onlyIf(fmt.Sprintf("the witnesses will see the same entries from index %d on", cp.Size),
+			"the log shows these entries to others, too; a cosigned checkpoint that covers them would prove it")
 	}
 }
 
-// cosignedWhole says whether enough witnesses have cosigned the very tree that was audited, and up to when.
-func (v *verification) cosignedWhole(r proof.Report) (at string, ok bool) {
+// cosignedWhole reports whether enough witnesses have cosigned the very tree that was audited. at
+// is the time of the oldest of these cosignatures.
+func (v *verification) cosignedWhole(r audit.Report) (at string, ok bool) {
 	for _, note := range [][]byte{r.Checkpoint, r.Cosigned} {
 		cp, err := proof.ParseCheckpointUnverified(note)
 		if v.policy == nil || err != nil || cp.Size != r.Size {

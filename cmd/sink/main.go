@@ -4,9 +4,9 @@ package main
 import (
 	"os"
 
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/pkg/sink/run"
 )
 
 func main() {
-	os.Exit(node.Program("sink"))
+	os.Exit(run.Main(nil))
 }

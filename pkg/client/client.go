@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,45 +13,92 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/sealstream/sealstream/internal/outward"
+	"github.com/sealstream/sealstream/internal/retry"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// Config is how a client reaches a log. Only Log may not be changed afterwards by what a server says.
+// Config configures a client. The zero value reaches the log default of a server on this machine.
+// The server cannot change these settings, except Key if it is empty.
 type Config struct {
-	Server string // base URL of the API; "": http://127.0.0.1:8420
-	Ingest string // base URL that events are posted to, if another; "": Server
-	Log    string // name of the log; "": default
+	// Server is the base URL of the API. Empty means http://127.0.0.1:8420.
+	Server string
 
-	// Key is the log's verifier key, as log.pub holds it. "": the key that the server names at first use is taken, and kept in State;
-	// that tells later forks, but not whose log it was in the first place. Receipts say which (KeyPinned).
+	// Ingest is the base URL that events are posted to. Empty means Server.
+	Ingest string
+
+	// Log is the name of the log. Empty means default.
+	Log string
+
+	// AllowHTTP allows the client to send the user and password in Server or Ingest over http to
+	// another machine, where everyone on the way can read them.
+	AllowHTTP bool
+
+	// Key is the verifier key of the log: the content of log.pub. If Key and Keys are empty, Log
+	// trusts the key that the server names first, and stores it in State, marked as such. The client
+	// then detects a later fork, but does not know whose log it is. Receipt.KeyPinned tells which key
+	// was used.
 	Key string
 
-	// Policy says whose cosignatures make a checkpoint witnessed, for WaitWitnessed; nil: that is refused.
+	// Keys are further verifier keys of the log, such as those that replaced Key. A client also trusts
+	// a key that the log has announced under a trusted one (SPEC 8), and stores it in State.
+	Keys []string
+
+	// TrustFirstUse allows methods that read to trust the key that the server names first. It matters
+	// only if Key and Keys are empty and State holds no key. Without it, these methods then return
+	// ErrNoKey.
+	TrustFirstUse bool
+
+	// Policy says which witnesses must cosign a checkpoint for WaitWitnessed. If it is nil, Log
+	// refuses WaitWitnessed.
 	Policy *proof.Policy
 
-	Agent string     // source of events that name none
-	NATS  *nats.Conn // publish straight to EVENTS, and use Server for proofs alone; nil: everything over HTTP
-	State string     // file that keeps the newest checkpoint seen across starts; "": in memory
+	// Agent is the source of events that have no Agent.
+	Agent string
 
-	// Redaction is what is taken out of events before they leave the process; nil: the default rules; empty ones: nothing. Where the log has rules of its own beyond those,
-	// give them here too: the client cannot verify what was taken out on the way.
+	// NATS publishes events directly to EVENTS. Server is then asked only for proofs. If it is nil,
+	// everything goes over HTTP.
+	NATS *nats.Conn
+
+	// State is a file that keeps the newest checkpoint seen, so that a later run can compare. Several
+	// clients can share it. If it is empty, the checkpoint is kept in memory.
+	State string
+
+	// Redaction is what is removed from events before they leave the process. Nil means the default
+	// rules, and empty rules remove nothing. If the log has further rules, give them here, too.
+	// Otherwise the log redacts more than the client, and the client cannot verify that the entry is
+	// its event.
 	Redaction *redact.Rules
 
-	HTTP   *http.Client // nil: one of the client's own, without a cookie jar, that follows no redirects
-	Logger *slog.Logger // is told of tries that failed; nil: silent
+	// HTTP sends the requests. Nil means a client without cookies that follows no redirects.
+	HTTP *http.Client
+
+	// FailFast makes methods that read return the first error. Without it, they retry until their
+	// context is done, unless a retry cannot help.
+	FailFast bool
+
+	// Logger receives failed attempts. Nil logs nothing.
+	Logger *slog.Logger
+
+	// Interrupted is called when a stream of Follow or FollowAlerts breaks and the client reconnects.
+	// It is called once, and again only after the new stream has brought something. Nil is ignored.
+	Interrupted func(err error)
 }
 
-// Client logs events and verifies receipts. It may be used by many goroutines; their events go in groups.
+// Client records events, verifies receipts, and reads the log. Several goroutines may use it at a
+// time. Their events are sent in groups.
 type Client struct {
-	cfg      Config
-	api      api
-	sender   sender
-	lanes    map[Wait]*lane
-	head     *head
-	redact   *redact.Set
-	patience time.Duration // with witnesses
+	cfg            Config
+	api            httpAPI
+	sender         sender
+	lanes          map[Wait]*lane
+	head           *head
+	redact         *redact.Set
+	witnessTimeout time.Duration
 
 	mu     sync.Mutex
 	closed bool
@@ -72,7 +118,7 @@ type outgoing struct {
 	raw   []byte
 }
 
-// New makes a client. It speaks to nobody yet; it reads State if there is one.
+// New returns a client. It reads State if the file exists, and makes no request.
 func New(cfg Config) (*Client, error) {
 	if cfg.Server == "" {
 		cfg.Server = "http://127.0.0.1:8420"
@@ -83,12 +129,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == "" {
 		cfg.Log = "default"
 	}
-	if !entry.ValidLog(cfg.Log) {
+	if !ruleset.ValidLog(cfg.Log) {
 		return nil, fmt.Errorf("client: %.80q cannot be a log's name", cfg.Log)
 	}
 	for _, base := range []string{cfg.Server, cfg.Ingest} {
-		if u, err := url.Parse(base); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("client: %.200q is no URL of a server", base)
+		u, err := url.Parse(base)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" { // what it is instead may hold a password
+			return nil, errors.New("client: the server's URL is not http://HOST or https://HOST")
+		}
+		if outward.InClear(u) && !cfg.AllowHTTP {
+			return nil, errors.New("client: a password is sent over https alone, or over http to the loopback")
 		}
 	}
 	if cfg.HTTP == nil {
@@ -97,7 +147,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, patience: witnessPatience, api: api{http: cfg.HTTP, log: cfg.Log, logger: cfg.Logger}}
+	c := &Client{cfg: cfg, witnessTimeout: witnessTimeout}
+	c.api.http, c.api.log, c.api.logger, c.api.silence = cfg.HTTP, cfg.Log, cfg.Logger, streamSilence
+	c.api.failFast = cfg.FailFast
 	if cfg.Redaction == nil {
 		cfg.Redaction = redact.Default()
 	}
@@ -105,7 +157,9 @@ func New(cfg Config) (*Client, error) {
 	if c.redact, err = redact.Compile(cfg.Redaction); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	if c.head, err = openHead(cfg, &c.api); err != nil {
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if c.head, err = openHead(c.ctx, cfg, &c.api); err != nil {
+		c.cancel()
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if c.sender = (&httpSender{&c.api, strings.TrimRight(cfg.Ingest, "/")}); cfg.NATS != nil {
@@ -113,7 +167,6 @@ func New(cfg Config) (*Client, error) {
 			return nil, fmt.Errorf("client: %w", err)
 		}
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lanes = map[Wait]*lane{
 		WaitStored:    {client: c, wait: WaitStored, limit: 1},
 		WaitSealed:    {client: c, wait: WaitSealed, limit: 4}, // a group waits for its seal while the next one is stored
@@ -122,8 +175,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// ownHTTP keeps enough connections for the groups and the proofs under way. A redirect of a POST would lose its body or go where nobody
-// meant it to.
+// ownHTTP keeps enough connections for the groups and the proofs under way. A redirect of a POST
+// would lose its body or go where nobody meant it to.
 func ownHTTP() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
@@ -133,9 +186,13 @@ func ownHTTP() *http.Client {
 	}
 }
 
-// Log records one event, and returns when it has come as far as the options say: with none, when it is on disk. What concurrent calls
-// log goes in one request. Until ctx is done, Log tries again with the same bytes; an error that wraps ctx's own means that the event may be
-// in the log or not. An event that is refused is a *RejectedError.
+// Log records one event. It returns when the event has reached the state that the options ask for.
+// The default is WaitStored. The events of concurrent calls are sent in one request.
+//
+// Log retries with the same bytes until ctx is done, so give ctx a deadline. It does not give up
+// after an error of a proxy or another program between the client and the log. If the error wraps
+// that of ctx, the event may or may not be in the log. If the log refuses the event, the error is a
+// *RejectedError.
 func (c *Client) Log(ctx context.Context, event Event, opts ...LogOption) (Receipt, error) {
 	if err := c.enter(); err != nil {
 		return Receipt{}, err
@@ -162,9 +219,12 @@ func (c *Client) Log(ctx context.Context, event Event, opts ...LogOption) (Recei
 	return r, err
 }
 
-// LogBatch records events in their order, in as few requests as they fit in, and returns a receipt for each. One that was refused has the
-// status Rejected and an Error, which is in the returned error too, while the others are recorded. Any other error means that events
-// without a receipt may be in the log or not; logging the same again, with the same IDs, makes no second entry.
+// LogBatch records events in their order, in as few requests as possible, and returns a receipt for
+// each. If the log refuses an event, its receipt has the status Rejected and an Error, and the
+// returned error wraps that Error. The other events are recorded.
+//
+// After any other error, events without a receipt may or may not be in the log. Log them again with
+// the same IDs: this makes no second entry.
 func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption) ([]Receipt, error) {
 	if err := c.enter(); err != nil {
 		return nil, err
@@ -178,7 +238,7 @@ func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption
 	}
 	receipts := make([]Receipt, len(events))
 	var rejected []error
-	group, places := make([]outgoing, 0, min(len(events), entry.MaxMessageEvents)), []int{}
+	group, places := make([]outgoing, 0, min(len(events), ruleset.MaxMessageEvents)), []int{}
 	size := 0
 	flush := func() error {
 		err := c.sendGroup(ctx, group, places, receipts, o.wait)
@@ -191,7 +251,7 @@ func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption
 			receipts[i] = refusal(out, err)
 			continue
 		}
-		if len(group) == entry.MaxMessageEvents || len(group) > 0 && size+len(out.raw) > maxGroupBytes {
+		if len(group) == ruleset.MaxMessageEvents || len(group) > 0 && size+len(out.raw) > maxGroupBytes {
 			if err := flush(); err != nil {
 				return receipts, err
 			}
@@ -267,16 +327,16 @@ func (c *Client) outgoing(e Event, o call) (outgoing, error) {
 
 // refusal is the receipt of an event that was not even sent.
 func refusal(o outgoing, err error) Receipt {
-	r := Receipt{EntryID: o.event.ID, AgentDID: o.event.Source, Status: Rejected}
+	r := Receipt{Receipt: api.Receipt{EntryID: o.event.ID, AgentDID: o.event.Source, Status: Rejected}}
 	r.Error, _ = errors.AsType[*RejectedError](err)
 	return r
 }
 
 func rejected(id string, err error) error {
 	if fe, ok := errors.AsType[*entry.FieldError](err); ok {
-		return &RejectedError{EntryID: id, Field: fe.Field, Reason: fe.Reason}
+		return &RejectedError{id, api.Refusal{Field: fe.Field, Reason: fe.Reason}}
 	}
-	return &RejectedError{EntryID: id, Reason: err.Error()}
+	return &RejectedError{id, api.Refusal{Reason: err.Error()}}
 }
 
 // enter counts a call, so that Close can wait for it.
@@ -297,8 +357,9 @@ func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// Close waits for the calls under way and then ends the client; when ctx is done first, they are cut off, and what they were
-// logging may be in the log or not. The NATS connection and the HTTP client stay the caller's.
+// Close waits for running calls and then closes the client. If ctx is done first, it cancels the
+// calls, and their events may or may not be in the log. It does not close Config.NATS and
+// Config.HTTP. Later calls return ErrClosed.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -316,28 +377,12 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 }
 
-// backoff are the pauses between tries, each twice the one before: from a few milliseconds, since most trouble is a restart or an index that
-// is catching up, to a few seconds.
-type backoff struct{ next, most time.Duration }
-
-func (b *backoff) wait(ctx context.Context, atLeast time.Duration) error {
-	b.next = min(max(2*b.next, 2*time.Millisecond), b.most)
-	return sleep(ctx, max(b.next/2+rand.N(b.next/2+1), atLeast))
-}
+// pauses are those between tries. They begin with a few milliseconds, since most trouble is a
+// restart or an index that is catching up.
+func pauses(most time.Duration) *retry.Pauses { return retry.New(2*time.Millisecond, most) }
 
 // How long pauses become at most: where a server is in trouble, and where an entry is waited for.
 const (
 	trouble = 5 * time.Second
 	soon    = 100 * time.Millisecond
 )
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

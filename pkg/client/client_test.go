@@ -14,9 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/logtest"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/store"
 )
 
 // TestLog logs one of every kind and looks at what the log made of it.
@@ -30,26 +35,31 @@ func TestLog(t *testing.T) {
 		holds func(e entry.Entry) bool
 	}{
 		{client.Event{Type: "tool_invocation", Data: map[string]any{"a": 1}}, nil, func(e entry.Entry) bool {
-			return e.EventType == "tool_invocation" && e.CloudEventType == "ai.agentmesh.tool.invoked" && e.DataHash != "" && e.Timestamp != e.ReceivedAt
+			return e.EventType == "tool_invocation" && e.CloudEventType == "ai.agentmesh.tool.invoked" &&
+				e.DataHash != nil && e.Timestamp != e.ReceivedAt
 		}},
 		{client.Event{ID: "mine", Type: "com.example.x", Data: json.RawMessage(`{"n": 12345678901234567890}`)}, nil, func(e entry.Entry) bool {
-			return e.EntryID == "mine" && e.EventType == "com.example.x" && e.Timestamp == e.ReceivedAt && e.DataHash != ""
+			return e.EntryID == "mine" && e.EventType == "com.example.x" && e.Timestamp == e.ReceivedAt &&
+				e.DataHash != nil
 		}},
 		{client.Event{ID: "timed", Type: "x", Time: when}, nil, func(e entry.Entry) bool {
-			return e.Timestamp == "2026-11-23T11:00:00.00000012Z" && e.CloudEventType == "ai.agentmesh.x" && e.DataHash == ""
+			return e.Timestamp == "2026-11-23T11:00:00.00000012Z" && e.CloudEventType == "ai.agentmesh.x" &&
+				e.DataHash == nil
 		}},
 		{client.Event{Type: "x", Data: []byte{0, 255}}, nil, func(e entry.Entry) bool {
-			return e.Extensions["datacontenttype"] == "application/octet-stream" && e.DataHash != ""
+			return e.Extensions["datacontenttype"] == "application/octet-stream" && e.DataHash != nil
 		}},
-		{client.Event{Type: "x", Data: "a\x00b\n", DataContentType: "text/plain"}, nil, func(e entry.Entry) bool { return e.DataHash != "" }},
-		{client.Event{Type: "x", Data: "text as JSON"}, nil, func(e entry.Entry) bool { return e.DataHash != "" && e.Extensions["datacontenttype"] == "" }},
-		{client.Event{Type: "x", Data: []byte(` [1] `), DataContentType: "application/vnd.x+json"}, nil, func(e entry.Entry) bool { return e.DataHash != "" }},
+		{client.Event{Type: "x", Data: "a\x00b\n", DataContentType: "text/plain"}, nil, func(e entry.Entry) bool { return e.DataHash != nil }},
+		{client.Event{Type: "x", Data: "text as JSON"}, nil, func(e entry.Entry) bool { return e.DataHash != nil && e.Extensions["datacontenttype"] == "" }},
+		{client.Event{Type: "x", Data: []byte(` [1] `), DataContentType: "application/vnd.x+json"}, nil, func(e entry.Entry) bool { return e.DataHash != nil }},
 		{client.Event{Agent: "did:web:other", Type: "agent_invocation", Action: "allow", Resource: `r"\é`, Target: "did:web:t", Outcome: "success",
 			PolicyDecision: "d", MatchedRule: "m", Extensions: map[string]string{"custom": "1"}},
 			[]client.LogOption{client.Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), client.Session("s-1")},
 			func(e entry.Entry) bool {
-				return e.AgentDID == "did:web:other" && e.Action == "allow" && e.Resource == `r"\é` && e.TargetDID == "did:web:t" && e.Outcome == "success" &&
-					e.PolicyDecision == "d" && e.MatchedRule == "m" && e.Extensions["custom"] == "1" && e.TraceID == "0af7651916cd43dd8448eb211c80319c" && e.SessionID == "s-1"
+				return e.AgentDID == "did:web:other" && e.Action == "allow" && e.Resource == `r"\é` &&
+					e.TargetDID == "did:web:t" && e.Outcome == "success" && e.PolicyDecision == "d" &&
+					e.MatchedRule == "m" && e.Extensions["custom"] == "1" &&
+					e.TraceID == "0af7651916cd43dd8448eb211c80319c" && e.SessionID == "s-1"
 			}},
 		{client.Event{Type: "x", Trace: "own", Session: "own"}, []client.LogOption{client.Trace("t"), client.Session("s")},
 			func(e entry.Entry) bool { return e.TraceID == "own" && e.SessionID == "own" }},
@@ -66,12 +76,14 @@ func TestLog(t *testing.T) {
 		}
 	}
 	r, err := c.Log(bounded(t), client.Event{Type: "x"})
-	if err != nil || r.Status != client.Stored || r.Proof != nil || r.Index != 0 || r.Durability != "fsync" || r.InputSeq == 0 {
+	if err != nil || r.Status != client.Stored || r.Proof != nil || r.Index != 0 || r.Durability != "fsync" ||
+		r.InputSeq == 0 {
 		t.Errorf("stored: %+v %v", r, err)
 	}
 }
 
-// TestSameAgain: what is logged again under its own id is a repeat, from any client; other content is told.
+// TestSameAgain: what is logged again under its own id is a repeat, from any client; other content
+// is told.
 func TestSameAgain(t *testing.T) {
 	w := memory(t)
 	same := client.Event{ID: "same", Type: "x", Data: map[string]int{"n": 1}}
@@ -80,7 +92,8 @@ func TestSameAgain(t *testing.T) {
 		t.Fatalf("%+v %v", first, err)
 	}
 	second, err := w.client().Log(bounded(t), same, client.WaitSealed)
-	if err != nil || second.Status != client.Duplicate || second.Index != first.Index || second.EntryHash != first.EntryHash {
+	if err != nil || second.Status != client.Duplicate || second.Index != first.Index ||
+		second.EntryHash != first.EntryHash {
 		t.Errorf("%+v %v", second, err)
 	}
 	w.proven(second, w.entries())
@@ -99,16 +112,19 @@ func TestRejected(t *testing.T) {
 		"type":    {},
 		"action":  {Type: "x", Action: "permit"},
 		"outcome": {Type: "x", Outcome: "ok"},
-		"data":    {Type: "x", Data: strings.Repeat("x", entry.MaxDataBytes)},
+		"data":    {Type: "x", Data: strings.Repeat("x", ruleset.MaxDataBytes)},
 		"subject": {Type: "x", Resource: "a\x00b"},
 		"Upper":   {Type: "x", Extensions: map[string]string{"Upper": "x"}},
 	} {
 		r, err := c.Log(bounded(t), event, client.WaitSealed)
-		if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.Field != field || rejected.Reason == "" || r.Status != client.Rejected {
+		if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.Field != field ||
+			rejected.Reason == "" || r.Status != client.Rejected {
 			t.Errorf("%s: %+v %v", field, r, err)
 		}
 	}
-	for name, event := range map[string]client.Event{"unmarshallable": {Type: "x", Data: func() {}}, "not a number": {Type: "x", Data: math.NaN()},
+	for name, event := range map[string]client.Event{"unmarshallable": {Type: "x", Data: func() {}}, "not a number": {
+		Type: "x", Data: math.NaN(),
+	},
 		"reserved": {Type: "sealstream.config"}, "text": {Type: "x", Data: 1, DataContentType: "text/plain"}} {
 		if _, err := c.Log(bounded(t), event); !isRejected(err) {
 			t.Errorf("%s: %v", name, err)
@@ -122,7 +138,8 @@ func TestRejected(t *testing.T) {
 		return `{"receipts":[{"status":"rejected","error":{"field":"source","reason":"is not yours"}}]}`
 	})
 	r, err := c.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed)
-	if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.Field != "source" || r.Status != client.Rejected {
+	if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.Field != "source" ||
+		r.Status != client.Rejected {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -141,7 +158,8 @@ func TestLogBatch(t *testing.T) {
 		events = append(events, e)
 	}
 	receipts, err := c.LogBatch(bounded(t), events, client.WaitSealed)
-	if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.EntryID != "7" || strings.Count(err.Error(), "outcome") != 6 {
+	if rejected, ok := errors.AsType[*client.RejectedError](err); !ok || rejected.EntryID != "7" ||
+		strings.Count(err.Error(), "outcome") != 6 {
 		t.Errorf("%v", err)
 	}
 	list := w.entries()
@@ -175,7 +193,8 @@ func TestLogBatch(t *testing.T) {
 	}
 }
 
-// TestGrouping: what many goroutines log at once goes in few requests, each goroutine's events in its order.
+// TestGrouping: what many goroutines log at once goes in few requests, each goroutine's events in
+// its order.
 func TestGrouping(t *testing.T) {
 	w := memory(t)
 	w.lie(func(a http.ResponseWriter, r *http.Request) {
@@ -299,22 +318,97 @@ func TestGiveUp(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second) // in which at least one answer comes
 	defer cancel()
-	if _, err := c.LogBatch(ctx, []client.Event{{Type: "x"}}); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "input is full") {
+	if _, err := c.Log(ctx, client.Event{Type: "x"}); !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "input is full") {
+		t.Errorf("Log: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := c.LogBatch(ctx, []client.Event{{Type: "x"}}); !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "input is full") {
 		t.Errorf("LogBatch: %v", err)
 	}
-	for status, want := range map[int]error{404: client.ErrRefused, 415: client.ErrRefused, 501: client.ErrRefused} {
-		w.lie(func(a http.ResponseWriter, r *http.Request) { a.WriteHeader(status) })
-		if _, err := c.Log(bounded(t), client.Event{Type: "x"}); !errors.Is(err, want) {
+	for status, kind := range map[int]string{
+		400: "bad-request", 404: "not-found", 415: "unsupported-media-type", 501: "not-witnessed",
+	} {
+		w.lie(func(a http.ResponseWriter, r *http.Request) {
+			a.Header().Set("Content-Type", "application/problem+json")
+			a.WriteHeader(status)
+			fmt.Fprintf(a, `{"type":"urn:sealstream:problem:%s","title":"no","status":%d}`, kind, status)
+		})
+		if _, err := c.Log(bounded(t), client.Event{Type: "x"}); !errors.Is(err, client.ErrRefused) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
 	w.lie(nil)
-	if r, err := c.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil || r.Status != client.Sealed {
+	if r, err := c.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil ||
+		r.Status != client.Sealed {
 		t.Errorf("after: %+v %v", r, err)
 	}
 }
 
-// TestNotSealedInTime: a server that answers stored where sealed was asked for is asked on until the entry is there.
+// TestForeignAnswers: what is not the log's word about events is tried again, whatever its status.
+// What is too large for a proxy goes in smaller requests.
+func TestForeignAnswers(t *testing.T) {
+	w := memory(t)
+	c := w.client()
+	page := func(status int, kind, body string) func(http.ResponseWriter) {
+		return func(a http.ResponseWriter) {
+			a.Header().Set("Content-Type", kind)
+			a.Header().Set("Location", w.server.URL+"/login")
+			a.WriteHeader(status)
+			fmt.Fprint(a, body)
+		}
+	}
+	problem := func(status int, kind string) func(http.ResponseWriter) {
+		return page(status, "application/problem+json",
+			fmt.Sprintf(`{"type":%q,"title":"no","status":%d}`, kind, status))
+	}
+	html := "<html>The plain HTTP request was sent to HTTPS port</html>"
+	for i, foreign := range []func(http.ResponseWriter){
+		page(400, "text/html", html), page(401, "text/html", html), page(403, "text/html", html), page(404, "text/html", html),
+		page(405, "text/plain", ""), page(411, "text/html", html), page(413, "text/html", html), page(422, "application/json", `{"detail":"no"}`),
+		page(501, "text/html", html), page(302, "text/html", ""), page(307, "text/html", ""), page(200, "text/html", "<html>Please log in</html>"),
+		page(200, "application/json", `{"ok":true}`), page(204, "text/plain", ""), problem(400, "about:blank"), problem(400, "https://gateway.example/limits"),
+		problem(400, "urn:sealstream:problem:cut-off"),
+	} {
+		var tries atomic.Int64
+		w.lie(func(a http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && tries.Add(1) <= 2 {
+				foreign(a)
+				return
+			}
+			w.back.ServeHTTP(a, r)
+		})
+		if r, err := c.Log(bounded(t), client.Event{Type: "x", Data: i}); err != nil || r.Status != client.Stored ||
+			tries.Load() != 3 {
+			t.Errorf("answer %d: %+v %v after %d tries", i, r, err, tries.Load())
+		}
+	}
+	w.lie(func(a http.ResponseWriter, r *http.Request) { // a proxy that takes small requests alone
+		if r.ContentLength > 3000 {
+			page(413, "text/html", html)(a)
+			return
+		}
+		w.back.ServeHTTP(a, r)
+	})
+	events := make([]client.Event, 40)
+	for i := range events {
+		events[i] = client.Event{Type: "x", Data: strings.Repeat("x", 300)}
+	}
+	receipts, err := c.LogBatch(bounded(t), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range receipts {
+		if r.Status != client.Stored {
+			t.Errorf("receipt %d: %+v", i, r)
+		}
+	}
+}
+
+// TestNotSealedInTime: a server that answers stored where sealed was asked for is asked on until
+// the entry is there.
 func TestNotSealedInTime(t *testing.T) {
 	w := memory(t)
 	w.rewrite("/v1/events", func(body string) string {
@@ -331,7 +425,10 @@ func TestNotSealedInTime(t *testing.T) {
 		return string(b)
 	})
 	c := w.client()
-	for i, e := range []client.Event{{ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 2}, {ID: "1", Type: "x", Data: 3}, {Type: "x"}} {
+	for i, e := range []client.Event{
+		{ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 2},
+		{ID: "1", Type: "x", Data: 3}, {Type: "x"},
+	} {
 		r, err := c.Log(bounded(t), e, client.WaitSealed)
 		if err != nil {
 			t.Fatalf("%d: %v", i, err)
@@ -353,7 +450,8 @@ func TestLies(t *testing.T) {
 	}
 	foreign := memory(t) // another log, under another key
 	for range 3 {
-		if _, err := foreign.client().Log(bounded(t), client.Event{ID: "other", Type: "x", Data: 1}, client.WaitSealed); err != nil {
+		if _, err := foreign.client().Log(bounded(t), client.Event{ID: "other", Type: "x", Data: 1},
+			client.WaitSealed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -367,19 +465,20 @@ func TestLies(t *testing.T) {
 		"another event's index": {"/v1/events", func(b string) string {
 			return strings.Replace(b, `"index":`, `"index":`+fmt.Sprint(other.Index)+`,"x":`, 1)
 		}, client.ErrProof},
-		"index 0":             {"/v1/events", func(b string) string { return strings.Replace(b, `"index":`, `"x":`, 1) }, client.ErrProof},
-		"another leaf":        {"/proof", func(b string) string { return strings.Replace(b, `\"success\"`, `\"failure\"`, 1) }, client.ErrProof},
-		"another entry":       {"/proof", func(b string) string { return strings.Replace(b, `"outcome":"success"`, `"outcome":"failure"`, 1) }, client.ErrProof},
-		"another root":        {"/proof", func(b string) string { return strings.Replace(b, `"merkle_root":"`, `"merkle_root":"00`, 1) }, client.ErrProof},
-		"another path":        {"/proof", func(b string) string { return strings.ReplaceAll(b, `"left"`, `"right"`) }, client.ErrProof},
-		"a cut proof":         {"/proof", func(b string) string { return b[:len(b)/2] }, client.ErrProof},
-		"no proof":            {"/proof", func(string) string { return `{}` }, client.ErrProof},
-		"another signature":   {"/proof", func(b string) string { return strings.Replace(b, `test.local/default/`, `test.local/default/0`, 2) }, client.ErrProof},
+		"index 0":       {"/v1/events", func(b string) string { return strings.Replace(b, `"index":`, `"x":`, 1) }, client.ErrProof},
+		"another leaf":  {"/proof", func(b string) string { return strings.Replace(b, `\"success\"`, `\"failure\"`, 1) }, client.ErrProof},
+		"another entry": {"/proof", func(b string) string { return strings.Replace(b, `"outcome":"success"`, `"outcome":"failure"`, 1) }, client.ErrProof},
+		"another root":  {"/proof", func(b string) string { return strings.Replace(b, `"merkle_root":"`, `"merkle_root":"00`, 1) }, client.ErrProof},
+		"another path":  {"/proof", func(b string) string { return strings.ReplaceAll(b, `"left"`, `"right"`) }, client.ErrProof},
+		"a cut proof":   {"/proof", func(b string) string { return b[:len(b)/2] }, client.ErrProof},
+		"no proof":      {"/proof", func(string) string { return `{}` }, client.ErrProof},
+		"another signature": {"/proof", func(b string) string {
+			return strings.Replace(b, `test.example.com/default/`, `test.example.com/default/0`, 2)
+		}, client.ErrProof},
 		"a foreign log":       {"/proof", func(string) string { return foreign.get("/v1/entries/2/proof") }, client.ErrProof},
 		"a receipt of others": {"/v1/events", func(b string) string { return strings.Replace(b, `"entry_id":"`, `"entry_id":"x`, 1) }, nil},
 		"two receipts":        {"/v1/events", func(b string) string { return strings.Replace(b, `[`, `[{"status":"stored"},`, 1) }, nil},
 		"an odd status":       {"/v1/events", func(b string) string { return strings.Replace(b, `"status":"sealed"`, `"status":"fine"`, 1) }, nil},
-		"no JSON":             {"/v1/events", func(string) string { return `ok` }, nil},
 	} {
 		w.rewrite(c.part, c.change)
 		r, err := w.client().Log(bounded(t), client.Event{Type: "x", Outcome: "success", Data: name}, client.WaitSealed)
@@ -394,11 +493,13 @@ func TestLies(t *testing.T) {
 	w.rewrite("/v1/entries/", func(b string) string {
 		return strings.Replace(b, `"salt":"`, `"salt":"`+strings.Repeat("0", 64)+`","x":"`, 1)
 	})
-	if r, err := w.client().Log(bounded(t), client.Event{ID: "salted", Type: "x", Data: 1}, client.WaitSealed); !errors.Is(err, client.ErrProof) {
+	if r, err := w.client().Log(bounded(t), client.Event{ID: "salted", Type: "x", Data: 1},
+		client.WaitSealed); !errors.Is(err, client.ErrProof) {
 		t.Errorf("salt: %+v %v", r, err)
 	}
 	w.lie(nil)
-	if r, err := honest.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil || r.Status != client.Sealed {
+	if r, err := honest.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil ||
+		r.Status != client.Sealed {
 		t.Errorf("the honest server: %+v %v", r, err)
 	}
 }
@@ -416,10 +517,10 @@ func (w *world) get(path string) string {
 	return rec.Body.String()
 }
 
-// TestFork: a second log under the same key, and one that was rolled back, are told from the one seen before, by this client and, through
-// its state, by the next.
+// TestFork: a second log under the same key, and one that was rolled back, are told from the one
+// seen before, by this client and, through its state, by the next.
 func TestFork(t *testing.T) {
-	signer := newKey(t)
+	signer := logtest.Signer(t, logtest.Name)
 	a, b := start(t, store.NewMemory("default"), signer), start(t, store.NewMemory("default"), signer)
 	state := filepath.Join(t.TempDir(), "state")
 	withState := func(cfg *client.Config) { cfg.State = state }
@@ -451,15 +552,19 @@ func TestFork(t *testing.T) {
 		t.Errorf("who has seen nothing cannot know: %+v %v", r, err)
 	}
 	a.lie(nil)
-	if r, err := c.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil || r.Status != client.Sealed {
+	if r, err := c.Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil ||
+		r.Status != client.Sealed {
 		t.Errorf("the log seen first: %+v %v", r, err)
 	}
-	if _, err := client.New(client.Config{Key: newKey(t).VerifierKey(), State: state}); !errors.Is(err, client.ErrFork) {
+	if _, err := client.New(client.Config{
+		Key: logtest.Signer(t, logtest.Name).VerifierKey(), State: state,
+	}); !errors.Is(err, client.ErrFork) {
 		t.Errorf("the state of another log: %v", err)
 	}
 }
 
-// TestFirstUse: without a key, that of the first use is kept, and every receipt says that nobody vouched for it.
+// TestFirstUse: without a key, that of the first use is kept, and every receipt says that nobody
+// vouched for it.
 func TestFirstUse(t *testing.T) {
 	w, foreign := memory(t), memory(t)
 	state := filepath.Join(t.TempDir(), "state")
@@ -469,7 +574,8 @@ func TestFirstUse(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	w.lie(func(a http.ResponseWriter, r *http.Request) { foreign.back.ServeHTTP(a, r) })
-	if r, err := w.client(unpinned).Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); !errors.Is(err, client.ErrProof) {
+	if r, err := w.client(unpinned).Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); !errors.Is(err,
+		client.ErrProof) {
 		t.Errorf("another key later: %+v %v", r, err)
 	}
 }
@@ -584,6 +690,37 @@ func TestConfig(t *testing.T) {
 		if c, err := client.New(cfg); err == nil {
 			c.Close(t.Context())
 			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// TestOlderRules: a log of older sealing rules takes a trace id of zeros for one; the client, which
+// does not, knows its event all the same.
+func TestOlderRules(t *testing.T) {
+	const zero = "00000000000000000000000000000000"
+	for rules, want := range map[uint64]string{ruleset.First: zero, ruleset.Newest: ""} {
+		log, signer := store.NewMemory("default"), logtest.Signer(t, logtest.Name)
+		info, err := log.Events.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := entry.Config{Origin: signer.Origin(), Keys: signer.VerifierKeys(),
+			EventsCreated: canonical.FormatReceived(info.Created), EventsOpen: true, Epoch: 1,
+			Rules: rules, SecretFingerprint: draft.SecretFingerprint(logtest.Secret), Limits: entry.DefaultLimits()}
+		first := entry.Message{
+			Subject: "audit.default.control",
+			Data:    inbox.FormatControl("c", signer.Origin(), entry.TypeConfig, config.AppendJSON(nil)),
+		}
+		if _, err := log.Events.Append(t.Context(), first, nil); err != nil {
+			t.Fatal(err)
+		}
+		w := start(t, log, signer)
+		event := client.Event{
+			Type: "x", Extensions: map[string]string{"traceparent": "00-" + zero + "-0000000000000001-01"},
+		}
+		r, err := w.client().Log(bounded(t), event, client.WaitSealed)
+		if err != nil || w.entries()[r.Index].TraceID != want {
+			t.Errorf("rules %d: %+v, %v", rules, r, err)
 		}
 	}
 }

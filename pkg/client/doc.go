@@ -1,18 +1,20 @@
-// Package client is the Go SDK of sealstream: an agent logs what it does with Log, and gets a receipt that the client has
-// verified itself.
+// Package client is the Go SDK of sealstream. An agent records what it does with Log. Programs that
+// read the log use Entries, Follow, Prove and Verify.
 //
 //	c, err := client.New(client.Config{Key: logPub, Agent: "did:web:agents.example.com:buyer"})
 //	receipt, err := c.Log(ctx, client.Event{Type: "tool_invocation", Resource: "search_flights"}, client.WaitSealed)
 //
-// Where it stands in the flow:
+// An event takes this way through the log:
 //
 //	agent ─Log─▶ group ─HTTP or NATS─▶ EVENTS ─▶ sealer ─▶ SEALED ─▶ query ─proof─▶ verify ─▶ Receipt
 //
-// Nothing that a server says is believed: with WaitSealed, the proof, the checkpoint's signature, its consistency with every
-// checkpoint that this client saw before, and that the leaf is the very event that was sent, are checked here.
+// The client does not trust the server. With WaitSealed it verifies that the leaf is the event that
+// was sent, the proof of the leaf, the signature of the checkpoint, and that the checkpoint
+// continues every checkpoint that the client saw before. Methods that read verify each entry in the
+// same way. Doc comments name the few results that the client cannot verify.
 //
-// Log tries again until its context is done, and what it sends is the same each time, id and salt included. The log
-// recognises a repeat, so that trying again never makes a second entry.
+// Log retries until its context is done. It always sends the same bytes, including id and salt, so
+// that the log recognizes a repeat and never makes a second entry.
 //
-// This is promised API: see the examples.
+// The API is kept stable. The examples show how to use it.
 package client

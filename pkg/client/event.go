@@ -10,40 +10,52 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// Event is what an agent did. Type is required, and an Agent unless the client has one; empty fields are absent.
+// Event is what an agent did. Type is required, and so is Agent unless Config.Agent is set. Empty
+// fields are absent from the event.
 type Event struct {
-	// ID makes the event recognisable. "": the client makes a UUIDv7, a salt, and a Time if there is none. Where an ID is given, the
-	// event goes as it is, so that logging it again, even from another process, is a repeat and no second entry.
+	// ID identifies the event. If it is empty, the client makes a UUIDv7, a salt, and a Time if there
+	// is none. If it is set, the client adds nothing, so that logging the same event again, even from
+	// another process, is a repeat and makes no second entry.
 	ID string
 
-	// Type is an event type (tool_invocation, tool_blocked, policy_evaluation, policy_violation, rogue_detection, agent_invocation,
-	// trust_handshake, or a name of your own). One with a dot in it is a CloudEvents type, and stands as it is.
+	// Type is an event type: tool_invocation, tool_blocked, policy_evaluation, policy_violation,
+	// rogue_detection, agent_invocation, trust_handshake, or a name of your own. A type with a dot is
+	// a CloudEvents type, and is sent unchanged.
 	Type string
 
-	Agent    string // DID of the acting agent; "": Config.Agent
-	Action   string // allow, deny, audit, quarantine, warning
-	Resource string // what was acted on
-	Target   string // DID of the agent acted on
+	Agent    string // DID of the acting agent; empty means Config.Agent
+	Action   string // decision of the agent's policy: allow, deny, audit, quarantine, warning
+	Resource string // what the agent acted on
+	Target   string // DID of the other agent
 	Outcome  string // success, failure, denied, error
 
-	PolicyDecision, MatchedRule string
-	Trace, Session              string
-	Time                        time.Time // zero: none, but see ID
+	PolicyDecision string // result of the policy in its own words
+	MatchedRule    string // rule of the policy that matched
+	Trace          string // trace id
+	Session        string // session id
 
-	// Data is the payload: json.RawMessage goes byte for byte, []byte as DataContentType says (application/octet-stream if
-	// nothing), a string with a DataContentType that is not JSON as text; anything else is marshalled by encoding/json. nil: no data.
+	Time time.Time // when it happened; zero means that the event states no time, but see ID
+
+	// Data is the payload. Nil means no data. Its form depends on the Go type:
+	//   - json.RawMessage is sent byte for byte.
+	//   - []byte is sent as DataContentType says. The default is application/octet-stream.
+	//   - string is sent as text if DataContentType is set and is not JSON.
+	//   - Anything else is marshaled by encoding/json.
 	Data            any
-	DataContentType string
+	DataContentType string // media type of Data; empty means JSON, except for []byte
 
-	Extensions map[string]string // other CloudEvents attributes
+	Extensions map[string]string // other CloudEvents attributes, by name
 
 	asIs *entry.Event
 }
 
-// AsIs is an event that was parsed or made elsewhere. It goes as it is: no id, time or salt is added.
+// AsIs returns an Event for an event that was parsed or made elsewhere. It is sent unchanged,
+// without an additional id, time or salt.
 func AsIs(ev entry.Event) Event { return Event{asIs: &ev} }
 
 // prepare makes the event that is sent, the same at every try, and checks it.
@@ -53,17 +65,18 @@ func (e Event) prepare(agent string, c call) (entry.Event, error) {
 	}
 	ev := entry.Event{
 		ID: e.ID, Source: e.Agent, Type: e.Type, Subject: e.Resource, Action: e.Action, Outcome: e.Outcome,
-		PolicyDecision: e.PolicyDecision, MatchedRule: e.MatchedRule, TraceID: e.Trace, SessionID: e.Session, TargetDID: e.Target,
+		PolicyDecision: e.PolicyDecision, MatchedRule: e.MatchedRule, TraceID: e.Trace, SessionID: e.Session,
+		TargetDID:  e.Target,
 		Extensions: maps.Clone(e.Extensions),
 	}
 	if ev.Source == "" {
 		ev.Source = agent
 	}
 	if !strings.Contains(ev.Type, ".") && ev.Type != "" {
-		ev.Type = entry.CloudEventType(ev.Type)
+		ev.Type = ruleset.CloudEventType(ev.Type)
 	}
 	if err := e.data(&ev); err != nil {
-		return ev, &RejectedError{EntryID: ev.ID, Field: "data", Reason: err.Error()}
+		return ev, &RejectedError{ev.ID, api.Refusal{Field: "data", Reason: err.Error()}}
 	}
 	if !e.Time.IsZero() {
 		ev.Time = e.Time.UTC().Format(time.RFC3339Nano)
@@ -107,7 +120,7 @@ func (e Event) data(ev *entry.Event) error {
 		}
 		ev.Extensions["datacontenttype"] = e.DataContentType
 	}
-	isJSON := entry.IsJSON(e.DataContentType)
+	isJSON := ruleset.IsJSON(e.DataContentType)
 	switch d := e.Data.(type) {
 	case nil:
 		return nil

@@ -7,13 +7,14 @@ import (
 	"log"
 
 	"github.com/sealstream/sealstream/pkg/client"
-	"github.com/sealstream/sealstream/pkg/node"
+	"github.com/sealstream/sealstream/pkg/embed"
 )
 
 // An agent logs a tool call, and holds a proof of it that it has verified itself.
 func ExampleClient_Log() {
 	ctx := context.Background()
-	logbook, err := node.Embedded(ctx, "") // in memory; of a log that runs elsewhere: client.New(client.Config{Server: …, Key: …})
+	// in memory; of a log that runs elsewhere: client.New(client.Config{Server: …, Key: …})
+	logbook, err := embed.Open(ctx, embed.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -21,8 +22,9 @@ func ExampleClient_Log() {
 	c := logbook.Client()
 
 	receipt, err := c.Log(ctx, client.Event{
-		Type: "tool_invocation", Agent: "did:web:agents.example.com:buyer", Action: "allow", Resource: "search_flights", Outcome: "success",
-		Data: map[string]string{"from": "JFK", "to": "SEA"},
+		Type: "tool_invocation", Agent: "did:web:agents.example.com:buyer", Action: "allow", Resource: "search_flights",
+		Outcome: "success",
+		Data:    map[string]string{"from": "JFK", "to": "SEA"},
 	}, client.WaitSealed, client.Session("trip-17"))
 	if err != nil {
 		log.Fatal(err)
@@ -40,7 +42,7 @@ func ExampleClient_Log() {
 // Events with an ID of their own can be logged again, from anywhere: the log keeps one of them.
 func ExampleClient_LogBatch() {
 	ctx := context.Background()
-	logbook, err := node.Embedded(ctx, "")
+	logbook, err := embed.Open(ctx, embed.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

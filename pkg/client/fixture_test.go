@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -11,13 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/ingest"
+	"github.com/sealstream/sealstream/internal/logtest"
+	"github.com/sealstream/sealstream/internal/query"
+	"github.com/sealstream/sealstream/internal/sealer"
+	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/ingest"
 	"github.com/sealstream/sealstream/pkg/proof"
-	"github.com/sealstream/sealstream/pkg/query"
-	"github.com/sealstream/sealstream/pkg/sealer"
-	"github.com/sealstream/sealstream/pkg/store"
 )
 
 // world is a whole log behind one URL, whose front can be changed while it runs.
@@ -31,63 +32,45 @@ type world struct {
 	posts  atomic.Int64
 }
 
-func newKey(t testing.TB) *proof.Signer {
-	t.Helper()
-	skey, _, err := proof.GenerateKey("test.local", "default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := proof.NewSigner(skey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
-}
-
-// start runs sealer, ingest and query over a log until the test ends.
+// start runs sealer, ingest and query over a log until the test ends, and returns once the first
+// entry can be read.
 func start(t testing.TB, log *store.Log, signer *proof.Signer) *world {
 	t.Helper()
-	w := &world{TB: t, log: log, key: signer.VerifierKey()}
-	sc := sealer.Config{Log: log, Signer: signer, Secret: bytes.Repeat([]byte{1}, 32), KeepEvents: true}
-	if err := sealer.Create(t.Context(), sc, true); err != nil {
-		t.Fatal(err)
-	}
-	s, err := sealer.New(sc)
+	key := signer.VerifierKey()
+	l := logtest.New(t, log, func(c *sealer.Config) { c.Signer = signer })
+	in, err := ingest.New(ingest.Config{Log: log, Keys: []string{key}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := ingest.New(ingest.Config{Log: log, Keys: []string{w.key}})
+	q, err := query.New(query.Config{Log: log, Keys: []string{key}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := query.New(query.Config{Log: log, Keys: []string{w.key}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, run := range []func(context.Context) error{s.Run, in.Run, q.Run} {
-		w.background(run)
-	}
+	logtest.Run(t, "sealer", l.Sealer().Run)
+	logtest.Run(t, "ingest", in.Run)
+	logtest.Run(t, "query", q.Run)
 	mux := http.NewServeMux()
 	mux.Handle("/", q.Handler())
 	mux.Handle("/v1/events", in.Handler())
-	w.back = mux
+	return serve(t, log, key, mux)
+}
+
+// serve is the world of a log whose API is a handler. It returns once the first entry can be read.
+func serve(t testing.TB, log *store.Log, key string, api http.Handler) *world {
+	t.Helper()
+	w := &world{TB: t, log: log, key: key, back: api}
 	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(w.server.Close)
+	logtest.Until(t, "the first checkpoint is served", func() bool {
+		answer := httptest.NewRecorder()
+		w.back.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/checkpoint", nil))
+		return answer.Code == http.StatusOK
+	})
 	return w
 }
 
-func memory(t testing.TB) *world { return start(t, store.NewMemory("default"), newKey(t)) }
-
-func (w *world) background(run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	w.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.Errorf("a part ended: %v", err)
-		}
-	})
+func memory(t testing.TB) *world {
+	return start(t, store.NewMemory("default"), logtest.Signer(t, logtest.Name))
 }
 
 func (w *world) serve(a http.ResponseWriter, r *http.Request) {
@@ -110,7 +93,8 @@ func (w *world) lie(front func(a http.ResponseWriter, r *http.Request)) {
 	w.front.Store(&front)
 }
 
-// rewrite lets the server answer requests whose path contains part with something else than it would.
+// rewrite lets the server answer requests whose path contains part with something else than it
+// would.
 func (w *world) rewrite(part string, change func(body string) string) {
 	w.lie(func(a http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.Path, part) {
@@ -167,7 +151,7 @@ func (w *world) entries() []entry.Entry {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if _, err := store.Audit(ctx, w.log, proof.AuditConfig{Keys: []string{w.key}}); err != nil {
+	if _, err := store.Audit(ctx, w.log, audit.Config{Keys: []string{w.key}}); err != nil {
 		w.Fatalf("audit: %v", err)
 	}
 	var list []entry.Entry
@@ -187,7 +171,8 @@ func (w *world) proven(r client.Receipt, list []entry.Entry) {
 		w.Fatalf("receipt %+v", r)
 	}
 	e, cp, err := r.Proof.Check(w.key)
-	if err != nil || e.Index != r.Index || e.EntryHash != r.EntryHash || list[r.Index].EntryHash != r.EntryHash || string(cp.Note) != r.Checkpoint {
+	if err != nil || e.Index != r.Index || e.EntryHash.String() != r.EntryHash ||
+		list[r.Index].EntryHash.String() != r.EntryHash || string(cp.Note) != r.Checkpoint {
 		w.Errorf("receipt %+v: proof of index %d: %v", r, e.Index, err)
 	}
 	if source, id := e.Claim(); source != r.AgentDID || id != r.EntryID {

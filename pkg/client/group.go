@@ -5,14 +5,16 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 // maxGroupBytes leaves room for ingest's framing in one EVENTS message of 921,600 bytes.
 const maxGroupBytes = 880 << 10
 
-// lane makes groups of what concurrent callers log: while a group is under way, the next one collects. Nothing lingers: an idle
-// lane sends at once, and a busy one fills up by itself. Nothing runs while nothing is logged.
+// lane makes groups of what concurrent callers log: while a group is under way, the next one
+// collects. Nothing lingers: an idle lane sends at once, and a busy one fills up by itself. Nothing
+// runs while nothing is logged.
 type lane struct {
 	client *Client
 	wait   Wait
@@ -53,7 +55,11 @@ func (l *lane) do(ctx context.Context, out outgoing) (Receipt, error) {
 		return w.receipt, w.err
 	case <-ctx.Done():
 		l.leave(w)
-		return Receipt{EntryID: out.event.ID, AgentDID: out.event.Source}, context.Cause(ctx)
+		return Receipt{
+				Receipt: api.Receipt{EntryID: out.event.ID, AgentDID: out.event.Source},
+			}, l.client.api.cause(
+				context.Cause(ctx),
+			)
 	}
 }
 
@@ -100,7 +106,7 @@ func (l *lane) take(f *flight) []*waiting {
 	defer l.mu.Unlock()
 	var group []*waiting
 	size := 0
-	for len(l.queue) > 0 && len(group) < entry.MaxMessageEvents {
+	for len(l.queue) > 0 && len(group) < ruleset.MaxMessageEvents {
 		w := l.queue[0]
 		if len(group) > 0 && size+len(w.out.raw) > maxGroupBytes {
 			break

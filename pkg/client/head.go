@@ -2,186 +2,233 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/http"
-	"net/url"
-	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/internal/durable"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// head is what the client knows of the log: its keys, and the newest checkpoint that it has verified. Every other
-// checkpoint must be consistent with that one, so a server cannot show this client two logs.
+// head is what the client knows of the log: its keys, and the newest checkpoint that it has
+// verified. Every other checkpoint must be consistent with that one, so a server cannot show this
+// client two logs.
 type head struct {
-	api    *api
+	api    *httpAPI
+	ctx    context.Context // of the client; requests that callers share end with it
 	base   string
-	path   string
-	pinned bool
+	path   string // of the state; "": none
+	pinned bool   // the keys were given
 
-	// rollBackAfter is how long a server may know less than this client has seen, as after its restart, before that counts as a
-	// rolled back log.
+	firstUse bool // reading trusts the keys that the server names at first use
+
+	// rollBackAfter is how long a server may know less than this client has seen, as after its
+	// restart, before that counts as a rolled back log.
 	rollBackAfter time.Duration
 
-	mu     sync.Mutex // held while the server is asked: checkpoints are compared one after the other
-	vkeys  []string
-	newest proof.Checkpoint      // Size 0: none
-	seen   map[uint64]entry.Hash // roots of sizes that are known to be consistent with newest
+	mu        sync.Mutex // held for no longer than it takes to look: never during a request
+	ring      keyring
+	newest    proof.Checkpoint      // Size 0: none
+	unsaved   bool                  // newest or the keys are not in the file yet
+	seen      map[uint64]entry.Hash // roots of sizes that are known to be consistent with newest
+	sightings map[sighted]*sighting
+
+	saving sync.Mutex // held while the state is written
 }
 
-// state is the file's content.
-type state struct {
-	Keys       []string `json:"keys"`
-	Checkpoint string   `json:"checkpoint,omitempty"`
-}
-
-func openHead(cfg Config, a *api) (*head, error) {
-	h := &head{api: a, base: strings.TrimRight(cfg.Server, "/"), path: cfg.State, seen: map[uint64]entry.Hash{}, rollBackAfter: 10 * time.Second}
-	if key := strings.TrimSpace(cfg.Key); key != "" {
-		h.vkeys, h.pinned = []string{key}, true
-		if _, err := proof.OpenCheckpoint([]byte("\n\n"), key); errors.Is(err, proof.ErrCheckpoint) && strings.Contains(err.Error(), "verifier key") {
+// openHead makes a head, which resumes what the state says.
+func openHead(ctx context.Context, cfg Config, a *httpAPI) (*head, error) {
+	h := &head{
+		api:           a,
+		ctx:           ctx,
+		base:          strings.TrimRight(cfg.Server, "/"),
+		path:          cfg.State,
+		firstUse:      cfg.TrustFirstUse,
+		seen:          map[uint64]entry.Hash{},
+		sightings:     map[sighted]*sighting{},
+		rollBackAfter: 10 * time.Second,
+	}
+	if keys := cfg.keys(); len(keys) > 0 {
+		h.pinned = true
+		if err := h.ring.trust(keys...); err != nil {
 			return nil, fmt.Errorf("key: %w", err)
 		}
 	}
 	if h.path == "" {
 		return h, nil
 	}
-	raw, err := os.ReadFile(h.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return h, nil
-	} else if err != nil {
+	if err := h.resume(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
-	}
-	var s state
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("state %s: %w", h.path, err)
-	}
-	if !h.pinned {
-		h.vkeys = s.Keys
-	}
-	if s.Checkpoint != "" {
-		if h.newest, err = proof.OpenCheckpoint([]byte(s.Checkpoint), h.vkeys...); err != nil {
-			return nil, fmt.Errorf("state %s: %w: %w", h.path, ErrFork, err)
-		}
 	}
 	return h, nil
 }
 
-// keys are the pinned key, or those that the server names at first use.
-func (h *head) keys(ctx context.Context) ([]string, error) {
+// size is that of the newest checkpoint that was seen.
+func (h *head) size() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.vkeys) > 0 {
-		return h.vkeys, nil
-	}
-	raw, err := h.api.persist(ctx, http.MethodGet, h.base, "/v1/stats", nil, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	var stats struct{ Keys []string }
-	if err := json.Unmarshal(raw, &stats); err != nil || len(stats.Keys) == 0 {
-		return nil, fmt.Errorf("%w: the server names no key of the log, and none was given", ErrProof)
-	}
-	h.vkeys = stats.Keys
-	return h.vkeys, nil
+	return h.newest.Size
 }
 
-// see takes a checkpoint whose signature is verified already: it must be one log with all that were seen before.
-func (h *head) see(ctx context.Context, cp proof.Checkpoint) error {
+// known is the newest checkpoint that was seen, if there is one.
+func (h *head) known() []proof.Checkpoint {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if root, ok := h.seen[cp.Size]; ok && root == cp.Root && cp.Origin == h.newest.Origin {
+	if h.newest.Size == 0 {
 		return nil
 	}
-	switch {
-	case h.newest.Size == 0: // the first one
-	case cp.Origin != h.newest.Origin:
-		return fmt.Errorf("%w: it is %.80q, and was %.80q", ErrFork, cp.Origin, h.newest.Origin)
-	case cp.Size < h.newest.Size:
-		if err := h.consistent(ctx, cp, h.newest); err != nil {
+	return []proof.Checkpoint{h.newest}
+}
+
+// sighted names a checkpoint.
+type sighted struct {
+	origin string
+	size   uint64
+	root   entry.Hash
+}
+
+// sighting is a checkpoint that is being compared with those seen before. It ends when the last of
+// its callers has left.
+type sighting struct {
+	callers int // guarded by the head's mu
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when err is known
+	err     error
+}
+
+// see takes a checkpoint whose signature is verified already: it must be one log with all that were
+// seen before. Callers with the same checkpoint share one request.
+func (h *head) see(ctx context.Context, cp proof.Checkpoint) error {
+	if of := ruleset.LogOf(cp.Origin); of != h.api.log {
+		return fmt.Errorf("%w: a checkpoint of %.80q, not of log %.40q", ErrProof, cp.Origin, h.api.log)
+	}
+	name := sighted{cp.Origin, cp.Size, cp.Root}
+	h.mu.Lock()
+	if h.fits(cp) && (h.path == "" || !h.unsaved) {
+		h.mu.Unlock()
+		return nil
+	}
+	s := h.sightings[name]
+	if s == nil && h.ring.replaced(cp) {
+		h.mu.Unlock()
+		return fmt.Errorf("%w: a checkpoint of size %d is signed only by keys that the log has replaced", ErrProof, cp.Size)
+	}
+	if s == nil {
+		var shared context.Context
+		s = &sighting{done: make(chan struct{})}
+		shared, s.cancel = context.WithCancel(h.ctx)
+		h.sightings[name] = s
+		go h.settle(shared, name, s, cp)
+	}
+	s.callers++
+	h.mu.Unlock()
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		h.leave(name, s)
+		return h.api.cause(context.Cause(ctx))
+	}
+}
+
+// settle finds out what becomes of a sighting.
+func (h *head) settle(ctx context.Context, name sighted, s *sighting, cp proof.Checkpoint) {
+	defer s.cancel()
+	s.err = h.compare(ctx, cp)
+	if s.err == nil {
+		h.succeed(ctx, cp)
+		s.err = h.save(ctx)
+	}
+	if h.ctx.Err() != nil {
+		s.err = ErrClosed
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sightings[name] == s {
+		delete(h.sightings, name)
+	}
+	close(s.done)
+}
+
+// leave ends a sighting that nobody waits for any more.
+func (h *head) leave(name sighted, s *sighting) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.callers--; s.callers > 0 {
+		return
+	}
+	s.cancel()
+	if h.sightings[name] == s {
+		delete(h.sightings, name)
+	}
+}
+
+// fits reports whether a checkpoint is known to be consistent with the newest one. The caller holds
+// mu.
+func (h *head) fits(cp proof.Checkpoint) bool {
+	root, ok := h.seen[cp.Size]
+	return ok && root == cp.Root && cp.Origin == h.newest.Origin
+}
+
+// compare proves that a checkpoint is of one log with the newest one, and takes it. While it asks,
+// others may take a newer one: a checkpoint that was proven to be a prefix of the older one is a
+// prefix of that, too.
+func (h *head) compare(ctx context.Context, cp proof.Checkpoint) error {
+	for {
+		h.mu.Lock()
+		newest, fits := h.newest, h.fits(cp)
+		h.mu.Unlock()
+		if fits {
+			return nil
+		}
+		if err := h.oneLog(ctx, newest, cp); err != nil {
 			return err
 		}
-	default:
-		if err := h.consistent(ctx, h.newest, cp); err != nil {
-			return err
+		h.mu.Lock()
+		taken := cp.Size <= newest.Size || h.newest.Size == newest.Size
+		if taken {
+			h.take(cp)
+		}
+		h.mu.Unlock()
+		if taken {
+			return nil
 		}
 	}
+}
+
+// take notes a checkpoint that is consistent with the newest one. The caller holds mu.
+func (h *head) take(cp proof.Checkpoint) {
 	if len(h.seen) >= 1024 {
 		clear(h.seen)
 	}
 	h.seen[cp.Size] = cp.Root
-	if cp.Size <= h.newest.Size {
+	if cp.Size > h.newest.Size {
+		h.newest, h.unsaved = cp, true
+	}
+}
+
+// oneLog proves that the smaller of two checkpoints is of a prefix of the other's log.
+func (h *head) oneLog(ctx context.Context, newest, cp proof.Checkpoint) error {
+	switch {
+	case newest.Size == 0: // cp is the first one
 		return nil
+	case cp.Origin != newest.Origin:
+		return fmt.Errorf("%w: it is %.80q, and was %.80q", ErrFork, cp.Origin, newest.Origin)
+	case cp.Size < newest.Size:
+		return h.consistent(ctx, cp, newest)
 	}
-	h.newest = cp
-	return h.save()
+	return h.consistent(ctx, newest, cp)
 }
 
-// consistent asks for the proof that one checkpoint's log is the begin of the other's, and checks it.
-func (h *head) consistent(ctx context.Context, from, to proof.Checkpoint) error {
-	if from.Size == to.Size {
-		return fork(proof.CheckConsistency(from.Size, to.Size, from.Root, to.Root, nil))
-	}
-	query := url.Values{"from": {strconv.FormatUint(from.Size, 10)}, "to": {strconv.FormatUint(to.Size, 10)}}
-	deadline := time.Now().Add(h.rollBackAfter)
-	for pause := (backoff{most: soon}); ; {
-		raw, err := h.api.persist(ctx, http.MethodGet, h.base, "/v1/consistency", query, "", nil)
-		if err == nil {
-			return fork(checkConsistency(raw, from, to))
-		}
-		if !isStatus(err, http.StatusBadRequest) && !isStatus(err, http.StatusNotFound) {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: size %d was seen, and the server cannot show it any more: %w", ErrFork, to.Size, err)
-		}
-		if err := pause.wait(ctx, 0); err != nil {
-			return fmt.Errorf("consistency of sizes %d and %d: %w", from.Size, to.Size, err)
+// keys of a Config, each once.
+func (c *Config) keys() (keys []string) {
+	for _, key := range append([]string{c.Key}, c.Keys...) {
+		if key = strings.TrimSpace(key); key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
 		}
 	}
-}
-
-func checkConsistency(raw []byte, from, to proof.Checkpoint) error {
-	var answer struct{ Proof []string }
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return err
-	}
-	hashes := make([]entry.Hash, len(answer.Proof))
-	for i, s := range answer.Proof {
-		var err error
-		if hashes[i], err = entry.ParseHash(s); err != nil {
-			return err
-		}
-	}
-	return proof.CheckConsistency(from.Size, to.Size, from.Root, to.Root, hashes)
-}
-
-func fork(err error) error {
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFork, err)
-	}
-	return nil
-}
-
-// save writes the state: after a crash there is all of it, or the one before, which is as good but older.
-func (h *head) save() error {
-	if h.path == "" {
-		return nil
-	}
-	raw, err := json.Marshal(state{Keys: h.vkeys, Checkpoint: string(h.newest.Note)})
-	if err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	if err := durable.WriteFile(h.path, append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	return nil
+	return keys
 }

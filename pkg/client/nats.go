@@ -10,12 +10,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/streams"
+	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/streams/subject"
 )
 
-// natsSender publishes straight to EVENTS, as an agent with a subject of its own. There is no Nats-Msg-Id: its window is one for all
-// publishers, and would swallow another's event under a guessed id.
+// natsSender publishes straight to EVENTS, as an agent with a subject of its own. There is no
+// Nats-Msg-Id: its window is one for all publishers, and would swallow another's event under a
+// guessed id.
 type natsSender struct {
 	js     jetstream.JetStream
 	log    string
@@ -30,7 +31,8 @@ func newNATSSender(cfg Config) (*natsSender, error) {
 	return &natsSender{js, cfg.Log, cfg.Logger}, nil
 }
 
-// natsTimeout bounds one publish: after it, the message may be stored or not, and is published again.
+// natsTimeout bounds one publish: after it, the message may be stored or not, and is published
+// again.
 const natsTimeout = 5 * time.Second
 
 // send publishes one message for each run of events of one agent: the subject is that agent's.
@@ -46,9 +48,9 @@ func (s *natsSender) send(ctx context.Context, events []outgoing, _ Wait) ([]Rec
 			return receipts, err
 		}
 		for i, e := range events[:n] {
-			receipts = append(receipts, Receipt{
+			receipts = append(receipts, Receipt{Receipt: api.Receipt{
 				EntryID: e.event.ID, AgentDID: e.event.Source, Status: Stored, InputSeq: seq, Position: uint64(i),
-			})
+			}})
 		}
 		events = events[n:]
 	}
@@ -56,29 +58,30 @@ func (s *natsSender) send(ctx context.Context, events []outgoing, _ Wait) ([]Rec
 }
 
 func (s *natsSender) publish(ctx context.Context, events []outgoing) (uint64, error) {
-	subject := streams.EventsSubject(s.log, entry.AgentToken(events[0].event.Source))
+	to := subject.Events(s.log, subject.AgentToken(events[0].event.Source))
 	body := events[0].raw
 	if len(events) > 1 {
 		body = batchBody(events)
 	}
 	var last error
-	for pause := (backoff{most: trouble}); ; {
+	for pause := pauses(trouble); ; {
 		try, cancel := context.WithTimeout(ctx, natsTimeout)
-		ack, err := s.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: body}, jetstream.WithRetryAttempts(0))
+		ack, err := s.js.PublishMsg(try, &nats.Msg{Subject: to, Data: body}, jetstream.WithRetryAttempts(0))
 		cancel()
 		if err == nil {
 			return ack.Sequence, nil
 		}
 		if ctx.Err() != nil {
-			return 0, gaveUp("publish on "+subject, context.Cause(ctx), last)
+			return 0, gaveUp("publish on "+to, context.Cause(ctx), last)
 		}
 		last = err
-		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrPermissionViolation) {
-			return 0, fmt.Errorf("publish on %s: %w: %w", subject, ErrRefused, err)
+		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload) ||
+			errors.Is(err, nats.ErrPermissionViolation) {
+			return 0, fmt.Errorf("publish on %s: %w: %w", to, ErrRefused, err)
 		}
-		s.logger.WarnContext(ctx, "sealstream client publishes again", "subject", subject, "cause", err)
-		if end := pause.wait(ctx, 0); end != nil {
-			return 0, gaveUp("publish on "+subject, end, err)
+		s.logger.WarnContext(ctx, "sealstream client publishes again", "subject", to, "cause", err)
+		if end := pause.Wait(ctx, 0); end != nil {
+			return 0, gaveUp("publish on "+to, end, err)
 		}
 	}
 }

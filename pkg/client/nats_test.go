@@ -8,37 +8,19 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sealstream/sealstream/internal/logtest"
+	"github.com/sealstream/sealstream/internal/natsd"
 	"github.com/sealstream/sealstream/pkg/client"
-	"github.com/sealstream/sealstream/pkg/internal/natsd"
-	"github.com/sealstream/sealstream/pkg/store/natsstore"
 	"github.com/sealstream/sealstream/streams"
 )
 
-// onNATS runs a whole log on an embedded server, and returns a connection without credentials, as an agent has it.
+// onNATS runs a whole log on an embedded server, and returns a connection without credentials, as
+// an agent has it.
 func onNATS(t *testing.T) (*world, *nats.Conn) {
 	t.Helper()
-	s, err := natsd.Start(t.Context(), natsd.Config{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Log: "default"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Shutdown)
-	nc, err := s.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err == nil {
-		err = streams.Ensure(t.Context(), js, streams.Config{Log: "default"})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := natsstore.Open(t.Context(), nc, streams.Config{Log: "default"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := start(t, log, newKey(t))
+	s := logtest.Server(t, natsd.Config{})
+	_, log := logtest.Open(t, s, streams.Config{Log: logtest.Name})
+	w := start(t, log, logtest.Signer(t, logtest.Name))
 	agent, err := nats.Connect(s.ClientURL())
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +29,8 @@ func onNATS(t *testing.T) (*world, *nats.Conn) {
 	return w, agent
 }
 
-// TestNATS publishes straight to EVENTS, with nothing but an agent's rights, and takes proofs over HTTP.
+// TestNATS publishes straight to EVENTS, with nothing but an agent's rights, and takes proofs over
+// HTTP.
 func TestNATS(t *testing.T) {
 	w, nc := onNATS(t)
 	c := w.client(func(cfg *client.Config) { cfg.NATS = nc })
@@ -55,7 +38,9 @@ func TestNATS(t *testing.T) {
 	if err != nil || r.Status != client.Stored || r.InputSeq == 0 {
 		t.Fatalf("%+v %v", r, err)
 	}
-	for i, e := range []client.Event{{ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 2}, {Type: "x"}} {
+	for i, e := range []client.Event{
+		{ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 1}, {ID: "1", Type: "x", Data: 2}, {Type: "x"},
+	} {
 		r, err := c.Log(bounded(t), e, client.WaitSealed)
 		if err != nil {
 			t.Fatalf("%d: %v", i, err)
@@ -67,7 +52,9 @@ func TestNATS(t *testing.T) {
 	}
 	var batch []client.Event
 	for i := range 300 {
-		batch = append(batch, client.Event{Agent: fmt.Sprint("urn:agent:", i/50%2), Type: "x", Resource: fmt.Sprint(i), Data: i})
+		batch = append(batch, client.Event{
+			Agent: fmt.Sprint("urn:agent:", i/50%2), Type: "x", Resource: fmt.Sprint(i), Data: i,
+		})
 	}
 	receipts, err := c.LogBatch(bounded(t), batch, client.WaitSealed)
 	if err != nil {
@@ -83,7 +70,8 @@ func TestNATS(t *testing.T) {
 		t.Error("something was posted")
 	}
 	parallel(100, func(i int) {
-		if r, err := c.Log(bounded(t), client.Event{Type: "y", Resource: fmt.Sprint("p", i)}, client.WaitSealed); err != nil || r.Status != client.Sealed {
+		if r, err := c.Log(bounded(t), client.Event{Type: "y", Resource: fmt.Sprint("p", i)},
+			client.WaitSealed); err != nil || r.Status != client.Sealed {
 			t.Errorf("%+v %v", r, err)
 		}
 	})
@@ -92,8 +80,8 @@ func TestNATS(t *testing.T) {
 	}
 }
 
-// TestNATSAway: the server is away for a while, and what is logged meanwhile is stored once it is back (case 42 of
-// pkg/cases_test.go).
+// TestNATSAway: the server is away for a while, and what is logged meanwhile is stored once it is
+// back (case 42 of conformance/cases_test.go).
 func TestNATSAway(t *testing.T) {
 	cfg := natsd.Config{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Log: "default"}
 	s, err := natsd.Start(t.Context(), cfg)

@@ -1,5 +1,7 @@
 package client
 
+import "strings"
+
 // LogOption changes one call of Log or LogBatch.
 type LogOption interface{ apply(*call) }
 
@@ -9,16 +11,19 @@ type call struct {
 	trace, session string
 }
 
-// Wait is how far an event must have come before Log returns. It is a LogOption.
+// Wait is the state that an event must have reached before Log returns. It is a LogOption.
 type Wait int
 
 const (
-	// WaitStored: the event is on disk (one fsync, or a quorum); it is not sealed yet. The default.
+	// WaitStored, the default, waits until the event is on disk: after one fsync, or on a quorum of
+	// servers. The event is not sealed yet.
 	WaitStored Wait = iota
-	// WaitSealed: the event is an entry of the log, and the receipt has its proof, which the client has verified.
+	// WaitSealed waits until the event is an entry of the log. The receipt has its proof, which the
+	// client has verified.
 	WaitSealed
-	// WaitWitnessed: besides, its checkpoint has the cosignatures that Config.Policy asks for, which the client has verified. Where witnesses are away for long, the
-	// error is ErrNotWitnessed, and the receipt is that of a sealed event.
+	// WaitWitnessed also waits until the checkpoint has the cosignatures that Config.Policy requires,
+	// and verifies them. If the witnesses do not cosign in time, the error is ErrNotWitnessed, and the
+	// receipt is that of a sealed event.
 	WaitWitnessed
 )
 
@@ -31,10 +36,15 @@ type optionFunc func(*call)
 
 func (f optionFunc) apply(c *call) { f(c) }
 
-// Trace sets the trace id of events that have none. A W3C traceparent is taken apart.
+// Trace sets the trace id of events that have none. id may be a W3C traceparent, which contains the
+// trace id. A traceparent whose parent id is zero sets nothing.
 func Trace(id string) LogOption {
 	if len(id) == 55 && id[2] == '-' && id[35] == '-' && id[52] == '-' {
-		id = id[3:35]
+		if id = id[3:52]; strings.HasSuffix(id, "-0000000000000000") {
+			id = ""
+		} else {
+			id = id[:32]
+		}
 	}
 	return optionFunc(func(c *call) { c.trace = id })
 }

@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// witnessPatience is how long witnesses may take; the log's own sealing does not wait for them.
-const witnessPatience = 30 * time.Second
+// witnessTimeout is how long witnesses may take; the log's own sealing does not wait for them.
+const witnessTimeout = 30 * time.Second
 
 var errNoPolicy = errors.New("client: WaitWitnessed needs Config.Policy, which says whose cosignatures count")
 
-// witnessed waits until the server shows an entry's proof under a checkpoint with the cosignatures that the policy asks for, which are
-// verified here. The receipt is complete and says sealed before that, and stays so where ErrNotWitnessed is returned.
+// witnessed waits until the server shows an entry's proof under a checkpoint with the cosignatures
+// that the policy asks for, which are verified here. The receipt is complete and says sealed before
+// that, and stays so where ErrNotWitnessed is returned.
 func (c *Client) witnessed(ctx context.Context, r *Receipt) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	deadline := time.Now().Add(c.patience)
-	for pause := (backoff{most: time.Second}); ; {
-		_, p, err := c.Prove(ctx, r.Index)
+	deadline := time.Now().Add(c.witnessTimeout)
+	for pause := pauses(time.Second); ; {
+		_, p, err := c.proveIndex(ctx, r.Index)
 		if err != nil {
 			return err
 		}
@@ -31,9 +32,9 @@ func (c *Client) witnessed(ctx context.Context, r *Receipt) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: index %d after %v", ErrNotWitnessed, r.Index, c.patience)
+			return fmt.Errorf("%w: index %d after %v", ErrNotWitnessed, r.Index, c.witnessTimeout)
 		}
-		if err := pause.wait(ctx, 0); err != nil {
+		if err := pause.Wait(ctx, 0); err != nil {
 			return fmt.Errorf("witnesses of index %d: %w", r.Index, err)
 		}
 	}

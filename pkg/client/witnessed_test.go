@@ -6,18 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/cosign"
 	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// TestNotWitnessed: where witnesses do not come, the receipt is that of a sealed event, and the error says why it is no more.
+// TestNotWitnessed: where witnesses do not come, the receipt is that of a sealed event, and the
+// error says why it is no more.
 func TestNotWitnessed(t *testing.T) {
 	w := memory(t)
-	_, witness, err := proof.GenerateCosignerKey("w")
+	_, witness, err := cosign.GenerateKey("w")
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := proof.ParsePolicy([]byte(fmt.Sprintf("log %s\nwitness w %s http://127.0.0.1:1\nquorum w\n", w.key, witness)))
+	policy, err := proof.ParsePolicy([]byte(fmt.Sprintf("log %s\nwitness w %s http://127.0.0.1:1\nquorum w\n", w.key,
+		witness)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +29,7 @@ func TestNotWitnessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close(t.Context())
-	client.Patience(c, 20*time.Millisecond)
+	client.SetWitnessTimeout(c, 20*time.Millisecond)
 	r, err := c.Log(t.Context(), client.Event{Type: "tool_invocation"}, client.WaitWitnessed)
 	if !errors.Is(err, client.ErrNotWitnessed) || r.Status != client.Sealed || r.Proof == nil {
 		t.Fatalf("%+v %v", r, err)

@@ -9,45 +9,47 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Schema is the form of an attestation; schema/attestation.schema.json describes it.
+// Schema names the form of an attestation, which schema/attestation.schema.json describes.
 const Schema = "sealstream-attestation/v1"
 
 const statementKind = "attestation"
 
-// Attestation is what was found of a framework's controls in a log, as it stood under one checkpoint. It holds all that is needed to check it offline.
+// Attestation is the result of evaluating the controls of a framework in a log, under one
+// checkpoint. It contains everything that is needed to check it offline.
 type Attestation struct {
-	Schema           string    `json:"schema"`
-	Framework        string    `json:"framework"`
-	FrameworkTitle   string    `json:"framework_title"`
-	FrameworkVersion string    `json:"framework_version"`
-	Badge            string    `json:"badge"`
-	Passed           bool      `json:"passed"`
-	CoveragePct      int       `json:"coverage_pct"` // of the controls that apply, rounded down; 0 where none does
-	ControlsPassed   int       `json:"controls_passed"`
-	ControlsTotal    int       `json:"controls_total"` // that apply
-	NotApplicable    int       `json:"controls_not_applicable"`
-	Window           Window    `json:"window"`
-	TreeSize         uint64    `json:"tree_size"`
-	Checkpoint       string    `json:"checkpoint"` // signed note
-	LogValid         bool      `json:"log_valid"`  // the service, which reads the whole log, has seen nothing that does not verify
-	LogError         string    `json:"log_error,omitempty"`
-	Version          string    `json:"version"` // of the program that made it
-	Platform         string    `json:"platform"`
-	Controls         []Finding `json:"controls"`
-	Proofs           []Proof   `json:"proofs"` // of every entry that is cited, ascending
-	Hash             string    `json:"attestation_hash"`
-	Signature        string    `json:"signature"` // a signed note over the rest; "": nobody answers for it
+	Schema           string    `json:"schema"`                  // Schema
+	Framework        string    `json:"framework"`               // id of the framework
+	FrameworkTitle   string    `json:"framework_title"`         // title of the framework
+	FrameworkVersion string    `json:"framework_version"`       // version of the framework
+	Badge            string    `json:"badge"`                   // short text for people
+	Passed           bool      `json:"passed"`                  // whether the log verified and all controls that apply passed
+	CoveragePct      int       `json:"coverage_pct"`            // passed controls of those that apply, in %, rounded down
+	ControlsPassed   int       `json:"controls_passed"`         // number of controls that passed
+	ControlsTotal    int       `json:"controls_total"`          // number of controls that apply
+	NotApplicable    int       `json:"controls_not_applicable"` // number of controls that do not apply
+	Window           Window    `json:"window"`                  // when the entries were received
+	TreeSize         uint64    `json:"tree_size"`               // size of the checkpoint's tree
+	Checkpoint       string    `json:"checkpoint"`              // the signed note
+	LogValid         bool      `json:"log_valid"`               // whether the whole log verified at the query service
+	LogError         string    `json:"log_error,omitempty"`     // what failed to verify there
+	Version          string    `json:"version"`                 // version of the program that made the attestation
+	Platform         string    `json:"platform"`                // operating system and architecture of that program
+	Controls         []Finding `json:"controls"`                // one per control, in the framework's order
+	Proofs           []Proof   `json:"proofs"`                  // one per cited entry, in ascending order
+	Hash             string    `json:"attestation_hash"`        // SHA-256 of the rest, in hex
+	Signature        string    `json:"signature"`               // signed note over the rest; empty if not signed
 }
 
 // Proof proves one entry under the attestation's checkpoint.
 type Proof struct {
-	Index       uint64     `json:"leaf_index"`
-	Leaf        string     `json:"leaf"`
-	MerkleProof proof.Path `json:"merkle_proof"`
+	Index       uint64     `json:"leaf_index"`   // index of the entry
+	Leaf        string     `json:"leaf"`         // bytes of the leaf
+	MerkleProof proof.Path `json:"merkle_proof"` // from the leaf to the checkpoint's root
 }
 
 // ErrAttestation is wrapped by every error of an attestation that does not hold.
@@ -60,10 +62,10 @@ func (a Attestation) document() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return entry.Canonicalize(raw)
+	return canonical.Canonicalize(raw)
 }
 
-// Sign gives the attestation its hash and, with a signer, its signature.
+// Sign sets the attestation's hash and, if s is not nil, its signature.
 func (a *Attestation) Sign(s *proof.Signer) error {
 	document, err := a.document()
 	if err != nil {
@@ -78,9 +80,9 @@ func (a *Attestation) Sign(s *proof.Signer) error {
 	return err
 }
 
-// ParseAttestation reads an attestation; it does not check it.
+// ParseAttestation reads an attestation without checking it. Every error wraps ErrAttestation.
 func ParseAttestation(raw []byte) (a Attestation, err error) {
-	if err := entry.CheckJSON(raw, 16); err != nil {
+	if err := canonical.CheckJSON(raw, 16); err != nil {
 		return a, fmt.Errorf("%w: %w", ErrAttestation, err)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -97,17 +99,18 @@ func ParseAttestation(raw []byte) (a Attestation, err error) {
 	return a, nil
 }
 
-// asRead refuses JSON that says something else to others than it does here: encoding/json takes Passed for passed, and a member's absence for its zero.
+// asRead refuses JSON that other readers read otherwise: encoding/json accepts Passed for passed,
+// and a missing member as its zero value.
 func asRead(raw []byte, a Attestation) error {
 	read, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}
-	here, err := entry.Canonicalize(read)
+	here, err := canonical.Canonicalize(read)
 	if err != nil {
 		return err
 	}
-	there, err := entry.Canonicalize(raw)
+	there, err := canonical.Canonicalize(raw)
 	if err != nil {
 		return err
 	}
@@ -117,9 +120,11 @@ func asRead(raw []byte, a Attestation) error {
 	return nil
 }
 
-// Check checks an attestation offline: hash, signature and checkpoint under the log's keys, every proof, that every cited entry is what it is cited for,
-// that verdicts and totals follow from them, and that a built-in framework's controls are those of that framework. What it cannot check is what the
-// query service counted: that there are no other negative entries.
+// Check checks an attestation offline: its hash, signature and checkpoint under the log's keys;
+// every proof; that every cited entry is what it is cited for; that verdicts and totals follow from
+// them; and that a built-in framework's controls are those of that framework. It cannot check what
+// the query service counted, that is, that there are no other negative entries. Every error wraps
+// ErrAttestation.
 func (a Attestation) Check(vkeys ...string) error {
 	document, err := a.document()
 	if err != nil {
@@ -140,7 +145,7 @@ func (a Attestation) Check(vkeys ...string) error {
 	return nil
 }
 
-// checkContent checks all but hash and signature.
+// checkContent checks everything but hash and signature.
 func (a Attestation) checkContent(vkeys []string) error {
 	cp, err := proof.OpenCheckpoint([]byte(a.Checkpoint), vkeys...)
 	if err != nil {
@@ -163,7 +168,12 @@ func (a Attestation) checkContent(vkeys []string) error {
 			return fmt.Errorf("control %s: %w", f.ID, err)
 		}
 		if verdict, reasons := f.judge(cited); verdict != f.Verdict || !reflect.DeepEqual(reasons, f.Reasons) {
-			return fmt.Errorf("control %s: the verdict %s does not follow from what is cited: that is %s", f.ID, f.Verdict, verdict)
+			return fmt.Errorf(
+				"control %s: the verdict %s does not follow from what is cited: that is %s",
+				f.ID,
+				f.Verdict,
+				verdict,
+			)
 		}
 	}
 	if err := a.checkFramework(); err != nil {
@@ -171,7 +181,9 @@ func (a Attestation) checkContent(vkeys []string) error {
 	}
 	b := a
 	b.total()
-	if b.Passed != a.Passed || b.CoveragePct != a.CoveragePct || b.ControlsPassed != a.ControlsPassed || b.ControlsTotal != a.ControlsTotal || b.NotApplicable != a.NotApplicable {
+	if b.Passed != a.Passed || b.CoveragePct != a.CoveragePct || b.ControlsPassed != a.ControlsPassed ||
+		b.ControlsTotal != a.ControlsTotal ||
+		b.NotApplicable != a.NotApplicable {
 		return errors.New("the totals do not follow from the controls")
 	}
 	return nil
@@ -188,19 +200,22 @@ func (p Proof) check(cp proof.Checkpoint) (entry.Entry, error) {
 	return e, proof.CheckInclusion(entry.LeafHash(e.Leaf), p.Index, cp.Size, p.MerkleProof, cp.Root)
 }
 
-// checkFramework holds the controls to the framework that they claim to be of, if it is built in.
+// checkFramework checks that the controls are those of the framework that they name, if it is built
+// in.
 func (a Attestation) checkFramework() error {
 	f, err := BuiltIn(a.Framework)
 	if err != nil { // one of the user's own: what it asks for stands in the attestation
 		return a.checkOwn()
 	}
-	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || f.Badge != a.Badge || len(f.Controls) != len(a.Controls) {
+	if f.Version != a.FrameworkVersion || f.Title != a.FrameworkTitle || f.Badge != a.Badge ||
+		len(f.Controls) != len(a.Controls) {
 		return fmt.Errorf("it is not of the framework %s %s that is built in here", f.ID, f.Version)
 	}
 	for i, c := range f.Controls {
 		asked := newFinding(c)
 		of := a.Controls[i]
-		same := asked.ID == of.ID && asked.Name == of.Name && asked.Component == of.Component && asked.Remedy == of.Remedy &&
+		same := asked.ID == of.ID && asked.Name == of.Name && asked.Component == of.Component &&
+			asked.Remedy == of.Remedy &&
 			len(asked.Evidence) == len(of.Evidence) && len(asked.Negative) == len(of.Negative)
 		for j := 0; same && j < len(of.Evidence); j++ {
 			same = reflect.DeepEqual(asked.Evidence[j].asked(), of.Evidence[j].asked())
@@ -215,13 +230,15 @@ func (a Attestation) checkFramework() error {
 	return nil
 }
 
-// BuiltIn says whether the framework is one that stands in this program. What another one asks for is what its author wanted to ask for.
+// BuiltIn reports whether the framework is built into this program. If it is not, read the
+// framework before you rely on the attestation: its author chose what counts as evidence.
 func (a Attestation) BuiltIn() bool {
 	_, err := BuiltIn(a.Framework)
 	return err == nil
 }
 
-// checkOwn holds what stands in the attestation to what ParseFramework holds a file to, or a control that asks for nothing would be one that passes.
+// checkOwn holds what stands in the attestation to what ParseFramework holds a file to, or a
+// control that asks for nothing would be one that passes.
 func (a Attestation) checkOwn() error {
 	own := Framework{ID: a.Framework, Title: a.FrameworkTitle, Version: a.FrameworkVersion, Badge: a.Badge}
 	for _, f := range a.Controls {
@@ -261,7 +278,7 @@ func (a *Attestation) total() {
 	a.Passed = a.LogValid && a.ControlsTotal > 0 && a.ControlsPassed == a.ControlsTotal
 }
 
-// coverage is per cent, rounded down; of nothing it is 0.
+// coverage returns a percentage, rounded down. It is 0 if the total is.
 func coverage(passed, total int) int {
 	if total == 0 {
 		return 0

@@ -7,44 +7,64 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// The event types of what is declared. The resource says of what; everything else stands in the leaf too, so that a proof shows it.
+// Event types of declarations and checks. All that they state is in the leaf, so that a proof shows
+// it.
 const (
-	DeclarationType   = "component_declaration" // of /components/NAME
-	ApplicabilityType = "control_applicability" // of /controls/FRAMEWORK/ID: it does not apply, and matched_rule is the reason
-	IntegrityType     = "integrity_check"       // what a running service found out about its own program; outcome says what
+	// DeclarationType declares that the component of the resource /components/NAME is in use.
+	DeclarationType = "component_declaration"
+	// ApplicabilityType declares that the control of the resource /controls/FRAMEWORK/ID does not
+	// apply. The matched_rule is the reason.
+	ApplicabilityType = "control_applicability"
+	// IntegrityType is the result of a running service's check of its own program, in the outcome.
+	IntegrityType = "integrity_check"
 )
 
 func componentResource(name string) string { return "/components/" + name }
 
 func controlResource(framework, id string) string { return "/controls/" + framework + "/" + id }
 
-// Declaration says that a component is in use.
+// Declaration is the statement that a component is in use.
 type Declaration struct {
-	Agent   string // who says so
-	Name    string // as the framework names it
-	Version string
-	Digest  string // of what is in use, such as sha256:<hex>
+	Agent   string // agent that declares
+	Name    string // name of the component in the framework
+	Version string // version of the component
+	Digest  string // digest of what is in use, ALGORITHM:HEX, such as sha256:<hex>
 }
 
-// Event is the event to record.
+// Event returns the event to record. Agent, name, version and digest are required.
 func (d Declaration) Event() (entry.Event, error) {
 	if d.Agent == "" || d.Name == "" || d.Version == "" || d.Digest == "" || strings.ContainsAny(d.Name, "/* ") {
-		return entry.Event{}, errors.New("declaration: agent, name (without /, * and spaces), version and digest are required")
+		return entry.Event{}, errors.New(
+			"declaration: agent, name (without /, * and spaces), version and digest are required",
+		)
 	}
 	algorithm, sum, ok := strings.Cut(d.Digest, ":")
 	if !ok || algorithm == "" || len(sum) < 32 || strings.Trim(sum, "0123456789abcdef") != "" {
 		return entry.Event{}, fmt.Errorf("declaration: digest %.80q is not ALGORITHM:HEX", d.Digest)
 	}
-	return event(d.Agent, DeclarationType, componentResource(d.Name), "", map[string]string{"componentversion": d.Version, "componentdigest": d.Digest})
+	return event(
+		d.Agent,
+		DeclarationType,
+		componentResource(d.Name),
+		"",
+		map[string]string{"componentversion": d.Version, "componentdigest": d.Digest},
+	)
 }
 
-// NotApplicable says that a control does not apply here, and why. It is sealed like everything else, and evidence to the contrary defeats it.
-type NotApplicable struct{ Agent, Framework, Control, Reason string }
+// NotApplicable is the statement that a control does not apply, and why. It is recorded like any
+// other event. It has no effect if the log has evidence to the contrary.
+type NotApplicable struct {
+	Agent     string // agent that declares
+	Framework string // id of the framework
+	Control   string // id of the control
+	Reason    string // why the control does not apply
+}
 
-// Event is the event to record.
+// Event returns the event to record. All fields are required.
 func (n NotApplicable) Event() (entry.Event, error) {
 	if n.Agent == "" || n.Framework == "" || n.Control == "" || strings.TrimSpace(n.Reason) == "" {
 		return entry.Event{}, errors.New("applicability: agent, framework, control and reason are required")
@@ -57,7 +77,15 @@ func event(agent, kind, resource, rule string, ext map[string]string) (entry.Eve
 	if err != nil {
 		return entry.Event{}, err
 	}
-	ev := entry.Event{ID: id.String(), Source: agent, Type: entry.CloudEventType(kind), Subject: resource, Action: "audit", MatchedRule: rule, Extensions: map[string]string{}}
+	ev := entry.Event{
+		ID:          id.String(),
+		Source:      agent,
+		Type:        ruleset.CloudEventType(kind),
+		Subject:     resource,
+		Action:      "audit",
+		MatchedRule: rule,
+		Extensions:  map[string]string{},
+	}
 	for name, value := range ext {
 		ev.Extensions[name] = value
 	}

@@ -4,60 +4,74 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// Verdict is what can be said of a control.
+// Verdict is the result for a control.
 type Verdict string
 
 // The verdicts.
 const (
-	Pass                 Verdict = "pass"           // the component is declared, all evidence is there, nothing speaks against it
-	Partial              Verdict = "partial"        // some evidence is there
-	Fail                 Verdict = "fail"           // something speaks against it
-	NoEvidence           Verdict = "no-evidence"    // nothing is there, but perhaps a declaration
-	NotApplicableVerdict Verdict = "not-applicable" // so it is said, in the log, and nothing shows the contrary
+	Pass       Verdict = "pass"        // component declared, all evidence there, no negative evidence
+	Partial    Verdict = "partial"     // some evidence is there
+	Fail       Verdict = "fail"        // there is negative evidence
+	NoEvidence Verdict = "no-evidence" // no evidence, except perhaps a declaration
+	// an entry declares that the control does not apply, and there is no evidence to the contrary
+	NotApplicableVerdict Verdict = "not-applicable"
 )
 
-// Finding is what was found of a control. Numbers in Cited are indexes, each with a proof in the attestation.
+// Finding is the result of evaluating one control. Cited numbers are indexes of entries, each with
+// a proof in the attestation.
 type Finding struct {
-	ID            string            `json:"id"`
-	Name          string            `json:"name"`
-	Component     string            `json:"component"`
-	Verdict       Verdict           `json:"verdict"`
-	Reasons       []string          `json:"reasons"` // why it is not a pass
-	Declared      *uint64           `json:"declared,omitempty"`
-	NotApplicable *uint64           `json:"said_not_applicable,omitempty"`
-	Evidence      []EvidenceFinding `json:"evidence"`
-	Negative      []NegativeFinding `json:"negative"`
-	Remedy        string            `json:"remedy"`
+	ID            string            `json:"id"`                            // id of the control
+	Name          string            `json:"name"`                          // name of the control
+	Component     string            `json:"component"`                     // component that must be declared
+	Verdict       Verdict           `json:"verdict"`                       // result for the control
+	Reasons       []string          `json:"reasons"`                       // why the control did not pass
+	Declared      *uint64           `json:"declared,omitempty"`            // cited declaration of the component
+	NotApplicable *uint64           `json:"said_not_applicable,omitempty"` // cited statement that it does not apply
+	Evidence      []EvidenceFinding `json:"evidence"`                      // one per kind of evidence
+	Negative      []NegativeFinding `json:"negative"`                      // one per kind of negative evidence
+	Remedy        string            `json:"remedy"`                        // what to do if the control did not pass
 }
 
-// EvidenceFinding is what was found of one piece of evidence.
+// EvidenceFinding is what was found of one kind of evidence.
 type EvidenceFinding struct {
-	What    string   `json:"what"`
-	Filter  Filter   `json:"filter"`
-	AtLeast int      `json:"at_least"`
-	Agents  int      `json:"agents"`
-	Matches uint64   `json:"matches"` // as the service counts
-	Cited   []uint64 `json:"cited"`
+	What    string     `json:"what"`     // description for people
+	Filter  api.Filter `json:"filter"`   // what counts as evidence
+	AtLeast int        `json:"at_least"` // number of entries required
+	Agents  int        `json:"agents"`   // number of different agents required
+	Matches uint64     `json:"matches"`  // number of entries, as the service counts them
+	Cited   []uint64   `json:"cited"`    // the newest entries, as many as required
 }
 
-// NegativeFinding is what was found that should not be there.
+// NegativeFinding is the negative evidence of one kind that was found.
 type NegativeFinding struct {
-	What      string   `json:"what"`
-	Filter    Filter   `json:"filter"`
-	Handled   *Filter  `json:"handled_by,omitempty"`
-	Same      string   `json:"same,omitempty"`
-	Matches   uint64   `json:"matches"`   // as the service counts
-	Unhandled uint64   `json:"unhandled"` // of them
-	Cited     []uint64 `json:"cited"`     // the first unhandled ones
+	What      string      `json:"what"`                 // description for people
+	Filter    api.Filter  `json:"filter"`               // what must not be there
+	Handled   *api.Filter `json:"handled_by,omitempty"` // later entries that handle it; nil if nothing does
+	Same      string      `json:"same,omitempty"`       // what the two must share: trace, session or agent
+	Matches   uint64      `json:"matches"`              // number of entries, as the service counts them
+	Unhandled uint64      `json:"unhandled"`            // number of those that nothing handles
+	Cited     []uint64    `json:"cited"`                // the first of those
 }
 
 func newFinding(c Control) Finding {
-	f := Finding{ID: c.ID, Name: c.Name, Component: c.Component, Remedy: c.Remedy, Reasons: []string{}, Evidence: []EvidenceFinding{}, Negative: []NegativeFinding{}}
+	f := Finding{
+		ID:        c.ID,
+		Name:      c.Name,
+		Component: c.Component,
+		Remedy:    c.Remedy,
+		Reasons:   []string{},
+		Evidence:  []EvidenceFinding{},
+		Negative:  []NegativeFinding{},
+	}
 	for _, e := range c.Evidence {
-		f.Evidence = append(f.Evidence, EvidenceFinding{What: e.What, Filter: e.Filter, AtLeast: e.AtLeast, Agents: e.Agents, Cited: []uint64{}})
+		f.Evidence = append(
+			f.Evidence,
+			EvidenceFinding{What: e.What, Filter: e.Filter, AtLeast: e.AtLeast, Agents: e.Agents, Cited: []uint64{}},
+		)
 	}
 	for _, n := range c.Negative {
 		x := NegativeFinding{What: n.What, Filter: n.Filter, Cited: []uint64{}}
@@ -97,13 +111,18 @@ func (f Finding) judge(cited map[uint64]entry.Entry) (Verdict, []string) {
 		}
 		if len(e.Cited) < e.AtLeast || len(agents) < e.Agents {
 			lacking++
-			reasons = append(reasons, fmt.Sprintf("%s: %d entries of %d, %d agents of %d", e.What, len(e.Cited), e.AtLeast, len(agents), e.Agents))
+			reasons = append(
+				reasons,
+				fmt.Sprintf("%s: %d entries of %d, %d agents of %d", e.What, len(e.Cited), e.AtLeast, len(agents), e.Agents),
+			)
 		}
 	}
 	switch {
 	case f.NotApplicable != nil && found == 0 && !against:
 		said := cited[*f.NotApplicable]
-		return NotApplicableVerdict, []string{fmt.Sprintf("so %s says at index %d: %s", said.AgentDID, said.Index, said.MatchedRule)}
+		return NotApplicableVerdict, []string{
+			fmt.Sprintf("so %s says at index %d: %s", said.AgentDID, said.Index, said.MatchedRule),
+		}
 	case f.NotApplicable != nil:
 		return Fail, append(reasons, "it is said not to apply, but entries show that it does")
 	}
@@ -125,17 +144,20 @@ func (f Finding) judge(cited map[uint64]entry.Entry) (Verdict, []string) {
 func (f Finding) check(framework string, w Window, size uint64, cited map[uint64]entry.Entry) error {
 	until := Window{To: w.To}
 	if f.Declared != nil {
-		if e, there := cited[*f.Declared]; !there || !until.holds(e) || e.EventType != DeclarationType || e.Resource != componentResource(f.Component) {
+		if e, there := cited[*f.Declared]; !there || !until.holds(e) || e.EventType != DeclarationType ||
+			e.Resource != componentResource(f.Component) {
 			return errors.New("the declaration that is cited is none")
 		}
 	}
 	if f.NotApplicable != nil {
-		if e, there := cited[*f.NotApplicable]; !there || !until.holds(e) || e.EventType != ApplicabilityType || e.Resource != controlResource(framework, f.ID) {
+		if e, there := cited[*f.NotApplicable]; !there || !until.holds(e) || e.EventType != ApplicabilityType ||
+			e.Resource != controlResource(framework, f.ID) {
 			return errors.New("what is cited does not say that it does not apply")
 		}
 	}
 	for _, e := range f.Evidence {
-		if shown := uint64(len(e.Cited)); e.Matches > size || shown > e.Matches || shown < min(e.Matches, uint64(max(e.AtLeast, 0))) {
+		if shown := uint64(len(e.Cited)); e.Matches > size || shown > e.Matches ||
+			shown < min(e.Matches, uint64(max(e.AtLeast, 0))) {
 			return fmt.Errorf("%d entries are counted and %d cited", e.Matches, shown)
 		}
 		if err := checkCited(e.Filter, w, e.Cited, cited); err != nil {
@@ -146,20 +168,21 @@ func (f Finding) check(framework string, w Window, size uint64, cited map[uint64
 		if err := checkCited(n.Filter, w, n.Cited, cited); err != nil {
 			return err
 		}
-		if n.Matches > size || n.Unhandled > n.Matches || uint64(len(n.Cited)) > n.Unhandled || n.Unhandled > 0 && len(n.Cited) == 0 {
+		if n.Matches > size || n.Unhandled > n.Matches || uint64(len(n.Cited)) > n.Unhandled ||
+			n.Unhandled > 0 && len(n.Cited) == 0 {
 			return errors.New("what speaks against it is not counted and cited alike")
 		}
 	}
 	return nil
 }
 
-func checkCited(f Filter, w Window, list []uint64, cited map[uint64]entry.Entry) error {
+func checkCited(f api.Filter, w Window, list []uint64, cited map[uint64]entry.Entry) error {
 	for i, x := range list {
 		e, there := cited[x]
 		switch {
 		case !there:
 			return fmt.Errorf("index %d is cited without a proof", x)
-		case !f.Matches(e):
+		case !f.Matches(&e):
 			return fmt.Errorf("index %d is not what it is cited for", x)
 		case !w.holds(e):
 			return fmt.Errorf("index %d was not received in the window", x)
@@ -170,7 +193,8 @@ func checkCited(f Filter, w Window, list []uint64, cited map[uint64]entry.Entry)
 	return nil
 }
 
-// holds says whether an entry was received in the window. All of these times have nine digits, so that they compare as text.
+// holds says whether an entry was received in the window. All of these times have nine digits, so
+// that they compare as text.
 func (w Window) holds(e entry.Entry) bool {
 	return (w.From == "" || e.ReceivedAt >= w.From) && (w.To == "" || e.ReceivedAt <= w.To)
 }

@@ -15,16 +15,23 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/query"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/sealer"
+	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/compliance"
+	"github.com/sealstream/sealstream/pkg/compliance/online"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
-	"github.com/sealstream/sealstream/pkg/query"
-	"github.com/sealstream/sealstream/pkg/sealer"
-	"github.com/sealstream/sealstream/pkg/store"
 )
 
 // testKey makes the logs of these tests the same bytes at every run. It protects nothing.
-const testKey = "PRIVATE+KEY+compliance.example.com/default/34750f98+16d8987f+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+const testKey = "PRIVATE+KEY+compliance.example.com/default/34750f98+16d8987f+" +
+	"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
 
 // begin is when the logs begin; the broker stores an event each second.
 var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -33,7 +40,7 @@ var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type fixture struct {
 	*testing.T
 	signer *proof.Signer
-	api    compliance.API
+	api    http.Handler
 	size   uint64
 }
 
@@ -45,8 +52,17 @@ func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func inProcess(h http.Handler) compliance.API {
-	return compliance.API{Base: "http://in.process", Log: "default", Client: &http.Client{Transport: handlerTransport{h}}}
+// source asks a handler.
+func (f *fixture) source(h http.Handler) compliance.Source {
+	f.Helper()
+	c, err := client.New(client.Config{
+		Server: "http://in.process", Key: f.signer.VerifierKey(), FailFast: true,
+		HTTP: &http.Client{Transport: handlerTransport{h}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return online.Source{Client: c}
 }
 
 func newFixture(t *testing.T, events ...entry.Event) *fixture {
@@ -55,11 +71,17 @@ func newFixture(t *testing.T, events ...entry.Event) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := entry.Config{Origin: signer.Origin(), Keys: []string{signer.VerifierKey()}, EventsCreated: entry.FormatReceived(begin), EventsOpen: true, Epoch: 1, Rules: entry.Rules,
-		SecretFingerprint: entry.SecretFingerprint(make([]byte, 32)), Limits: entry.DefaultLimits()}
-	messages := []entry.Message{{Subject: "audit.default.control", Data: entry.FormatControl("created", config.Origin, entry.TypeConfig, config.AppendJSON(nil)), Seq: 1, Time: begin}}
+	config := entry.Config{Origin: signer.Origin(), Keys: []string{signer.VerifierKey()},
+		EventsCreated: canonical.FormatReceived(begin), EventsOpen: true, Epoch: 1, Rules: ruleset.First,
+		SecretFingerprint: draft.SecretFingerprint(make([]byte, 32)), Limits: entry.DefaultLimits()}
+	messages := []entry.Message{
+		{Subject: "audit.default.control", Data: inbox.FormatControl("created", config.Origin, entry.TypeConfig, config.AppendJSON(nil)), Seq: 1, Time: begin},
+	}
 	for i, e := range events {
-		messages = append(messages, entry.Message{Subject: "audit.default.events.open", Data: e.AppendJSON(nil), Seq: uint64(i + 2), Time: begin.Add(time.Duration(i+1) * time.Second)})
+		messages = append(messages, entry.Message{
+			Subject: "audit.default.events.open", Data: e.AppendJSON(nil), Seq: uint64(i + 2),
+			Time: begin.Add(time.Duration(i+1) * time.Second),
+		})
 	}
 	log := store.NewMemory("default")
 	log.Events = store.NewMemoryStreamOf(begin, messages)
@@ -83,8 +105,9 @@ func newFixture(t *testing.T, events ...entry.Event) *fixture {
 		}()
 		t.Cleanup(func() { cancel(); <-done })
 	}
-	f := &fixture{T: t, signer: signer, api: inProcess(q.Handler()), size: uint64(len(messages))}
-	wait, stop := context.WithTimeout(ctx, 30*time.Second+time.Duration(len(events))*time.Millisecond) // a large log takes longer
+	f := &fixture{T: t, signer: signer, api: q.Handler(), size: uint64(len(messages))}
+	// a large log takes longer
+	wait, stop := context.WithTimeout(ctx, 30*time.Second+time.Duration(len(events))*time.Millisecond)
 	defer stop()
 	if err := q.Await(wait, f.size); err != nil {
 		t.Fatal(err)
@@ -105,7 +128,10 @@ func framework(t *testing.T, name string) compliance.Framework {
 }
 
 func (f *fixture) verifier(fw compliance.Framework) compliance.Verifier {
-	return compliance.Verifier{Source: f.api, Framework: fw, Keys: []string{f.signer.VerifierKey()}, Signer: f.signer, Version: "test", Platform: "test"}
+	return compliance.Verifier{
+		Source: f.source(f.api), Framework: fw, Keys: []string{f.signer.VerifierKey()}, Signer: f.signer, Version: "test",
+		Platform: "test",
+	}
 }
 
 // attest evaluates a framework, and checks the attestation offline and against its schema.
@@ -178,7 +204,10 @@ var serial int
 // ev is an event of an agent.
 func ev(agent, kind string, set ...func(*entry.Event)) entry.Event {
 	serial++
-	e := entry.Event{ID: fmt.Sprint("event-", serial), Source: "did:web:" + agent + ".example.com", Type: entry.CloudEventType(kind), Extensions: map[string]string{}}
+	e := entry.Event{
+		ID: fmt.Sprint("event-", serial), Source: "did:web:" + agent + ".example.com",
+		Type: ruleset.CloudEventType(kind), Extensions: map[string]string{},
+	}
 	for _, s := range set {
 		s(&e)
 	}
@@ -193,7 +222,8 @@ func session(v string) func(*entry.Event) { return func(e *entry.Event) { e.Sess
 func declared(t *testing.T, fw compliance.Framework) (list []entry.Event) {
 	t.Helper()
 	for _, c := range fw.Controls {
-		e, err := compliance.Declaration{Agent: "did:web:operator.example.com", Name: c.Component, Version: "1.0", Digest: "sha256:" + strings.Repeat("ab", 32)}.Event()
+		e, err := compliance.Declaration{Agent: "did:web:operator.example.com", Name: c.Component, Version: "1.0",
+			Digest: "sha256:" + strings.Repeat("ab", 32)}.Event()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +247,7 @@ func allGood() []entry.Event {
 // tau is the events of a real agent.
 func tau(t *testing.T) (list []entry.Event) {
 	t.Helper()
-	raw, err := os.ReadFile("../node/demo/tau-airline.jsonl")
+	raw, err := os.ReadFile("../../internal/demo/tau-airline.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,89 +12,65 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 // Framework is a list of controls, as data.
 type Framework struct {
-	ID       string    `yaml:"id"`
-	Title    string    `yaml:"title"`
-	Version  string    `yaml:"version"`
-	Source   string    `yaml:"source"` // where the names of the controls are from
-	Badge    string    `yaml:"badge"`
-	Controls []Control `yaml:"controls"`
+	ID       string    `yaml:"id"`       // short name: a-z, 0-9 and hyphens
+	Title    string    `yaml:"title"`    // title for people
+	Version  string    `yaml:"version"`  // version of the framework
+	Source   string    `yaml:"source"`   // where the names of the controls come from
+	Badge    string    `yaml:"badge"`    // short text for people
+	Controls []Control `yaml:"controls"` // the controls, in order
 }
 
-// Control says what shows that something is done.
+// Control names the entries that are evidence for a control, and those that are evidence against
+// it.
 type Control struct {
-	ID        string     `yaml:"id"`
-	Name      string     `yaml:"name"`
-	Component string     `yaml:"component"` // that must be declared
-	Evidence  []Evidence `yaml:"evidence"`
-	Negative  []Negative `yaml:"negative"`
-	Remedy    string     `yaml:"remedy"`
+	ID        string     `yaml:"id"`        // id within the framework
+	Name      string     `yaml:"name"`      // name for people
+	Component string     `yaml:"component"` // component that must be declared
+	Evidence  []Evidence `yaml:"evidence"`  // what must be there
+	Negative  []Negative `yaml:"negative"`  // what must not be there
+	Remedy    string     `yaml:"remedy"`    // what to do if the control does not pass
 }
 
-// Evidence is entries that must be there.
+// Evidence asks for entries that must be there.
 type Evidence struct {
-	What    string `yaml:"what"`
-	Filter  Filter `yaml:"filter"`
-	AtLeast int    `yaml:"at_least"` // in the window; each of them is cited. 0: 1
-	Agents  int    `yaml:"agents"`   // from so many different ones. 0: 1
+	What    string     `yaml:"what"`     // description for people
+	Filter  api.Filter `yaml:"filter"`   // what counts as evidence
+	AtLeast int        `yaml:"at_least"` // entries required in the window, each of which is cited; 0 means 1
+	Agents  int        `yaml:"agents"`   // different agents required; 0 means 1
 }
 
-// Negative is entries that must not be there, or, with Handling, not without a later entry that handles them.
+// Negative names entries that speak against a control. With Handling, an entry does not count if a
+// later entry handles it.
 type Negative struct {
-	What     string    `yaml:"what"`
-	Filter   Filter    `yaml:"filter"`
-	Handling *Handling `yaml:"handling"`
+	What     string     `yaml:"what"`     // description for people
+	Filter   api.Filter `yaml:"filter"`   // what must not be there
+	Handling *Handling  `yaml:"handling"` // what handles it; nil if nothing does
 }
 
-// Handling is what must come after an entry to handle it.
+// Handling names the later entry that handles an earlier one.
 type Handling struct {
-	Filter Filter `yaml:"filter"`
-	Same   string `yaml:"same"` // the field that the two share: trace, session or agent
+	Filter api.Filter `yaml:"filter"` // what handles
+	Same   string     `yaml:"same"`   // what the two entries share: trace, session or agent
 }
 
-// Filter picks entries as GET /v1/entries does. Every field that is filled must have one of its values.
-type Filter struct {
-	Agent    []string `yaml:"agent" json:"agent,omitempty"`
-	Type     []string `yaml:"type" json:"type,omitempty"`
-	Action   []string `yaml:"action" json:"action,omitempty"`
-	Outcome  []string `yaml:"outcome" json:"outcome,omitempty"`
-	Resource []string `yaml:"resource" json:"resource,omitempty"` // one that ends in * is a prefix
-	Rule     []string `yaml:"rule" json:"rule,omitempty"`
-	Trace    []string `yaml:"-" json:"trace,omitempty"`
-	Session  []string `yaml:"-" json:"session,omitempty"`
-}
-
-// Matches says whether an entry is one that the filter picks.
-func (f Filter) Matches(e entry.Entry) bool {
-	for _, c := range []struct {
-		any []string
-		has string
-	}{{f.Agent, e.AgentDID}, {f.Type, e.EventType}, {f.Action, e.Action}, {f.Outcome, e.Outcome}, {f.Rule, e.MatchedRule}, {f.Trace, e.TraceID}, {f.Session, e.SessionID}} {
-		if len(c.any) > 0 && !slices.Contains(c.any, c.has) {
-			return false
-		}
-	}
-	return len(f.Resource) == 0 || slices.ContainsFunc(f.Resource, func(v string) bool {
-		prefix, star := strings.CutSuffix(v, "*")
-		return v == e.Resource || star && e.Resource != "" && strings.HasPrefix(e.Resource, prefix)
-	})
-}
-
-func (f Filter) empty() bool {
+// empty reports whether a filter has none of the fields that a framework may fill.
+func empty(f api.Filter) bool {
 	return len(f.Agent)+len(f.Type)+len(f.Action)+len(f.Outcome)+len(f.Resource)+len(f.Rule) == 0
 }
 
-// maxCited bounds what one piece of evidence can ask for: each entry is cited with its proof.
+// maxCited is the most entries that one kind of evidence can ask for: each is cited with its proof.
 const maxCited = 64
 
 // ErrFramework is wrapped by every error of a framework's file.
 var ErrFramework = errors.New("framework")
 
-// ParseFramework reads a framework. What it does not know in it is an error: a misspelt condition must not be one that is always met.
+// ParseFramework reads a framework from YAML. An unknown field is an error. Otherwise a misspelt
+// condition would be ignored, and the control would pass without it.
 func ParseFramework(text []byte) (Framework, error) {
 	var f Framework
 	if len(text) > 1<<20 {
@@ -112,7 +88,8 @@ func ParseFramework(text []byte) (Framework, error) {
 }
 
 func (f *Framework) check() error {
-	if f.ID == "" || f.Title == "" || f.Version == "" || strings.Trim(f.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+	if f.ID == "" || f.Title == "" || f.Version == "" ||
+		strings.Trim(f.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return fmt.Errorf("%w: id (a-z, 0-9, -), title and version are required", ErrFramework)
 	}
 	if f.Badge == "" {
@@ -143,7 +120,7 @@ func (c *Control) check() error {
 		e := &c.Evidence[i]
 		e.AtLeast, e.Agents = max(e.AtLeast, 1), max(e.Agents, 1)
 		e.AtLeast = max(e.AtLeast, e.Agents)
-		if e.What == "" || e.Filter.empty() || e.AtLeast > maxCited {
+		if e.What == "" || empty(e.Filter) || e.AtLeast > maxCited {
 			return fmt.Errorf("evidence %d: what and a filter are required, and at most %d entries", i+1, maxCited)
 		}
 		if slices.Contains(e.Filter.Type, DeclarationType) {
@@ -151,10 +128,11 @@ func (c *Control) check() error {
 		}
 	}
 	for i, n := range c.Negative {
-		if n.What == "" || n.Filter.empty() {
+		if n.What == "" || empty(n.Filter) {
 			return fmt.Errorf("negative %d: what and a filter are required", i+1)
 		}
-		if h := n.Handling; h != nil && (h.Filter.empty() || !slices.Contains([]string{"trace", "session", "agent"}, h.Same)) {
+		shared := []string{"trace", "session", "agent"}
+		if h := n.Handling; h != nil && (empty(h.Filter) || !slices.Contains(shared, h.Same)) {
 			return fmt.Errorf("negative %d: handling needs a filter, and trace, session or agent as same", i+1)
 		}
 	}
@@ -164,10 +142,10 @@ func (c *Control) check() error {
 //go:embed frameworks/*.yaml
 var frameworks embed.FS
 
-// DefaultFramework is the one that is taken where none is named.
+// DefaultFramework is the framework used if none is named.
 const DefaultFramework = "owasp-asi-2026"
 
-// Frameworks are the names of the built-in ones.
+// Frameworks returns the names of the built-in frameworks.
 func Frameworks() (names []string) {
 	list, _ := fs.Glob(frameworks, "frameworks/*.yaml") // the pattern is well formed
 	for _, name := range list {
@@ -176,7 +154,7 @@ func Frameworks() (names []string) {
 	return names
 }
 
-// BuiltIn is a built-in framework.
+// BuiltIn returns a built-in framework by its name.
 func BuiltIn(name string) (Framework, error) {
 	text, err := frameworks.ReadFile("frameworks/" + name + ".yaml")
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/compliance"
-	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -37,13 +38,9 @@ func (l liar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-// handler is the service of a fixture.
-func (f *fixture) handler() http.Handler {
-	return f.api.Client.Transport.(handlerTransport).Handler
-}
-
-// TestLyingSource: a server that shows other entries than it was asked for, forges them, proves others, proves them under another checkpoint,
-// counts what it does not show, or answers for another log, passes no control: there is no attestation at all.
+// TestLyingSource: a server that shows other entries than it was asked for, forges them, proves
+// others, proves them under another checkpoint, counts what it does not show, or answers for
+// another log, passes no control: there is no attestation at all.
 func TestLyingSource(t *testing.T) {
 	fw := framework(t, "agt-legacy")
 	f := newFixture(t, append(declared(t, fw), allGood()...)...)
@@ -54,7 +51,7 @@ func TestLyingSource(t *testing.T) {
 	path := func(p string) func(*http.Request) bool {
 		return func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, p) }
 	}
-	entries, counts, proofs := func(r *http.Request) bool { return r.URL.Path == "/v1/entries" }, path("/v1/counts"), func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/proof") }
+	entries, counts := path("/v1/entries"), path("/v1/counts")
 	set := func(of func(*http.Request) bool, name, value string) func(*http.Request) {
 		return func(r *http.Request) {
 			if q := r.URL.Query(); of(r) && q.Has(name) {
@@ -78,8 +75,19 @@ func TestLyingSource(t *testing.T) {
 				return answer
 			}
 			w := httptest.NewRecorder()
-			other.handler().ServeHTTP(w, r)
+			other.api.ServeHTTP(w, r)
 			return w.Body.String()
+		}
+	}
+	swapped := func(of func(*http.Request) bool) func(*http.Request, string) string {
+		re, last := regexp.MustCompile(`"hashes":\[[^]]*\]`), ""
+		return func(r *http.Request, answer string) string {
+			if here := re.FindString(answer); of(r) && here != "" {
+				if answer, last = strings.Replace(answer, here, last, 1), here; last == "" {
+					return answer
+				}
+			}
+			return answer
 		}
 	}
 	for name, lie := range map[string]liar{
@@ -93,26 +101,28 @@ func TestLyingSource(t *testing.T) {
 		"counts of nothing":           {answer: change(counts, `(?s)"matches":[1-9][0-9]*,"first"`, `"matches":1,"first"`)},
 		"counts of more than the log": {answer: change(counts, `"matches":[0-9]+,"first"`, `"matches":99999,"first"`)},
 		"counts of another size":      {answer: change(counts, `"tree_size":[0-9]+`, `"tree_size":7`)},
-		"another entry's proof": {ask: func(r *http.Request) {
-			r.URL.Path = regexp.MustCompile(`[0-9]+/proof`).ReplaceAllString(r.URL.Path, "1/proof")
-		}},
-		"a proof of a forged leaf": {answer: change(proofs, `\\"agent_did\\":\\"did:web:[a-z]+`, `\"agent_did\":\"did:web:forged`)},
-		"a path with another hash": {answer: change(proofs, `(?s)("merkle_proof":\s*\[\s*\[\s*")[0-9a-f]{8}`, `${1}00000000`)},
-		"no path":                  {answer: change(proofs, `(?s)"merkle_proof":.*?\]\s*\],`, `"merkle_proof":[],`)},
-		"proofs of another log":    {answer: elsewhere(proofs)},
-		"entries of another log":   {answer: elsewhere(entries)},
-		"both of another log":      {answer: elsewhere(func(r *http.Request) bool { return entries(r) || proofs(r) })},
-		"another log's checkpoint": {answer: elsewhere(path("/checkpoint"))},
-		"a checkpoint of its own":  {answer: change(path("/checkpoint"), `\n[0-9]+\n`, "\n12\n")},
-		"no checkpoint":            {answer: change(path("/checkpoint"), `(?s).*`, "")},
-		"no JSON":                  {answer: change(counts, `(?s).*`, "{")},
+		"another page's proof":        {answer: swapped(entries)},
+		"a proof of another hash":     {answer: change(entries, `("hashes":\[")[0-9a-f]{8}`, `${1}00000000`)},
+		"a proof without hashes":      {answer: change(entries, `"hashes":\[[^]]*\]`, `"hashes":[]`)},
+		"no proof":                    {answer: change(entries, `,"proof":.*`, `}`)},
+		"a proof of another size":     {ask: set(entries, "size", "1")},
+		"entries of another log":      {answer: elsewhere(entries)},
+		"another log's checkpoint":    {answer: elsewhere(path("/checkpoint"))},
+		"a checkpoint of its own":     {answer: change(path("/checkpoint"), `\n[0-9]+\n`, "\n12\n")},
+		"no checkpoint":               {answer: change(path("/checkpoint"), `(?s).*`, "")},
+		"no JSON":                     {answer: change(counts, `(?s).*`, "{")},
 	} {
-		lie.Handler = f.handler()
+		lie.Handler = f.api
 		v := f.verifier(fw)
-		v.Source = inProcess(lie)
+		v.Source = f.source(lie)
 		if a, err := v.Verify(t.Context()); !errors.Is(err, compliance.ErrSource) && !errors.Is(err, proof.ErrProof) {
 			t.Errorf("%s: %d controls pass, %v", name, a.ControlsPassed, err)
 		}
+	}
+	short := f.verifier(fw) // a server may always give fewer entries than asked for, and say so
+	short.Source = f.source(liar{Handler: f.api, ask: set(entries, "limit", "1")})
+	if a, err := short.Verify(t.Context()); err != nil || a.Hash != f.attest(fw).Hash {
+		t.Errorf("short pages: %d controls pass, %v", a.ControlsPassed, err)
 	}
 	_, foreign, err := proof.GenerateKey("other.example.com", "default")
 	if err != nil {
@@ -133,7 +143,8 @@ func TestLyingSource(t *testing.T) {
 	}
 }
 
-// TestGrowingLog: what comes after the checkpoint takes no place of what it covers, be it evidence, a declaration or a handling.
+// TestGrowingLog: what comes after the checkpoint takes no place of what it covers, be it evidence,
+// a declaration or a handling.
 func TestGrowingLog(t *testing.T) {
 	fw := framework(t, "owasp-asi-2026")
 	events := append(declared(t, fw), allGood()...)
@@ -168,7 +179,13 @@ func TestGrowingLog(t *testing.T) {
 func (f *fixture) earlier(covered uint64) (size uint64, note []byte) {
 	f.Helper()
 	for size = covered; size < f.size-100; size++ {
-		if p, err := f.api.Prove(f.Context(), 0, size); err == nil {
+		w := httptest.NewRecorder()
+		f.api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, fmt.Sprint("/v1/entries/0/proof?size=", size), nil))
+		if w.Code == http.StatusOK {
+			p, err := proof.ParseEntryProof(w.Body.Bytes())
+			if err != nil {
+				f.Fatal(err)
+			}
 			return size, []byte(p.Checkpoint)
 		}
 	}
@@ -176,9 +193,11 @@ func (f *fixture) earlier(covered uint64) (size uint64, note []byte) {
 	return 0, nil
 }
 
-// TestOwnFrameworkIsNamed: an attestation under a framework that is not built in says so, whatever title it gives itself, and must ask for something.
+// TestOwnFrameworkIsNamed: an attestation under a framework that is not built in says so, whatever
+// title it gives itself, and must ask for something.
 func TestOwnFrameworkIsNamed(t *testing.T) {
-	text := "id: own\ntitle: OWASP ASI 2026\nversion: \"1\"\ncontrols:\n  - {id: C1, name: One, remedy: do it, evidence: [{what: something, filter: {type: [tool_invocation]}}]}\n"
+	text := "id: own\ntitle: OWASP ASI 2026\nversion: \"1\"\ncontrols:\n  - {id: C1, name: One, remedy: do it, " +
+		"evidence: [{what: something, filter: {type: [tool_invocation]}}]}\n"
 	fw, err := compliance.ParseFramework([]byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -189,13 +208,14 @@ func TestOwnFrameworkIsNamed(t *testing.T) {
 	if err := a.Summary(&out); err != nil {
 		t.Fatal(err)
 	}
-	if !a.Passed || a.BuiltIn() || !strings.Contains(out.String(), "own 1, which is not built in") || !strings.Contains(a.BadgeMarkdown(), "own_framework_own") {
+	if !a.Passed || a.BuiltIn() || !strings.Contains(out.String(), "own 1, which is not built in") ||
+		!strings.Contains(a.BadgeMarkdown(), "own_framework_own") {
 		t.Errorf("%s\n%s", &out, a.BadgeMarkdown())
 	}
 	for name, change := range map[string]func(*compliance.Attestation){
 		"asks for nothing":  func(a *compliance.Attestation) { a.Controls[0].Evidence = []compliance.EvidenceFinding{} },
 		"asks for no entry": func(a *compliance.Attestation) { e := &a.Controls[0].Evidence[0]; e.AtLeast, e.Agents = 0, 0 },
-		"takes anything":    func(a *compliance.Attestation) { a.Controls[0].Evidence[0].Filter = compliance.Filter{} },
+		"takes anything":    func(a *compliance.Attestation) { a.Controls[0].Evidence[0].Filter = api.Filter{} },
 		"takes a declaration": func(a *compliance.Attestation) {
 			a.Controls[0].Evidence[0].Filter.Type = []string{compliance.DeclarationType, "tool_invocation"}
 		},
@@ -217,10 +237,15 @@ func TestOwnFrameworkIsNamed(t *testing.T) {
 	}
 }
 
-// TestEmptyLog: over a log that holds nothing but its own first entry, and in a window in which nothing came, nothing passes, and report and page are whole.
+// TestEmptyLog: over a log that holds nothing but its own first entry, and in a window in which
+// nothing came, nothing passes, and report and page are whole.
 func TestEmptyLog(t *testing.T) {
 	f := newFixture(t)
-	for name, w := range map[string]compliance.Window{"all": {}, "past": {From: entry.FormatReceived(begin.AddDate(-1, 0, 0)), To: entry.FormatReceived(begin.AddDate(0, -1, 0))}, "to come": {From: entry.FormatReceived(begin.AddDate(1, 0, 0))}} {
+	for name, w := range map[string]compliance.Window{
+		"all":     {},
+		"past":    {From: canonical.FormatReceived(begin.AddDate(-1, 0, 0)), To: canonical.FormatReceived(begin.AddDate(0, -1, 0))},
+		"to come": {From: canonical.FormatReceived(begin.AddDate(1, 0, 0))},
+	} {
 		v := f.verifier(framework(t, "owasp-asi-2026"))
 		v.Window = w
 		r, err := v.Report(t.Context(), begin)
@@ -232,15 +257,19 @@ func TestEmptyLog(t *testing.T) {
 		if name == "all" {
 			want = 1
 		}
-		if r.Trail.TotalEntries != want || r.OWASP.Passed || r.OWASP.Controls != 0 || r.OWASP.Total != 10 || r.OWASP.CoveragePct != 0 || r.Supply.Passed || r.Violations.Total != 0 {
+		if r.Trail.TotalEntries != want || r.OWASP.Passed || r.OWASP.Controls != 0 || r.OWASP.Total != 10 ||
+			r.OWASP.CoveragePct != 0 || r.Supply.Passed || r.Violations.Total != 0 {
 			t.Errorf("%s: %+v %+v", name, r.Trail, r.OWASP)
 		}
 		var page, md strings.Builder
-		if err := errors.Join(r.HTML(&page), r.Markdown(&md)); err != nil || !strings.HasSuffix(page.String(), "</html>\n") {
+		if err := errors.Join(r.HTML(&page), r.Markdown(&md)); err != nil ||
+			!strings.HasSuffix(page.String(), "</html>\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 		raw, err := json.Marshal(r)
-		if err != nil || strings.Contains(string(raw), ":null") != strings.Contains(string(raw), `"chain_integrity_error":null`) || strings.Count(string(raw), ":null") != 1 {
+		if err != nil ||
+			strings.Contains(string(raw), ":null") != strings.Contains(string(raw), `"chain_integrity_error":null`) ||
+			strings.Count(string(raw), ":null") != 1 {
 			t.Errorf("%s: %v %s", name, err, raw)
 		}
 	}

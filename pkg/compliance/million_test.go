@@ -10,8 +10,9 @@ import (
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// TestLargeReport makes a report of a log of 20,000 entries, or of as many as SEALSTREAM_REPORT_ENTRIES says, and tells how long that took once
-// the index was up. It holds the sums to what was logged.
+// TestLargeReport makes a report of a log of 20,000 entries, or of as many as
+// SEALSTREAM_REPORT_ENTRIES says, and tells how long that took once the index was up. It holds the
+// sums to what was logged.
 func TestLargeReport(t *testing.T) {
 	n := 20000
 	if text := os.Getenv("SEALSTREAM_REPORT_ENTRIES"); text != "" {
@@ -22,7 +23,10 @@ func TestLargeReport(t *testing.T) {
 	} else if testing.Short() {
 		n = 2000
 	}
-	kinds := []string{"tool_invocation", "tool_invocation", "tool_invocation", "policy_evaluation", "agent_invocation", "tool_invocation", "tool_blocked", "trust_handshake", "approval_decided", "tool_invocation"}
+	kinds := []string{
+		"tool_invocation", "tool_invocation", "tool_invocation", "policy_evaluation", "agent_invocation",
+		"tool_invocation", "tool_blocked", "trust_handshake", "approval_decided", "tool_invocation",
+	}
 	events := make([]entry.Event, n)
 	violations := 0
 	for i := range events {
@@ -31,7 +35,8 @@ func TestLargeReport(t *testing.T) {
 			kind = "policy_violation"
 			violations++
 		}
-		events[i] = ev(fmt.Sprint("agent-", i%1000), kind, outcome([]string{"success", "failure"}[i%2]), session(fmt.Sprint("s-", i/5)))
+		events[i] = ev(fmt.Sprint("agent-", i%1000), kind, outcome([]string{"success", "failure"}[i%2]),
+			session(fmt.Sprint("s-", i/5)))
 	}
 	f := newFixture(t, events...)
 	began := time.Now()
@@ -40,7 +45,8 @@ func TestLargeReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("report of %d entries, %d violations: %s", f.size, violations, time.Since(began).Round(time.Millisecond))
-	if r.Trail.TotalEntries != uint64(n+1) || r.Violations.Total != uint64(violations) || r.Trail.Agents != 1001 || r.Trail.ByType["tool_blocked"]+r.Trail.ByType["policy_violation"] == 0 {
+	if r.Trail.TotalEntries != uint64(n+1) || r.Violations.Total != uint64(violations) || r.Trail.Agents != 1001 ||
+		r.Trail.ByType["tool_blocked"]+r.Trail.ByType["policy_violation"] == 0 {
 		t.Errorf("%+v %+v", r.Trail.TotalEntries, r.Violations.Total)
 	}
 }

@@ -9,12 +9,21 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sealstream/sealstream/pkg/api"
 )
 
 //go:embed report.html
 var page string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"bars": barsOf, "agents": agentBars, "short": short, "plain": plain, "cited": citedOf, "where": Attestation.checkpointName}).Parse(page))
+var pageTemplate = template.Must(
+	template.New("report").
+		Funcs(template.FuncMap{
+			"bars": barsOf, "agents": agentBars, "short": short, "plain": plain, "cited": citedOf,
+			"where": Attestation.checkpointName,
+		}).
+		Parse(page),
+)
 
 // HTML writes the report as one file that needs no other, with charts as inline SVG.
 func (r Report) HTML(w io.Writer) error { return pageTemplate.Execute(w, r) }
@@ -69,7 +78,7 @@ func sorted(m map[string]uint64) (list []bar) {
 
 func barsOf(m map[string]uint64) chart { return chartOf(sorted(m)) }
 
-func agentBars(top []AgentCount) chart {
+func agentBars(top []api.AgentCount) chart {
 	var list []bar
 	for _, a := range top[:min(len(top), maxBars)] {
 		list = append(list, bar{Label: a.Agent, Count: a.Matches})
@@ -94,25 +103,58 @@ func citedOf(f Finding) string {
 func (r Report) Markdown(w io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format, args...) }
 	p("# Audit report\n\n%s\n\n", r.Attestation.BadgeMarkdown())
-	p("| | |\n|---|---|\n| Period | %s |\n| Entries | %d of %d in the log |\n| Agents | %d |\n", r.Attestation.Window, r.Trail.TotalEntries, r.Trail.TreeSize, r.Trail.Agents)
+	p(
+		"| | |\n|---|---|\n| Period | %s |\n| Entries | %d of %d in the log |\n| Agents | %d |\n",
+		r.Attestation.Window,
+		r.Trail.TotalEntries,
+		r.Trail.TreeSize,
+		r.Trail.Agents,
+	)
 	p("| Chain | %s |\n| Root | `%s` |\n| Origin | %s |\n", valid(r.Trail), r.Trail.MerkleRoot, cellMD(r.Trail.Origin))
-	p("| Rejected, duplicate, equivocal input | %d, %d, %d |\n| Gaps | %d |\n", r.Input.Rejected, r.Input.Duplicates, r.Input.Equivocations, r.Input.Gaps)
-	p("| Violations | %d, of which %d are not handled |\n| Integrity checks | %d, of which %d failed |\n\n", r.Violations.Total, r.Violations.Unhandled, r.Supply.Checks, r.Supply.Failed)
+	p(
+		"| Rejected, duplicate, equivocal input | %d, %d, %d |\n| Gaps | %d |\n",
+		r.Input.Rejected,
+		r.Input.Duplicates,
+		r.Input.Equivocations,
+		r.Input.Gaps,
+	)
+	p(
+		"| Violations | %d, of which %d are not handled |\n| Integrity checks | %d, of which %d failed |\n\n",
+		r.Violations.Total,
+		r.Violations.Unhandled,
+		r.Supply.Checks,
+		r.Supply.Failed,
+	)
 	for _, t := range []struct {
 		title string
 		list  []bar
-	}{{"Event type", sorted(r.Trail.ByType)}, {"Outcome", sorted(r.Trail.ByOutcome)}, {"Agent", agentBars(r.Trail.TopAgents).Bars}} {
+	}{
+		{"Event type", sorted(r.Trail.ByType)},
+		{"Outcome", sorted(r.Trail.ByOutcome)},
+		{"Agent", agentBars(r.Trail.TopAgents).Bars},
+	} {
 		p("| %s | Entries |\n|---|---:|\n", t.title)
 		for _, b := range t.list {
 			p("| %s | %d |\n", cellMD(b.Label), b.Count)
 		}
 		p("\n")
 	}
-	p("## %s: %d of %d controls\n\n| Control | Name | Verdict | Cited entries |\n|---|---|---|---|\n", cellMD(r.Attestation.FrameworkTitle), r.OWASP.Controls, r.OWASP.Total)
+	p(
+		"## %s: %d of %d controls\n\n| Control | Name | Verdict | Cited entries |\n|---|---|---|---|\n",
+		cellMD(r.Attestation.FrameworkTitle),
+		r.OWASP.Controls,
+		r.OWASP.Total,
+	)
 	for _, f := range r.Attestation.Controls {
 		p("| %s | %s | %s | %s |\n", cellMD(f.ID), cellMD(f.Name), f.Verdict, citedOf(f))
 	}
-	_, err := fmt.Fprintf(w, "\nEvidence for controls, proven under the checkpoint of size %d; no statement that anybody complies with anything. Attestation `%s`.\n", r.Trail.TreeSize, r.OWASP.Hash)
+	_, err := fmt.Fprintf(
+		w,
+		"\nEvidence for controls, proven under the checkpoint of size %d; "+
+			"no statement that anybody complies with anything. Attestation `%s`.\n",
+		r.Trail.TreeSize,
+		r.OWASP.Hash,
+	)
 	return err
 }
 
@@ -128,5 +170,7 @@ func valid(t Trail) string {
 
 // cellMD makes an agent's text harmless in a table of Markdown.
 func cellMD(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "`", "\\`", "<", "&lt;", "[", "\\[", "]", "\\]", "*", "\\*", "_", "\\_").Replace(plain(s))
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "`", "\\`", "<", "&lt;", "[", "\\[", "]", "\\]", "*", "\\*", "_",
+		"\\_").
+		Replace(plain(s))
 }

@@ -33,14 +33,17 @@ func TestReport(t *testing.T) {
 	}
 	golden(t, "airline-report.html", html.Bytes())
 	golden(t, "airline-report.md", md.Bytes())
-	if r.Trail.TotalEntries != 714 || r.Trail.ByType["tool_invocation"] != 550 || r.Violations.Total != 41 || r.Trail.ByOutcome["error"] != 33 {
+	if r.Trail.TotalEntries != 714 || r.Trail.ByType["tool_invocation"] != 550 || r.Violations.Total != 41 ||
+		r.Trail.ByOutcome["error"] != 33 {
 		t.Errorf("%+v", r.Trail)
 	}
 }
 
 // TestReportPage: what agents write stays text, and the page needs nothing from anywhere.
 func TestReportPage(t *testing.T) {
-	f := newFixture(t, ev("a", "<script>alert(1)</script>"), ev("a", "policy_violation", func(e *entry.Event) { e.Subject = `"><img src=x onerror=y>` }), ev("b", "a|b`c", outcome("error")),
+	f := newFixture(t, ev("a", "<script>alert(1)</script>"),
+		ev("a", "policy_violation", func(e *entry.Event) { e.Subject = `"><img src=x onerror=y>` }),
+		ev("b", "a|b`c", outcome("error")),
 		ev("a", "policy_violation", func(e *entry.Event) {
 			e.Source = `urn:x:</text></svg><script>alert(2)</script>`
 			e.MatchedRule = `{{.}}</style><img src=x>`
@@ -59,7 +62,9 @@ func TestReportPage(t *testing.T) {
 			t.Errorf("the page holds %s", bad)
 		}
 	}
-	for _, there := range []string{"urn:x:&lt;/text&gt;&lt;/svg&gt;&lt;script", "{{.}}&lt;/style&gt;", "/safe\uFFFDgnp.exe"} {
+	for _, there := range []string{
+		"urn:x:&lt;/text&gt;&lt;/svg&gt;&lt;script", "{{.}}&lt;/style&gt;", "/safe\uFFFDgnp.exe",
+	} {
 		if !strings.Contains(page.String(), there) {
 			t.Errorf("the page does not show %s", there)
 		}
@@ -82,8 +87,10 @@ func TestReportPage(t *testing.T) {
 func TestReportHandling(t *testing.T) {
 	f := newFixture(t,
 		ev("a", "tool_blocked", session("before")), ev("a", "policy_violation", session("before")),
-		ev("a", "policy_violation", session("after")), ev("b", "tool_blocked", session("after")), ev("a", "policy_violation", session("after")),
-		ev("a", "policy_violation"), ev("a", "rogue_detection", session("q")), ev("a", "quarantine", session("q")), ev("service", "integrity_check", outcome("failure")))
+		ev("a", "policy_violation", session("after")), ev("b", "tool_blocked", session("after")),
+		ev("a", "policy_violation", session("after")),
+		ev("a", "policy_violation"), ev("a", "rogue_detection", session("q")), ev("a", "quarantine", session("q")),
+		ev("service", "integrity_check", outcome("failure")))
 	r, err := f.verifier(framework(t, "owasp-asi-2026")).Report(t.Context(), begin)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +99,8 @@ func TestReportHandling(t *testing.T) {
 	for _, v := range r.Violations.First {
 		open = append(open, v.Index)
 	}
-	if r.Violations.Total != 5 || r.Violations.Handled != 2 || len(open) != 3 || open[0] != 2 || open[1] != 5 || open[2] != 6 {
+	if r.Violations.Total != 5 || r.Violations.Handled != 2 || len(open) != 3 || open[0] != 2 || open[1] != 5 ||
+		open[2] != 6 {
 		t.Errorf("%+v", r.Violations)
 	}
 	if r.Supply != (compliance.Supply{Passed: false, Checks: 1, Failed: 1}) {

@@ -12,7 +12,7 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Summary is a verification as it is read by people.
+// Summary writes the attestation as text for people.
 func (a Attestation) Summary(w io.Writer) error {
 	state := "INCOMPLETE"
 	if a.Passed {
@@ -24,7 +24,12 @@ func (a Attestation) Summary(w io.Writer) error {
 		fmt.Fprintf(w, ", %d not applicable", a.NotApplicable)
 	}
 	if !a.BuiltIn() {
-		fmt.Fprintf(w, "\nFramework:   %s %s, which is not built in: it asks for what its author wanted to ask for", plain(a.Framework), plain(a.FrameworkVersion))
+		fmt.Fprintf(
+			w,
+			"\nFramework:   %s %s, which is not built in: it asks for what its author wanted to ask for",
+			plain(a.Framework),
+			plain(a.FrameworkVersion),
+		)
 	}
 	fmt.Fprintf(w, "\nWindow:      %s\n", a.Window)
 	fmt.Fprintf(w, "Checkpoint:  %s\n", a.checkpointName())
@@ -55,7 +60,11 @@ func (a Attestation) Summary(w io.Writer) error {
 			fmt.Fprintf(w, "  remedy: %s\n", plain(f.Remedy))
 		}
 	}
-	_, err := fmt.Fprint(w, "\nThis is evidence for controls, found in the log and proven under the checkpoint. It is no statement that anybody complies with anything.\n")
+	_, err := fmt.Fprint(
+		w,
+		"\nThis is evidence for controls, found in the log and proven under the checkpoint. "+
+			"It is no statement that anybody complies with anything.\n",
+	)
 	return err
 }
 
@@ -107,7 +116,8 @@ func (a Attestation) checkpointName() string {
 	return fmt.Sprintf("%s, size %d, root %x…", plain(c.Origin), c.Size, c.Root[:8])
 }
 
-// BadgeMarkdown is a shields.io badge, bound to the checkpoint by its size and root. Colours: all brightgreen, from 80 % on yellow, else red.
+// BadgeMarkdown returns a badge of shields.io, which names the size and the root of the checkpoint.
+// It is bright green if all controls passed, yellow from 80 % on, and red below.
 func (a Attestation) BadgeMarkdown() string {
 	root := "unknown"
 	if c, err := proof.ParseCheckpointUnverified([]byte(a.Checkpoint)); err == nil {
@@ -121,8 +131,14 @@ func (a Attestation) BadgeMarkdown() string {
 		of += fmt.Sprintf(" (%d not applicable)", a.NotApplicable)
 	}
 	message := fmt.Sprintf("evidence for %d/%d%s, %s", a.ControlsPassed, a.ControlsTotal, of, root)
-	return fmt.Sprintf("[![%s](https://img.shields.io/badge/%s-%s-%s?style=flat-square)](https://github.com/sealstream/sealstream)",
-		strings.NewReplacer("[", "(", "]", ")").Replace(plain(a.Badge)), shield(a.Badge), shield(message), badgeColour(a.CoveragePct))
+	return fmt.Sprintf(
+		"[![%s](https://img.shields.io/badge/%s-%s-%s?style=flat-square)](https://github.com/sealstream/sealstream)",
+		strings.NewReplacer("[", "(", "]", ")").
+			Replace(plain(a.Badge)),
+		shield(a.Badge),
+		shield(message),
+		badgeColour(a.CoveragePct),
+	)
 }
 
 func badgeColour(pct int) string {
@@ -137,7 +153,11 @@ func badgeColour(pct int) string {
 
 // shield escapes a part of a badge: - and _ are written twice, a space as _.
 func shield(s string) string {
-	return strings.ReplaceAll(url.PathEscape(strings.NewReplacer("-", "--", "_", "__", " ", "_").Replace(plain(s))), ")", "%29")
+	return strings.ReplaceAll(
+		url.PathEscape(strings.NewReplacer("-", "--", "_", "__", " ", "_").Replace(plain(s))),
+		")",
+		"%29",
+	)
 }
 
 // plain is a text without what a terminal obeys.

@@ -9,31 +9,34 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 // Verifier looks for evidence in a log.
 type Verifier struct {
-	Source    Source
-	Framework Framework
-	Keys      []string // verifier keys of the log; required: what the server says of itself is the caller's to take
-	Window    Window
-	Version   string        // of this program, for the attestation
-	Platform  string        // "": this one
-	Signer    *proof.Signer // nil: the attestation is not signed
+	Source    Source        // answers questions about the log
+	Framework Framework     // what to look for
+	Keys      []string      // verifier keys of the log, required; get them from elsewhere than the server
+	Window    Window        // when the entries were received
+	Version   string        // version of this program, for the attestation
+	Platform  string        // operating system and architecture, for the attestation; empty means this one's
+	Signer    *proof.Signer // signs the attestation; nil leaves it unsigned
 }
 
-// WindowOf is the time up to now, as far back as span; 0: from the beginning.
+// WindowOf returns the window that ends now and is as long as span. A span of 0 means from the
+// beginning.
 func WindowOf(now time.Time, span time.Duration) Window {
-	w := Window{To: entry.FormatReceived(now)}
+	w := Window{To: canonical.FormatReceived(now)}
 	if span > 0 {
-		w.From = entry.FormatReceived(now.Add(-span))
+		w.From = canonical.FormatReceived(now.Add(-span))
 	}
 	return w
 }
 
-// NewWindow is the window between two RFC 3339 times, either of which may be "".
+// NewWindow returns the window between two RFC 3339 times. An empty text leaves that end open.
 func NewWindow(from, to string) (w Window, err error) {
 	for _, t := range []struct {
 		name, text string
@@ -46,7 +49,7 @@ func NewWindow(from, to string) (w Window, err error) {
 		if err != nil {
 			return w, fmt.Errorf("%s: %.60q is no RFC 3339 time", t.name, t.text)
 		}
-		*t.into = entry.FormatReceived(at)
+		*t.into = canonical.FormatReceived(at)
 	}
 	if w.From != "" && w.To != "" && w.From > w.To {
 		return w, errors.New("from lies after to")
@@ -54,10 +57,12 @@ func NewWindow(from, to string) (w Window, err error) {
 	return w, nil
 }
 
-// ErrSigner says that the attestation would be signed with a key that is none of the log's, so that nobody who knows the log could check it.
+// ErrSigner reports that the signing key is not a key of the log. Nobody who has only the log's
+// keys could verify such an attestation.
 var ErrSigner = errors.New("the signing key is none of the log's")
 
-// Verify evaluates the framework. Every entry that is cited has been proven under the keys when it returns.
+// Verify evaluates the framework under the log's newest checkpoint. It verifies the proof of every
+// entry that it cites, with the keys.
 func (v Verifier) Verify(ctx context.Context) (Attestation, error) {
 	note, err := v.Source.Checkpoint(ctx)
 	if err != nil {
@@ -66,7 +71,7 @@ func (v Verifier) Verify(ctx context.Context) (Attestation, error) {
 	return v.VerifyAt(ctx, note)
 }
 
-// VerifyAt is Verify of the log as it stood under a checkpoint.
+// VerifyAt is Verify under the given checkpoint.
 func (v Verifier) VerifyAt(ctx context.Context, note []byte) (Attestation, error) {
 	if v.Signer != nil && !slices.Contains(v.Keys, v.Signer.VerifierKey()) {
 		return Attestation{}, ErrSigner
@@ -75,19 +80,21 @@ func (v Verifier) VerifyAt(ctx context.Context, note []byte) (Attestation, error
 	if err != nil {
 		return Attestation{}, fmt.Errorf("%w: %w", ErrSource, err)
 	}
+	v.Source = remember(v.Source)
 	health, err := v.Source.Health(ctx)
 	if err != nil {
 		return Attestation{}, err
 	}
 	a := Attestation{
-		Schema: Schema, Framework: v.Framework.ID, FrameworkTitle: v.Framework.Title, FrameworkVersion: v.Framework.Version, Badge: v.Framework.Badge,
+		Schema: Schema, Framework: v.Framework.ID, FrameworkTitle: v.Framework.Title, FrameworkVersion: v.Framework.Version,
+		Badge:  v.Framework.Badge,
 		Window: v.Window, TreeSize: cp.Size, Checkpoint: string(note), LogValid: health.Index.Valid, Version: v.Version,
 		Platform: v.platform(), Controls: []Finding{}, Proofs: []Proof{},
 	}
 	if health.Index.Error != nil {
 		a.LogError = *health.Index.Error
 	}
-	s := search{Verifier: v, cp: cp, cited: map[uint64]entry.Entry{}}
+	s := search{Verifier: v, cp: cp, cited: map[uint64]entry.Entry{}, paths: map[uint64]func() (proof.Path, error){}}
 	for _, c := range v.Framework.Controls {
 		f, err := s.control(ctx, c)
 		if err != nil {
@@ -96,7 +103,7 @@ func (v Verifier) VerifyAt(ctx context.Context, note []byte) (Attestation, error
 		f.Verdict, f.Reasons = f.judge(s.cited)
 		a.Controls = append(a.Controls, f)
 	}
-	if a.Proofs, err = s.prove(ctx); err != nil {
+	if a.Proofs, err = s.prove(); err != nil {
 		return Attestation{}, err
 	}
 	a.total()
@@ -118,10 +125,14 @@ type search struct {
 	Verifier
 	cp    proof.Checkpoint
 	cited map[uint64]entry.Entry
+	paths map[uint64]func() (proof.Path, error) // of those cited
 }
 
-// find is Source's, of what the checkpoint covers.
-func (s *search) find(ctx context.Context, f Filter, w Window, from *uint64, limit int) ([]entry.Entry, error) {
+// cite notes that an entry is evidence.
+func (s *search) cite(e Found) { s.cited[e.Index], s.paths[e.Index] = e.Entry, e.Path }
+
+// find is Source.Find for the entries that the checkpoint covers.
+func (s *search) find(ctx context.Context, f api.Filter, w Window, from *uint64, limit int) ([]Found, error) {
 	return s.Source.Find(ctx, f, w, s.cp.Size, from, limit)
 }
 
@@ -129,11 +140,13 @@ func (s *search) control(ctx context.Context, c Control) (f Finding, err error) 
 	f = newFinding(c)
 	until := Window{To: s.Window.To} // a declaration holds until there is another one
 	if c.Component != "" {
-		if f.Declared, err = s.newest(ctx, Filter{Type: []string{DeclarationType}, Resource: []string{componentResource(c.Component)}}, until); err != nil {
+		declared := api.Filter{Type: []string{DeclarationType}, Resource: []string{componentResource(c.Component)}}
+		if f.Declared, err = s.newest(ctx, declared, until); err != nil {
 			return f, err
 		}
 	}
-	if f.NotApplicable, err = s.newest(ctx, Filter{Type: []string{ApplicabilityType}, Resource: []string{controlResource(s.Framework.ID, c.ID)}}, until); err != nil {
+	exempt := api.Filter{Type: []string{ApplicabilityType}, Resource: []string{controlResource(s.Framework.ID, c.ID)}}
+	if f.NotApplicable, err = s.newest(ctx, exempt, until); err != nil {
 		return f, err
 	}
 	for i := range f.Evidence {
@@ -149,17 +162,17 @@ func (s *search) control(ctx context.Context, c Control) (f Finding, err error) 
 	return f, nil
 }
 
-// newest cites the newest entry that a filter picks.
-func (s *search) newest(ctx context.Context, f Filter, w Window) (*uint64, error) {
+// newest cites the newest entry that a filter matches.
+func (s *search) newest(ctx context.Context, f api.Filter, w Window) (*uint64, error) {
 	list, err := s.find(ctx, f, w, nil, 1)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	s.cited[list[0].Index] = list[0]
+	s.cite(list[0])
 	return &list[0].Index, nil
 }
 
-// evidence cites the newest entries, of as many agents as are asked for.
+// evidence cites the newest entries, of as many agents as required.
 func (s *search) evidence(ctx context.Context, e *EvidenceFinding) error {
 	counts, err := s.Source.Counts(ctx, e.Filter, s.Window, s.cp.Size, e.Agents)
 	if err != nil {
@@ -172,7 +185,7 @@ func (s *search) evidence(ctx context.Context, e *EvidenceFinding) error {
 	if err != nil {
 		return err
 	}
-	picked := map[uint64]entry.Entry{}
+	picked := map[uint64]Found{}
 	for _, top := range counts.Top {
 		if e.Agents == 1 {
 			break
@@ -193,7 +206,9 @@ func (s *search) evidence(ctx context.Context, e *EvidenceFinding) error {
 	if shown := uint64(len(picked)); shown < min(e.Matches, uint64(e.AtLeast)) || shown > e.Matches {
 		return fmt.Errorf("%w: it counts %d entries for %q and shows %d", ErrSource, e.Matches, e.What, shown)
 	}
-	maps.Copy(s.cited, picked)
+	for _, x := range picked {
+		s.cite(x)
+	}
 	e.Cited = slices.Sorted(maps.Keys(picked))
 	return nil
 }
@@ -205,7 +220,7 @@ const (
 	maxExamples = 10
 )
 
-// negative counts what should not be there, and what has no later handling.
+// negative counts what should not be there and has no later handling.
 func (s *search) negative(ctx context.Context, n *NegativeFinding) error {
 	counts, err := s.Source.Counts(ctx, n.Filter, s.Window, s.cp.Size, 0)
 	if err != nil {
@@ -218,17 +233,25 @@ func (s *search) negative(ctx context.Context, n *NegativeFinding) error {
 	}
 	n.Unhandled = uint64(len(unhandled)) + n.Matches - looked
 	for _, e := range unhandled[:min(len(unhandled), maxExamples)] {
-		s.cited[e.Index] = e
+		s.cite(e)
 		n.Cited = append(n.Cited, e.Index)
 	}
 	return nil
 }
 
-type finder func(ctx context.Context, f Filter, w Window, from *uint64, limit int) ([]entry.Entry, error)
+type finder func(ctx context.Context, f api.Filter, w Window, from *uint64, limit int) ([]Found, error)
 
-// unhandled is those of the first entries that a filter picks behind which no entry of the same trace (session, agent) handles them, and how
-// many were looked at.
-func unhandled(ctx context.Context, find finder, filter Filter, handled *Filter, same string, w Window, matches uint64) (list []entry.Entry, looked uint64, err error) {
+// unhandled returns those of the first entries that a filter matches that no later entry of the
+// same trace, session or agent handles. It also returns how many entries it looked at.
+func unhandled(
+	ctx context.Context,
+	find finder,
+	filter api.Filter,
+	handled *api.Filter,
+	same string,
+	w Window,
+	matches uint64,
+) (list []Found, looked uint64, err error) {
 	h := handlings{find: find, filter: handled, same: same, w: Window{To: w.To}, last: map[string]uint64{}}
 	for from := uint64(0); looked < min(matches, maxNegative); {
 		page, err := find(ctx, filter, w, &from, negativeHop)
@@ -242,7 +265,7 @@ func unhandled(ctx context.Context, find finder, filter Filter, handled *Filter,
 			return nil, 0, err
 		}
 		for _, e := range page {
-			if h.last[sharedOf(e, same)] <= e.Index {
+			if h.last[sharedOf(e.Entry, same)] <= e.Index {
 				list = append(list, e)
 			}
 		}
@@ -252,26 +275,26 @@ func unhandled(ctx context.Context, find finder, filter Filter, handled *Filter,
 	return list, min(looked, matches), nil
 }
 
-// handlings knows the newest entry that handles what shares a trace (session, agent).
+// handlings knows, for each trace, session or agent, the newest entry that handles.
 type handlings struct {
 	find   finder
-	filter *Filter // nil: nothing handles
+	filter *api.Filter // nil: nothing handles
 	same   string
 	w      Window
 	last   map[string]uint64 // 0, which is the log's own config: none
 }
 
-// handlingKeys is how many are asked for at once.
+// handlingKeys is how many keys one question names.
 const handlingKeys = 100
 
-// learn asks for what a page's entries share, as far as it is not known.
-func (h *handlings) learn(ctx context.Context, page []entry.Entry) error {
+// learn asks for the keys of a page's entries that are not known yet.
+func (h *handlings) learn(ctx context.Context, page []Found) error {
 	if h.filter == nil {
 		return nil
 	}
 	var keys []string
 	for _, e := range page {
-		key := sharedOf(e, h.same)
+		key := sharedOf(e.Entry, h.same)
 		if _, known := h.last[key]; !known && key != "" {
 			h.last[key] = 0
 			keys = append(keys, key)
@@ -291,7 +314,7 @@ func (h *handlings) learn(ctx context.Context, page []entry.Entry) error {
 	return nil
 }
 
-// ask takes the newest entries that handle; full says that there are perhaps more.
+// ask records the newest entries that handle. full means that there may be more.
 func (h *handlings) ask(ctx context.Context, keys []string, limit int) (full bool, err error) {
 	f := *h.filter
 	switch h.same {
@@ -304,7 +327,7 @@ func (h *handlings) ask(ctx context.Context, keys []string, limit int) (full boo
 	}
 	list, err := h.find(ctx, f, h.w, nil, limit)
 	for _, e := range list {
-		h.last[sharedOf(e, h.same)] = e.Index // ascending
+		h.last[sharedOf(e.Entry, h.same)] = e.Index // ascending
 	}
 	return len(list) == limit, err
 }
@@ -319,18 +342,15 @@ func sharedOf(e entry.Entry, same string) string {
 	return e.AgentDID
 }
 
-// prove fetches and checks the proof of every entry that is cited.
-func (s *search) prove(ctx context.Context) ([]Proof, error) {
+// prove returns the proof of every cited entry, which is checked with the whole attestation.
+func (s *search) prove() ([]Proof, error) {
 	list := []Proof{}
 	for _, index := range slices.Sorted(maps.Keys(s.cited)) {
-		p, err := s.Source.Prove(ctx, index, s.cp.Size)
+		path, err := s.paths[index]()
 		if err != nil {
-			return nil, fmt.Errorf("proof of index %d: %w", index, err)
+			return nil, fmt.Errorf("%w: proof of index %d: %w", ErrSource, index, err)
 		}
-		if p.Leaf != string(s.cited[index].Leaf) {
-			return nil, fmt.Errorf("%w: index %d is proven as another entry than it was found as", ErrSource, index)
-		}
-		list = append(list, Proof{index, p.Leaf, p.MerkleProof})
+		list = append(list, Proof{index, string(s.cited[index].Leaf), path})
 	}
 	return list, nil
 }

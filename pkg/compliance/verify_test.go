@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/compliance"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// TestAirline holds what is found in the log of a real agent to golden files: attestation, table and badge, of both frameworks.
+// TestAirline holds what is found in the log of a real agent to golden files: attestation, table
+// and badge, of both frameworks.
 func TestAirline(t *testing.T) {
 	f := newFixture(t, tau(t)...)
 	for _, name := range compliance.Frameworks() {
@@ -36,7 +38,8 @@ func TestAirline(t *testing.T) {
 	}
 }
 
-// TestAllPass is case 50 of pkg/cases_test.go (all pass): a log that has everything is evidence for every control of both frameworks.
+// TestAllPass is case 50 of conformance/cases_test.go (all pass): a log that has everything is
+// evidence for every control of both frameworks.
 func TestAllPass(t *testing.T) {
 	for _, name := range compliance.Frameworks() {
 		fw := framework(t, name)
@@ -47,13 +50,15 @@ func TestAllPass(t *testing.T) {
 				t.Errorf("%s %s: %s %v", name, c.ID, c.Verdict, c.Reasons)
 			}
 		}
-		if !a.Passed || a.ControlsPassed != 10 || a.ControlsTotal != 10 || a.CoveragePct != 100 || !strings.Contains(a.BadgeMarkdown(), "10%2F10") || !strings.Contains(a.BadgeMarkdown(), "-brightgreen?") {
+		if !a.Passed || a.ControlsPassed != 10 || a.ControlsTotal != 10 || a.CoveragePct != 100 ||
+			!strings.Contains(a.BadgeMarkdown(), "10%2F10") || !strings.Contains(a.BadgeMarkdown(), "-brightgreen?") {
 			t.Errorf("%s: %d/%d %d%% %s", name, a.ControlsPassed, a.ControlsTotal, a.CoveragePct, a.BadgeMarkdown())
 		}
 	}
 }
 
-// TestDeclaredAlone is case 50 of pkg/cases_test.go (missing): ten components declared over a log without anything else are evidence for nothing.
+// TestDeclaredAlone is case 50 of conformance/cases_test.go (missing): ten components declared over
+// a log without anything else are evidence for nothing.
 func TestDeclaredAlone(t *testing.T) {
 	for _, name := range compliance.Frameworks() {
 		fw := framework(t, name)
@@ -71,7 +76,9 @@ func TestDeclaredAlone(t *testing.T) {
 
 // without is events but for those of a type.
 func without(list []entry.Event, kind string) []entry.Event {
-	return slices.DeleteFunc(slices.Clone(list), func(e entry.Event) bool { return e.Type == entry.CloudEventType(kind) })
+	return slices.DeleteFunc(slices.Clone(list), func(e entry.Event) bool {
+		return e.Type == ruleset.CloudEventType(kind)
+	})
 }
 
 // TestDeletedEvidence takes the evidence for one control after the other out of the log, and its verdict turns.
@@ -105,21 +112,26 @@ func TestDeletedEvidence(t *testing.T) {
 func TestNotApplicable(t *testing.T) {
 	fw := framework(t, "owasp-asi-2026")
 	said := func(control string) entry.Event {
-		e, err := compliance.NotApplicable{Agent: "did:web:operator.example.com", Framework: fw.ID, Control: control, Reason: "no memory"}.Event()
+		e, err := compliance.NotApplicable{Agent: "did:web:operator.example.com", Framework: fw.ID, Control: control,
+			Reason: "no memory"}.Event()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	a := newFixture(t, append(append(declared(t, fw), without(allGood(), "memory_write")...), said("ASI06"))...).attest(fw)
-	if c := a.Controls[5]; c.Verdict != compliance.NotApplicableVerdict || !a.Passed || a.ControlsTotal != 9 || a.NotApplicable != 1 {
+	a := newFixture(t,
+		append(append(declared(t, fw), without(allGood(), "memory_write")...), said("ASI06"))...).attest(fw)
+	if c := a.Controls[5]; c.Verdict != compliance.NotApplicableVerdict || !a.Passed || a.ControlsTotal != 9 ||
+		a.NotApplicable != 1 {
 		t.Errorf("%s %v, %d/%d", c.Verdict, c.Reasons, a.ControlsPassed, a.ControlsTotal)
 	}
 	var text strings.Builder // who said so and why stands with it, and the badge tells
 	if err := a.Summary(&text); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), "so did:web:operator.example.com says at index") || !strings.Contains(text.String(), ": no memory") || !strings.Contains(a.BadgeMarkdown(), "9%2F9_%281_not_applicable%29") {
+	if !strings.Contains(text.String(), "so did:web:operator.example.com says at index") ||
+		!strings.Contains(text.String(), ": no memory") ||
+		!strings.Contains(a.BadgeMarkdown(), "9%2F9_%281_not_applicable%29") {
 		t.Errorf("%s\n%s", &text, a.BadgeMarkdown())
 	}
 	a = newFixture(t, append(append(declared(t, fw), allGood()...), said("ASI06"))...).attest(fw)
@@ -151,14 +163,17 @@ func TestWindow(t *testing.T) {
 	if c := a.Controls[0]; c.Verdict != compliance.NoEvidence || c.Declared == nil {
 		t.Errorf("%s, declared %v", c.Verdict, c.Declared)
 	}
-	for _, w := range [][2]string{{"yesterday", ""}, {"", "2026-13-01T00:00:00Z"}, {"2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"}} {
+	for _, w := range [][2]string{
+		{"yesterday", ""}, {"", "2026-13-01T00:00:00Z"}, {"2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"},
+	} {
 		if _, err := compliance.NewWindow(w[0], w[1]); err == nil {
 			t.Errorf("%v is taken for a window", w)
 		}
 	}
 }
 
-// TestAttestation is case 52 of pkg/cases_test.go: the hash changes with whatever is changed, and neither it nor the signature can be made up.
+// TestAttestation is case 52 of conformance/cases_test.go: the hash changes with whatever is
+// changed, and neither it nor the signature can be made up.
 func TestAttestation(t *testing.T) {
 	fw := framework(t, "owasp-asi-2026")
 	f := newFixture(t, append(declared(t, fw), without(allGood(), "circuit_breaker")...)...)
@@ -215,14 +230,18 @@ func TestAttestation(t *testing.T) {
 	if err := unsigned.Check(key); !errors.Is(err, compliance.ErrAttestation) {
 		t.Errorf("not signed: %v", err)
 	}
-	for _, text := range []string{"", "{", "[]", `{"schema":"x"}`, `{"schema":"sealstream-attestation/v1","x":1}`, `{"schema":"a","schema":"sealstream-attestation/v1"}`} {
+	for _, text := range []string{
+		"", "{", "[]", `{"schema":"x"}`, `{"schema":"sealstream-attestation/v1","x":1}`,
+		`{"schema":"a","schema":"sealstream-attestation/v1"}`,
+	} {
 		if _, err := compliance.ParseAttestation([]byte(text)); !errors.Is(err, compliance.ErrAttestation) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
 
-// TestAttestationForOthers: a file that Go reads as what was signed, and everybody else as something better, is refused.
+// TestAttestationForOthers: a file that Go reads as what was signed, and everybody else as
+// something better, is refused.
 func TestAttestationForOthers(t *testing.T) {
 	raw, err := json.Marshal(newFixture(t).attest(framework(t, "owasp-asi-2026")))
 	if err != nil {
@@ -254,10 +273,13 @@ func clone(t *testing.T, a compliance.Attestation) compliance.Attestation {
 	return b
 }
 
-// TestFramework is case 53 of pkg/cases_test.go: what a framework's file lacks or misspells is refused, as is one that is too large.
+// TestFramework is case 53 of conformance/cases_test.go: what a framework's file lacks or misspells
+// is refused, as is one that is too large.
 func TestFramework(t *testing.T) {
-	good := "id: own\ntitle: Own\nversion: \"1\"\ncontrols:\n  - id: C1\n    name: One\n    component: Thing\n    evidence:\n      - what: something happens\n        filter: {type: [x]}\n        agents: 2\n" +
-		"    negative:\n      - what: bad\n        filter: {type: [y]}\n        handling: {filter: {type: [z]}, same: trace}\n    remedy: do it\n"
+	good := "id: own\ntitle: Own\nversion: \"1\"\ncontrols:\n  - id: C1\n    name: One\n    component: Thing\n    " +
+		"evidence:\n      - what: something happens\n        filter: {type: [x]}\n        agents: 2\n" +
+		"    negative:\n      - what: bad\n        filter: {type: [y]}\n        handling: {filter: {type: [z]}, " +
+		"same: trace}\n    remedy: do it\n"
 	fw, err := compliance.ParseFramework([]byte(good))
 	if err != nil || fw.Controls[0].Evidence[0].AtLeast != 2 || fw.Badge != "Own" {
 		t.Fatalf("%+v %v", fw, err)
@@ -283,13 +305,15 @@ func TestFramework(t *testing.T) {
 	if _, err := compliance.ParseFramework([]byte(bare)); !errors.Is(err, compliance.ErrFramework) {
 		t.Errorf("a control without evidence: %v", err)
 	}
-	if _, err := compliance.ParseFramework(bytes.Repeat([]byte("#"), 11<<20)); !errors.Is(err, compliance.ErrFramework) {
+	if _, err := compliance.ParseFramework(bytes.Repeat([]byte("#"), 11<<20)); !errors.Is(err,
+		compliance.ErrFramework) {
 		t.Errorf("11 MiB: %v", err)
 	}
-	if _, err := compliance.BuiltIn("../verifier"); !errors.Is(err, compliance.ErrFramework) {
+	if _, err := compliance.BuiltIn("../../streams"); !errors.Is(err, compliance.ErrFramework) {
 		t.Errorf("a path: %v", err)
 	}
-	f := newFixture(t, ev("a", "x"), ev("b", "x"), ev("a", "y", func(e *entry.Event) { e.TraceID = strings.Repeat("a", 32) }))
+	f := newFixture(t, ev("a", "x"), ev("b", "x"),
+		ev("a", "y", func(e *entry.Event) { e.TraceID = strings.Repeat("a", 32) }))
 	if a := f.attest(fw); a.Controls[0].Verdict != compliance.Fail || len(a.Controls[0].Evidence[0].Cited) != 2 {
 		t.Errorf("own framework: %+v", a.Controls[0])
 	}
@@ -297,7 +321,9 @@ func TestFramework(t *testing.T) {
 
 // TestDeclaration refuses declarations that say too little.
 func TestDeclaration(t *testing.T) {
-	good := compliance.Declaration{Agent: "did:web:a", Name: "Thing", Version: "1", Digest: "sha256:" + strings.Repeat("0", 64)}
+	good := compliance.Declaration{
+		Agent: "did:web:a", Name: "Thing", Version: "1", Digest: "sha256:" + strings.Repeat("0", 64),
+	}
 	if _, err := good.Event(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,18 +3,19 @@ package entry_test
 import (
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/eventgen"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/internal/eventgen"
 )
 
 // benchEvents are events of everyday size, in the JSON format.
-func benchEvents(b *testing.B) (raws [][]byte, drafts []entry.Draft, leaves [][]byte) {
+func benchEvents(b *testing.B) (raws [][]byte, drafts []draft.Draft, leaves [][]byte) {
 	b.Helper()
 	g := eventgen.New(1, eventgen.Options{Plain: true})
 	for i := range uint64(256) {
 		ev := g.Event()
-		d := entry.EventDraft(source(i, 0), ev)
-		e, _ := d.Seal(i, entry.ZeroHash)
+		d := draft.Event(source(i, 0), ev)
+		e, _ := d.Seal(i, entry.Hash{})
 		raws, drafts, leaves = append(raws, ev.AppendJSON(nil)), append(drafts, d), append(leaves, e.Leaf)
 	}
 	return raws, drafts, leaves
@@ -47,7 +48,7 @@ func BenchmarkPrepare(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		entry.EventDraft(source(1, 0), ev)
+		draft.Event(source(1, 0), ev)
 	}
 }
 
@@ -55,7 +56,7 @@ func BenchmarkSeal(b *testing.B) {
 	_, drafts, _ := benchEvents(b)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		drafts[i%len(drafts)].Seal(uint64(i), entry.ZeroHash)
+		drafts[i%len(drafts)].Seal(uint64(i), entry.Hash{})
 	}
 }
 

@@ -3,13 +3,17 @@ package entry
 import (
 	"slices"
 	"strings"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
-// ParseControl reads what an administrator published on the control subject: a structured event of one of the types of
-// SPEC 5 whose JSON data is the detail. The type is the event type of the entry to be sealed. Errors are *FieldError.
-// Whether the detail fits the state of the log is the sealer's question.
-func ParseControl(raw []byte) (eventType string, d Detail, err error) {
-	e, err := parseStructured(raw)
+// Control reads what an administrator published on the control subject: a structured event of one
+// of the types of SPEC 5 whose JSON data is the detail. eventType is that of the entry to be
+// sealed. Errors are *FieldError. Whether the detail fits the state of the log is for the sealer to
+// decide.
+func (m Message) Control() (eventType string, d Detail, err error) {
+	e, err := parseStructured(m.Data)
 	if err != nil {
 		return "", nil, err
 	}
@@ -38,35 +42,25 @@ func ParseControl(raw []byte) (eventType string, d Detail, err error) {
 	return e.Type, d, err
 }
 
-// FormatControl makes the body of a control message.
-func FormatControl(id, source, eventType string, detail []byte) []byte {
-	o := beginObject(nil)
-	o.text("specversion", "1.0")
-	o.text("id", id)
-	o.text("source", source)
-	o.text("type", eventType)
-	o.name("data")
-	o.dst = append(o.dst, detail...)
-	return o.end()
-}
-
 func (d *Config) check() error {
 	switch {
 	case checkText(d.Origin) != nil || strings.ContainsAny(d.Origin, " +"):
 		return fault("origin", "not an origin")
-	case len(d.Keys) == 0 || len(d.Keys) > 16 || slices.ContainsFunc(d.Keys, func(k string) bool { return checkText(k) != nil }):
+	case len(d.Keys) == 0 || len(d.Keys) > 16 ||
+		slices.ContainsFunc(d.Keys, func(k string) bool { return checkText(k) != nil }):
 		return fault("keys", "1 to 16 verifier keys are required")
 	case !isReceived(d.EventsCreated):
 		return fault("events_created", "not a time of nine digits")
 	case d.Epoch == 0:
 		return fault("epoch", "counts from 1")
-	case d.Rules != Rules && d.Rules != RulesRedacting:
-		return fault("rules", "%d, but this sealer knows %d", d.Rules, Rules) // the text is sealed, and stays as it was
-	case d.Redaction != nil && d.Rules < RulesRedacting:
+	case d.Rules < ruleset.First || d.Rules > ruleset.Newest:
+		// the text is sealed, and stays as it was
+		return fault("rules", "%d, but this sealer knows %d", d.Rules, ruleset.First)
+	case d.Redaction != nil && d.Rules < ruleset.Redacting:
 		return fault("redaction", "rules %d know none", d.Rules)
 	case d.Limits != DefaultLimits():
-		return fault("limits", "not those of rules %d", Rules)
-	case len(d.SecretFingerprint) != 32 || strings.Trim(d.SecretFingerprint, lowerHex) != "":
+		return fault("limits", "not those of rules %d", ruleset.First)
+	case len(d.SecretFingerprint) != 32 || strings.Trim(d.SecretFingerprint, canonical.LowerHex) != "":
 		return fault("secret_fingerprint", "not 32 lower-case hexadecimal digits")
 	}
 	if d.Redaction != nil {
@@ -107,7 +101,7 @@ func (d *Erasure) check() error {
 	return nil
 }
 
-// checkText holds what text in a control event's detail must be.
+// checkText checks a text in the detail of a control event.
 func checkText(s string) error {
 	if s == "" {
 		return fault("", "required")
@@ -116,6 +110,6 @@ func checkText(s string) error {
 }
 
 func isReceived(s string) bool {
-	t, err := ParseTime(s)
-	return err == nil && FormatReceived(t) == s
+	t, err := canonical.ParseTime(s)
+	return err == nil && canonical.FormatReceived(t) == s
 }

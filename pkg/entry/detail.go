@@ -3,28 +3,31 @@ package entry
 import (
 	"errors"
 	"fmt"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
-// Detail is what one of the log's own entries says (SPEC 5): *Config, *Rejected, *Duplicate, *Equivocation, *Gap, *Epoch or
-// *Erasure, according to the entry's event type.
+// Detail is what an entry of the log's own says (SPEC 5). The event type decides whether it is a
+// *Config, *Rejected, *Duplicate, *Equivocation, *Gap, *Epoch or *Erasure.
 type Detail interface {
 	appendJSON(dst []byte) []byte
 	member(name string, value []byte) error // one member of its JSON
 }
 
-// The event types of the log's own entries.
+// The event types of the log's own entries (SPEC 5). Agents cannot use them.
 const (
-	TypeConfig       = OwnPrefix + "config"
-	TypeRejected     = OwnPrefix + "rejected"
-	TypeDuplicate    = OwnPrefix + "duplicate"
-	TypeEquivocation = OwnPrefix + "equivocation"
-	TypeGap          = OwnPrefix + "gap"
-	TypeEpoch        = OwnPrefix + "epoch"
-	TypeControl      = OwnPrefix + "control"
-	TypeErasure      = OwnPrefix + "erasure"
+	TypeConfig       = ruleset.OwnPrefix + "config"
+	TypeRejected     = ruleset.OwnPrefix + "rejected"
+	TypeDuplicate    = ruleset.OwnPrefix + "duplicate"
+	TypeEquivocation = ruleset.OwnPrefix + "equivocation"
+	TypeGap          = ruleset.OwnPrefix + "gap"
+	TypeEpoch        = ruleset.OwnPrefix + "epoch"
+	TypeControl      = ruleset.OwnPrefix + "control"
+	TypeErasure      = ruleset.OwnPrefix + "erasure"
 )
 
-// newDetail returns an empty detail for an event type, or nil if that type has none.
+// newDetail returns an empty detail for an event type, or nil if the type has none.
 func newDetail(eventType string) Detail {
 	switch eventType {
 	case TypeConfig:
@@ -45,88 +48,94 @@ func newDetail(eventType string) Detail {
 	return nil
 }
 
-// parseDetail reads the JSON of a detail. Whether it is canonical shows when it is written again.
+// parseDetail reads the JSON of a detail. It does not check that the JSON is canonical.
 func parseDetail(eventType string, raw []byte) (Detail, error) {
 	d := newDetail(eventType)
 	if d == nil {
 		return nil, fmt.Errorf("detail in an entry of type %q", eventType)
 	}
-	return d, walkObject(raw, d.member)
+	return d, canonical.WalkObject(raw, d.member)
 }
 
 var errMember = errors.New("unknown member")
 
 // Rejected stands in place of a message or event that was refused (SPEC 5.2).
 type Rejected struct {
-	Reason, Field string
-	Digest        string // salted, of the whole
-	Size          uint64 // bytes of the whole
-	Subject       string // of the EVENTS message
+	Reason  string // why it was refused
+	Field   string // name of the invalid attribute; empty if the message as a whole is invalid
+	Digest  string // salted hash of all refused bytes, of which the payload keeps the first
+	Size    uint64 // number of refused bytes
+	Subject string // subject of the EVENTS message
 }
 
 func (d *Rejected) appendJSON(dst []byte) []byte {
-	o := beginObject(dst)
-	o.text("digest", d.Digest)
-	o.str("field", d.Field)
-	o.text("reason", d.Reason)
-	o.num("size", d.Size)
-	o.text("subject", d.Subject)
-	return o.end()
+	o := canonical.BeginObject(dst)
+	o.Text("digest", d.Digest)
+	o.Optional("field", d.Field)
+	o.Text("reason", d.Reason)
+	o.Uint("size", d.Size)
+	o.Text("subject", d.Subject)
+	return o.End()
 }
 
 func (d *Rejected) member(name string, v []byte) (err error) {
 	switch name {
 	case "digest":
-		d.Digest, err = unquote(v)
+		d.Digest, err = canonical.Unquote(v)
 	case "field":
-		d.Field, err = unquote(v)
+		d.Field, err = canonical.Unquote(v)
 	case "reason":
-		d.Reason, err = unquote(v)
+		d.Reason, err = canonical.Unquote(v)
 	case "size":
-		d.Size, err = integer(v)
+		d.Size, err = canonical.Integer(v)
 	case "subject":
-		d.Subject, err = unquote(v)
+		d.Subject, err = canonical.Unquote(v)
 	default:
 		err = errMember
 	}
 	return err
 }
 
-// Original says that the event at Position of the message repeats entry Index.
-type Original struct{ Index, Position uint64 }
+// Original says that the event at Position of a message repeats the entry Index.
+type Original struct {
+	Index    uint64 // entry that the event repeats
+	Position uint64 // place of the event in its message
+}
 
-// Duplicate names the repeats that a message held (SPEC 5.3).
-type Duplicate struct{ Originals []Original }
+// Duplicate lists the events of a message that repeat entries of the log (SPEC 5.3).
+type Duplicate struct {
+	Originals []Original // in the order of their positions
+}
 
 func (d *Duplicate) appendJSON(dst []byte) []byte {
-	o := beginObject(dst)
-	o.name("originals")
-	o.dst = append(o.dst, '[')
+	o := canonical.BeginObject(dst)
+	o.Name("originals")
+	o.Dst = append(o.Dst, '[')
 	for i, original := range d.Originals {
 		if i > 0 {
-			o.dst = append(o.dst, ',')
+			o.Dst = append(o.Dst, ',')
 		}
-		in := beginObject(o.dst)
-		in.num("index", original.Index)
-		in.num("position", original.Position)
-		o.dst = in.end()
+		in := canonical.BeginObject(o.Dst)
+		in.Uint("index", original.Index)
+		in.Uint("position", original.Position)
+		o.Dst = in.End()
 	}
-	o.dst = append(o.dst, ']')
-	return o.end()
+	o.Dst = append(o.Dst, ']')
+	return o.End()
 }
 
 func (d *Duplicate) member(name string, v []byte) error {
 	if name != "originals" {
 		return errMember
 	}
-	return walkArray(v, func(v []byte) error {
+	return canonical.WalkArray(v, func(v []byte) error {
 		var o Original
-		err := walkObject(v, func(name string, v []byte) (err error) {
+		err := canonical.WalkObject(v, func(name string, v []byte) (err error) {
 			switch name {
 			case "index":
-				o.Index, err = integer(v)
+				o.Index, err = canonical.Integer(v)
 			case "position":
-				o.Position, err = integer(v)
+				o.Position, err = canonical.Integer(v)
 			default:
 				err = errMember
 			}
@@ -139,88 +148,93 @@ func (d *Duplicate) member(name string, v []byte) error {
 
 // Equivocation marks an event whose source and id came before with other content (SPEC 5.4).
 type Equivocation struct {
-	EntryID, EventType string // the event's own
-	Original           uint64 // index of the newest entry before it with that source and id
+	EntryID   string // the event's own id; the entry has another
+	EventType string // the event's own type
+	Original  uint64 // index of the newest entry before with that source and id
 }
 
 func (d *Equivocation) appendJSON(dst []byte) []byte {
-	o := beginObject(dst)
-	o.text("entry_id", d.EntryID)
-	o.text("event_type", d.EventType)
-	o.num("original", d.Original)
-	return o.end()
+	o := canonical.BeginObject(dst)
+	o.Text("entry_id", d.EntryID)
+	o.Text("event_type", d.EventType)
+	o.Uint("original", d.Original)
+	return o.End()
 }
 
 func (d *Equivocation) member(name string, v []byte) (err error) {
 	switch name {
 	case "entry_id":
-		d.EntryID, err = unquote(v)
+		d.EntryID, err = canonical.Unquote(v)
 	case "event_type":
-		d.EventType, err = unquote(v)
+		d.EventType, err = canonical.Unquote(v)
 	case "original":
-		d.Original, err = integer(v)
+		d.Original, err = canonical.Integer(v)
 	default:
 		err = errMember
 	}
 	return err
 }
 
-// Gap says that the EVENTS messages From to To do not exist any more (SPEC 5.5).
-type Gap struct{ From, To uint64 }
+// Gap says that EVENTS messages were lost before the sealer read them (SPEC 5.5).
+type Gap struct {
+	From uint64 // sequence of the first lost message
+	To   uint64 // sequence of the last lost message
+}
 
 func (d *Gap) appendJSON(dst []byte) []byte {
-	o := beginObject(dst)
-	o.num("from", d.From)
-	o.num("to", d.To)
-	return o.end()
+	o := canonical.BeginObject(dst)
+	o.Uint("from", d.From)
+	o.Uint("to", d.To)
+	return o.End()
 }
 
 func (d *Gap) member(name string, v []byte) (err error) {
 	switch name {
 	case "from":
-		d.From, err = integer(v)
+		d.From, err = canonical.Integer(v)
 	case "to":
-		d.To, err = integer(v)
+		d.To, err = canonical.Integer(v)
 	default:
 		err = errMember
 	}
 	return err
 }
 
-// Erasure names the entries whose payloads may be missing from now on (SPEC 5.7).
+// Erasure lists entries whose payloads may be missing from this entry on (SPEC 5.7).
 type Erasure struct {
-	Indexes           []uint64
-	Reason, Authority string
+	Indexes   []uint64 // ascending, 1 to 1024
+	Reason    string   // why the data was erased
+	Authority string   // who demanded it
 }
 
 func (d *Erasure) appendJSON(dst []byte) []byte {
-	o := beginObject(dst)
-	o.text("authority", d.Authority)
-	o.name("indexes")
-	o.dst = append(o.dst, '[')
+	o := canonical.BeginObject(dst)
+	o.Text("authority", d.Authority)
+	o.Name("indexes")
+	o.Dst = append(o.Dst, '[')
 	for i, n := range d.Indexes {
 		if i > 0 {
-			o.dst = append(o.dst, ',')
+			o.Dst = append(o.Dst, ',')
 		}
-		o.dst = fmt.Append(o.dst, n)
+		o.Dst = fmt.Append(o.Dst, n)
 	}
-	o.dst = append(o.dst, ']')
-	o.text("reason", d.Reason)
-	return o.end()
+	o.Dst = append(o.Dst, ']')
+	o.Text("reason", d.Reason)
+	return o.End()
 }
 
 func (d *Erasure) member(name string, v []byte) (err error) {
 	switch name {
 	case "authority":
-		d.Authority, err = unquote(v)
+		d.Authority, err = canonical.Unquote(v)
 	case "indexes":
-		err = walkArray(v, func(v []byte) error {
-			n, err := integer(v)
+		err = canonical.WalkArray(v, func(v []byte) error {
+			n, err := canonical.Integer(v)
 			d.Indexes = append(d.Indexes, n)
 			return err
 		})
 	case "reason":
-		d.Reason, err = unquote(v)
+		d.Reason, err = canonical.Unquote(v)
 	default:
 		err = errMember
 	}

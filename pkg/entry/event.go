@@ -5,36 +5,66 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// Event is what an agent says: parsed and checked, not sealed. Strings are absent if empty.
+// Event is what an agent says: parsed and checked, but not sealed. An empty string, a nil pointer
+// and an empty map stand for an attribute that the event does not have.
 type Event struct {
-	ID, Source, Type string // CloudEvents id, source and type, verbatim
-	EventType        string // Type, mapped by EventType
-	Subject          string
-	Time             string // RFC 3339 in UTC, as precise as given (CanonicalTime)
+	ID        string // CloudEvents id
+	Source    string // CloudEvents source: the agent
+	Type      string // CloudEvents type, verbatim
+	EventType string // Type as the log names it (SPEC 3.3)
+	Subject   string // CloudEvents subject: what the agent acted on
+	Time      string // RFC 3339 in UTC, with the digits that the sender gave
 
-	Action, Outcome, PolicyDecision, MatchedRule string
-	TraceID, SessionID, TargetDID                string
+	Action         string // allow, deny, audit, quarantine or warning
+	Outcome        string // success, failure, denied or error
+	PolicyDecision string // result of a policy, in its own words
+	MatchedRule    string // rule of the policy that matched
+	TraceID        string // trace that the event belongs to
+	SessionID      string // session that the event belongs to
+	TargetDID      string // the other agent
 
-	AgentSeq  *uint64 // the agent's own numbering, below 2^53
+	AgentSeq  *uint64 // the agent's own number of the event, below 2^53
 	AgentPrev string  // the agent's own link: 64 lower-case hexadecimal digits
-	Signature string  // the agent's own signature, not looked at here
+	Signature string  // the agent's own signature, which this package does not check
 
-	Extensions map[string]string // every other attribute in canonical string form; datacontenttype and dataschema too
+	// Extensions are all other attributes in canonical string form, datacontenttype and dataschema
+	// among them.
+	Extensions map[string]string
 
-	Data    []byte    // the data bytes of SPEC 3.4
-	HasData bool      // an event can have data of no bytes
-	Salt    *[32]byte // the sender's own salt; nil: the sealer derives one
+	Data    []byte    // data bytes (SPEC 3.4)
+	HasData bool      // whether there is data, which may have no bytes
+	Salt    *[32]byte // the sender's salt of the data; nil lets the sealer derive one
 
-	Redactions []Redaction // what Redact has taken out; no attribute (but see GiveRedactions)
+	// Redactions are what Redact has taken out. They are no attribute until GiveRedactions.
+	Redactions []redact.Finding
 
-	rawJSON bool // Data is JSON text that can be written as such
+	rawJSON  bool   // Data is JSON text that can be written as such
+	oldTrace string // TraceID by the rules before ruleset.Binding, if it differs
 }
 
-// FieldError says which attribute of an event is at fault, and why. Field is empty where it is the whole.
-type FieldError struct{ Field, Reason string }
+// Entry returns an entry with what the event says. It is not sealed: place, DataHash, EntryHash and
+// Leaf are missing.
+func (e *Event) Entry() Entry {
+	return Entry{
+		EntryID: e.ID, Timestamp: e.Time, EventType: e.EventType, CloudEventType: e.Type, AgentDID: e.Source,
+		Action: e.Action, Resource: e.Subject, TargetDID: e.TargetDID, Outcome: e.Outcome,
+		PolicyDecision: e.PolicyDecision, MatchedRule: e.MatchedRule, TraceID: e.TraceID, SessionID: e.SessionID,
+		AgentSeq: e.AgentSeq, AgentPrev: e.AgentPrev, Signature: e.Signature, Extensions: e.Extensions,
+		Redactions: e.Redactions,
+	}
+}
+
+// FieldError reports which attribute of an event is wrong, and why.
+type FieldError struct {
+	Field  string // name of the attribute; empty if the event as a whole is wrong
+	Reason string
+}
 
 func (e *FieldError) Error() string {
 	if e.Field == "" {
@@ -47,7 +77,7 @@ func fault(field, format string, args ...any) error {
 	return &FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// set takes one attribute in canonical string form. specversion is checked and not kept.
+// set stores one attribute in canonical string form. It checks specversion but does not keep it.
 func (e *Event) set(name, value string) error {
 	if err := checkAttribute(name, value); err != nil {
 		return err
@@ -55,7 +85,7 @@ func (e *Event) set(name, value string) error {
 	return e.assign(name, value)
 }
 
-// assign is set for a name and value that hold SPEC 3.1.
+// assign is set for a name and value that were checked by SPEC 3.1.
 func (e *Event) assign(name, value string) error {
 	if value == "" && mayNotBeEmpty(name) {
 		return fault(name, "empty")
@@ -66,13 +96,13 @@ func (e *Event) assign(name, value string) error {
 			return fault(name, "%.40q is not 1.0", value)
 		}
 	case "time":
-		t, err := CanonicalTime(value)
+		t, err := canonical.Time(value)
 		if err != nil {
 			return fault(name, "%.40q is %v", value, err)
 		}
 		e.Time = t
 	case "agentseq":
-		n, err := integer([]byte(value))
+		n, err := canonical.Integer([]byte(value))
 		if err != nil {
 			return fault(name, "%v", err)
 		}
@@ -87,7 +117,8 @@ func (e *Event) assign(name, value string) error {
 		if err != nil {
 			return fault(name, "not 64 lower-case hexadecimal digits")
 		}
-		e.Salt = &h
+		salt := [32]byte(h)
+		e.Salt = &salt
 	default:
 		if p := e.text(name); p != nil {
 			*p = value
@@ -101,7 +132,7 @@ func (e *Event) assign(name, value string) error {
 	return nil
 }
 
-// text is the member that an attribute of plain text has of its own, or nil.
+// text returns the field of an attribute of plain text, or nil if it has none.
 func (e *Event) text(name string) *string {
 	switch name {
 	case "id":
@@ -132,7 +163,7 @@ func (e *Event) text(name string) *string {
 	return nil
 }
 
-// mayNotBeEmpty: the attributes that SPEC 2 names, and the two that describe data.
+// mayNotBeEmpty reports whether SPEC 2 names the attribute, or it describes data.
 func mayNotBeEmpty(name string) bool {
 	switch name {
 	case "specversion", "time", "agentseq", "agentprev", "datasalt", "datacontenttype", "dataschema":
@@ -141,114 +172,67 @@ func mayNotBeEmpty(name string) bool {
 	return new(Event).text(name) != nil
 }
 
-// checkAttribute holds SPEC 3.1 for one name and value.
+// checkAttribute checks a name and value by SPEC 3.1.
 func checkAttribute(name, value string) error {
-	if name == "" || len(name) > MaxAttributeName {
-		return fault(clip(name, 80), "an attribute name has 1 to %d characters", MaxAttributeName)
+	if name == "" || len(name) > ruleset.MaxAttributeName {
+		return fault(canonical.Clip(name, 80), "an attribute name has 1 to %d characters", ruleset.MaxAttributeName)
 	}
 	for i := range len(name) {
-		if c := name[i]; (c < 'a' || c > 'z') && !isDigit(c) {
-			return fault(clip(name, 80), "an attribute name is made of a-z and 0-9")
+		if c := name[i]; (c < 'a' || c > 'z') && !canonical.IsDigit(c) {
+			return fault(canonical.Clip(name, 80), "an attribute name is made of a-z and 0-9")
 		}
 	}
 	return checkValue(name, value)
 }
 
-// checkValue holds SPEC 3.1 for a value.
+// checkValue checks a value by SPEC 3.1.
 func checkValue(name, value string) error {
-	if len(value) > MaxAttributeBytes {
-		return fault(name, "%d bytes, more than %d", len(value), MaxAttributeBytes)
+	if len(value) > ruleset.MaxAttributeBytes {
+		return fault(name, "%d bytes, more than %d", len(value), ruleset.MaxAttributeBytes)
 	}
-	if i := badRune(value); i >= 0 {
+	if i := canonical.BadRune(value); i >= 0 {
 		return fault(name, "control character, noncharacter or bad UTF-8 at byte %d", i)
 	}
 	return nil
 }
 
-// badRune is the place of the first character that SPEC 3.1 forbids, or −1.
-func badRune(s string) int {
-	for i := 0; i < len(s); {
-		if len(s)-i >= 8 {
-			mark := unusual(eight(s, i))
-			if mark == 0 {
-				i += 8
-				continue
-			}
-			i += lowest(mark)
-		}
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c < 0x20 || c == 0x7f {
-				return i
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || forbidden(r) {
-			return i
-		}
-		i += n
-	}
-	return -1
-}
-
-func forbidden(r rune) bool {
-	return r < 0x20 || r >= 0x7f && r <= 0x9f || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe
-}
-
-// finish fills what follows from the attributes and checks the whole; every parser ends here.
+// finish fills what follows from the attributes and checks the event. Every parser ends here.
 func (e *Event) finish() error {
-	if e.TraceID == "" {
-		e.TraceID = traceOf(e.Extensions["traceparent"])
-	}
+	e.findTrace()
 	if !e.HasData {
 		e.Salt = nil
 	}
-	e.EventType = EventType(e.Type)
+	e.EventType = ruleset.EventType(e.Type)
 	return e.check()
 }
 
-// traceOf takes the trace id out of a W3C traceparent of version 00; anything else gives none.
-func traceOf(parent string) string {
-	if len(parent) != 55 || parent[:3] != "00-" || parent[35] != '-' || parent[52] != '-' {
-		return ""
-	}
-	for i := range len(parent) {
-		if c := parent[i]; c != '-' && !isDigit(c) && (c < 'a' || c > 'f') || c == '-' && i != 2 && i != 35 && i != 52 {
-			return ""
-		}
-	}
-	return parent[3:35]
-}
-
-// check holds what concerns the event as a whole (SPEC 3).
+// check checks what concerns the event as a whole (SPEC 3).
 func (e *Event) check() error {
 	for _, r := range []struct{ field, value string }{{"id", e.ID}, {"source", e.Source}, {"type", e.Type}} {
 		if r.value == "" {
 			return fault(r.field, "required")
 		}
 	}
-	if isOwnType(e.EventType) {
+	if ruleset.IsOwnType(e.EventType) {
 		return fault("type", "%.80q is reserved for the log itself", e.Type)
 	}
-	if e.Action != "" && !slices.Contains(Actions, e.Action) {
-		return fault("action", "%.40q is none of %s", e.Action, strings.Join(Actions, ", "))
+	if e.Action != "" && !slices.Contains(ruleset.Actions, e.Action) {
+		return fault("action", "%.40q is none of %s", e.Action, strings.Join(ruleset.Actions, ", "))
 	}
-	if e.Outcome != "" && !slices.Contains(Outcomes, e.Outcome) {
-		return fault("outcome", "%.40q is none of %s", e.Outcome, strings.Join(Outcomes, ", "))
+	if e.Outcome != "" && !slices.Contains(ruleset.Outcomes, e.Outcome) {
+		return fault("outcome", "%.40q is none of %s", e.Outcome, strings.Join(ruleset.Outcomes, ", "))
 	}
-	if len(e.Data) > MaxDataBytes {
-		return fault("data", "%d bytes, more than %d", len(e.Data), MaxDataBytes)
+	if len(e.Data) > ruleset.MaxDataBytes {
+		return fault("data", "%d bytes, more than %d", len(e.Data), ruleset.MaxDataBytes)
 	}
-	if n := e.widest(); n > MaxLeafBytes {
-		return fault("", "the attributes make a leaf of up to %d bytes, more than %d", n, MaxLeafBytes)
+	if n := e.widest(); n > ruleset.MaxLeafBytes {
+		return fault("", "the attributes make a leaf of up to %d bytes, more than %d", n, ruleset.MaxLeafBytes)
 	}
 	return nil
 }
 
-// Check holds all of SPEC 3 for an event that was made in Go rather than parsed; it brings Time into canonical form, and
-// fills EventType and, from a traceparent, TraceID.
+// Check validates an event that was made in Go rather than parsed, by all of SPEC 3. It brings Time
+// into canonical form and fills EventType and, from a traceparent, TraceID. Errors are *FieldError.
 func (e *Event) Check() error {
 	again := Event{Data: e.Data, HasData: e.HasData || len(e.Data) > 0, Salt: e.Salt, rawJSON: e.rawJSON}
 	for name, value := range e.Attributes() {
@@ -271,11 +255,12 @@ func (e *Event) Check() error {
 	return nil
 }
 
-// Attributes yields every attribute but specversion and datasalt with its canonical string, in no order.
+// Attributes yields every attribute except specversion and datasalt with its canonical string, in
+// no particular order.
 func (e *Event) Attributes() func(yield func(name, value string) bool) {
 	return func(yield func(name, value string) bool) {
-		for _, name := range [...]string{"id", "source", "type", "subject", "action", "outcome", "policydecision", "matchedrule",
-			"traceid", "sessionid", "targetdid", "agentsignature"} {
+		for _, name := range [...]string{"id", "source", "type", "subject", "action", "outcome",
+			"policydecision", "matchedrule", "traceid", "sessionid", "targetdid", "agentsignature"} {
 			if v := *e.text(name); v != "" && !yield(name, v) {
 				return
 			}
@@ -292,19 +277,4 @@ func (e *Event) Attributes() func(yield func(name, value string) bool) {
 			}
 		}
 	}
-}
-
-// clip cuts text to n bytes at a character's end and replaces what SPEC 3.1 forbids, so that it can stand in a leaf.
-func clip(s string, n int) string {
-	var b strings.Builder
-	for _, r := range s {
-		if forbidden(r) {
-			r = utf8.RuneError
-		}
-		if b.Len()+utf8.RuneLen(r) > n {
-			break
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

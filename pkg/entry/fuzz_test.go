@@ -6,8 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/eventgen"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/internal/eventgen"
 )
 
 // Every parser takes any bytes without a panic, and what it takes comes back from what its Format writes.
@@ -18,7 +22,8 @@ func seedEvents(f *testing.F) {
 		raw, _, _ := g.Raw()
 		f.Add(raw)
 	}
-	for _, s := range []string{"", "{}", "[]", `{"specversion":"1.0","id":"1","source":"s","type":"t","data":null}`, `{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"","datacontenttype":"x"}`,
+	for _, s := range []string{"", "{}", "[]", `{"specversion":"1.0","id":"1","source":"s","type":"t","data":null}`,
+		`{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"","datacontenttype":"x"}`,
 		`{"specversion":"1.0","id":"1","source":"s","type":"t","x":-0,"y":true,"time":"2026-11-24T08:30:00+01:00"}`} {
 		f.Add([]byte(s))
 	}
@@ -40,10 +45,10 @@ func FuzzParseEvent(f *testing.F) {
 			t.Fatalf("Check: %v: %+v, %+v", err, checked, ev)
 		}
 		src := source(1, 0)
-		src.Publisher = strings.Repeat("p", entry.MaxPublisherBytes)
-		d := entry.EventDraft(src, ev)
-		for _, d := range []entry.Draft{d, d.Equivocation(1 << 52)} {
-			e, p := d.Seal(1<<53-1, entry.ZeroHash)
+		src.Publisher = strings.Repeat("p", ruleset.MaxPublisherBytes)
+		d := draft.Event(src, ev)
+		for _, d := range []draft.Draft{d, d.Equivocation(1 << 52)} {
+			e, p := d.Seal(1<<53-1, entry.Hash{})
 			checkSealed(t, e, p)
 			if len(e.Leaf) > ev.Widest() {
 				t.Fatalf("a leaf of %d bytes, foreseen %d", len(e.Leaf), ev.Widest())
@@ -54,7 +59,8 @@ func FuzzParseEvent(f *testing.F) {
 
 func FuzzParseBinary(f *testing.F) {
 	f.Add("id: 1\nsource: s\ntype: t\nspecversion: 1.0", "", []byte("{}"))
-	f.Add("id: %20\nsource: %C3%A9\ntype: t\nspecversion: 1.0\ntime: 2026-11-24T08:30:00Z", "text/plain", []byte("\xff"))
+	f.Add("id: %20\nsource: %C3%A9\ntype: t\nspecversion: 1.0\ntime: 2026-11-24T08:30:00Z", "text/plain",
+		[]byte("\xff"))
 	f.Add("subject: %\nid: %f", "application/json", []byte(" null "))
 	f.Fuzz(func(t *testing.T, headers, contentType string, body []byte) {
 		m := entry.Message{Header: entry.Header{}, Data: body}
@@ -65,11 +71,11 @@ func FuzzParseBinary(f *testing.F) {
 		if contentType != "" {
 			m.Header["content-type"] = []string{contentType}
 		}
-		ev, err := entry.ParseMessageBinary(m)
+		ev, err := inbox.ParseBinary(m, ruleset.Newest)
 		if err != nil {
 			return
 		}
-		again, err := entry.ParseMessageBinary(binary(&ev))
+		again, err := inbox.ParseBinary(binary(&ev), ruleset.Newest)
 		if err != nil || !equalEvents(again, ev) {
 			t.Fatalf("%v:\n got %+v\nwant %+v", err, again, ev)
 		}
@@ -81,16 +87,18 @@ func FuzzParseBinary(f *testing.F) {
 }
 
 func FuzzParseRecord(f *testing.F) {
-	for _, s := range []string{"{}", `{"event":{},"publisher":"p"}`, `{"publisher":"","event":1}`, `{"event":"\ud800"}`} {
+	for _, s := range []string{
+		"{}", `{"event":{},"publisher":"p"}`, `{"publisher":"","event":1}`, `{"event":"\ud800"}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, err := entry.ParseRecord(raw)
+		r, err := inbox.ParseRecord(raw)
 		if err != nil {
 			return
 		}
-		written := entry.AppendRecord(nil, r)
-		again, err := entry.ParseRecord(written)
+		written := inbox.AppendRecord(nil, r)
+		again, err := inbox.ParseRecord(written)
 		if err != nil || again.Publisher != r.Publisher || !bytes.Equal(again.Event, r.Event) {
 			t.Fatalf("%v: %s", err, written)
 		}
@@ -102,20 +110,20 @@ func FuzzSplitBatch(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		parts, err := entry.SplitBatch(raw)
+		parts, err := inbox.Split(raw)
 		if err != nil {
 			return
 		}
-		if len(parts) == 0 || len(parts) > entry.MaxMessageEvents {
+		if len(parts) == 0 || len(parts) > ruleset.MaxMessageEvents {
 			t.Fatalf("%d parts", len(parts))
 		}
 		joined := append(append([]byte("["), bytes.Join(parts, []byte(","))...), ']')
-		again, err := entry.SplitBatch(joined)
+		again, err := inbox.Split(joined)
 		if err != nil || len(again) != len(parts) {
 			t.Fatalf("%d parts become %d: %v", len(parts), len(again), err)
 		}
 		for i, p := range parts {
-			if !bytes.Equal(again[i], p) || entry.CheckJSON(p, 10000) != nil {
+			if !bytes.Equal(again[i], p) || canonical.CheckJSON(p, 10000) != nil {
 				t.Fatalf("part %d: %s, %s", i, p, again[i])
 			}
 		}
@@ -125,30 +133,30 @@ func FuzzSplitBatch(f *testing.F) {
 func FuzzParseEntry(f *testing.F) {
 	g := eventgen.New(2, eventgen.Options{})
 	for i := range uint64(20) {
-		d := entry.EventDraft(source(i, 0), g.Event())
-		e, _ := d.Seal(i, entry.ZeroHash)
+		d := draft.Event(source(i, 0), g.Event())
+		e, _ := d.Seal(i, entry.Hash{})
 		f.Add(e.Leaf)
 	}
 	for _, detail := range []entry.Detail{&entry.Gap{From: 1, To: 2}} {
-		d := entry.OwnDraft(source(1, 0), entry.TypeGap, detail)
-		e, _ := d.Seal(1, entry.ZeroHash)
+		d := draft.Own(source(1, 0), entry.TypeGap, detail)
+		e, _ := d.Seal(1, entry.Hash{})
 		f.Add(e.Leaf)
 	}
-	r := entry.RejectedDraft(source(1, 0), fmt.Errorf("x"), []byte("whole"), "s")
-	e, _ := r.Seal(1, entry.ZeroHash)
+	r := draft.Rejected(source(1, 0), fmt.Errorf("x"), []byte("whole"), "s")
+	e, _ := r.Seal(1, entry.Hash{})
 	f.Add(e.Leaf)
 	f.Fuzz(func(t *testing.T, leaf []byte) {
 		e, err := entry.ParseEntry(leaf)
 		if err != nil {
 			return
 		}
-		if !entry.VerifyHash(e) || canonical(t, leaf) != string(leaf) {
+		if !e.Verify() || canonicalOf(t, leaf) != string(leaf) {
 			t.Fatalf("taken, but not canonical: %s", leaf)
 		}
 		if bytes.ContainsAny(leaf, "\n\r") {
 			t.Fatalf("a leaf with a raw line end: %q", leaf)
 		}
-		entry.Fingerprint(&e)
+		e.Fingerprint()
 		if _, err := e.MarshalJSON(); err != nil {
 			t.Fatal(err)
 		}
@@ -164,29 +172,32 @@ func FuzzParsePayload(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(p.AppendRecord(nil), line) || canonical(t, line) != string(line) {
+		if !bytes.Equal(p.AppendRecord(nil), line) || canonicalOf(t, line) != string(line) {
 			t.Fatalf("taken, but not canonical: %s", line)
 		}
 	})
 }
 
 func FuzzCanonicalTime(f *testing.F) {
-	for _, s := range []string{"2026-11-24T08:30:00Z", "2026-11-24t08:30:00.123456789012+23:59", "0000-01-01T00:00:00-00:01", "9999-12-31T23:59:60Z", "2024-02-29T00:00:00z"} {
+	for _, s := range []string{
+		"2026-11-24T08:30:00Z", "2026-11-24t08:30:00.123456789012+23:59", "0000-01-01T00:00:00-00:01",
+		"9999-12-31T23:59:60Z", "2024-02-29T00:00:00z",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		c, err := entry.CanonicalTime(s)
+		c, err := canonical.Time(s)
 		if err != nil {
 			return
 		}
-		if again, err := entry.CanonicalTime(c); err != nil || again != c {
+		if again, err := canonical.Time(c); err != nil || again != c {
 			t.Fatalf("%q becomes %q, and that %q, %v", s, c, again, err)
 		}
-		at, err := entry.ParseTime(c)
+		at, err := canonical.ParseTime(c)
 		if err != nil || at.Year() < 0 || at.Year() > 9999 {
 			t.Fatalf("%q: %v, %v", c, at, err)
 		}
-		if received := entry.FormatReceived(at); received[:19] != c[:19] {
+		if received := canonical.FormatReceived(at); received[:19] != c[:19] {
 			t.Fatalf("%q and %q are two times", c, received)
 		}
 	})
@@ -195,34 +206,36 @@ func FuzzCanonicalTime(f *testing.F) {
 func FuzzParseControl(f *testing.F) {
 	for _, c := range [][2]string{
 		{entry.TypeErasure, `{"authority":"a","indexes":[1,2],"reason":"r"}`},
-		{entry.TypeEpoch, `{"after":{"input_epoch":1,"input_seq":9,"root":"` + entry.ZeroHash + `","size":3},"epoch":2,"events_created":"2026-11-24T08:00:00.000000000Z","reason":"r"}`},
+		{entry.TypeEpoch, `{"after":{"input_epoch":1,"input_seq":9,"root":"` + entry.Hash{}.String() + `","size":3},"epoch":2,"events_created":"2026-11-24T08:00:00.000000000Z","reason":"r"}`},
 		{entry.TypeConfig, `{"epoch":1,"events_created":"2026-11-24T08:00:00.000000000Z","events_open":true,"keys":["k"],"limits":{"attribute_bytes":4096,"data_bytes":262144,"data_depth":32,` +
 			`"leaf_bytes":65535,"message_bytes":921600,"message_events":256,"window":1048576},"origin":"o","rules":1,"secret_fingerprint":"00000000000000000000000000000000"}`},
 	} {
-		f.Add(entry.FormatControl("1", "s", c[0], []byte(c[1])))
+		f.Add(inbox.FormatControl("1", "s", c[0], []byte(c[1])))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		kind, detail, err := entry.ParseControl(raw)
+		kind, detail, err := entry.Message{Data: raw}.Control()
 		if err != nil {
 			return
 		}
-		d := entry.OwnDraft(source(1, 0), kind, detail)
-		e, p := d.Seal(1, entry.ZeroHash)
+		d := draft.Own(source(1, 0), kind, detail)
+		e, p := d.Seal(1, entry.Hash{})
 		checkSealed(t, e, p)
-		if canonical(t, e.Leaf) != string(e.Leaf) {
+		if canonicalOf(t, e.Leaf) != string(e.Leaf) {
 			t.Fatalf("not canonical: %s", e.Leaf)
 		}
 	})
 }
 
 func FuzzCheckJSON(f *testing.F) {
-	for _, s := range []string{"null", "[[1e400]]", `{"a":1,"a":1}`, `"\ud83d\ude02"`, "\"\xff\"", strings.Repeat("[", 40), `"[[[[["`} {
+	for _, s := range []string{
+		"null", "[[1e400]]", `{"a":1,"a":1}`, `"\ud83d\ude02"`, "\"\xff\"", strings.Repeat("[", 40), `"[[[[["`,
+	} {
 		f.Add([]byte(s), 3)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, most int) {
 		most = min(max(most, 0), 64)
-		err := entry.CheckJSON(raw, most)
-		deeper := entry.CheckJSON(raw, 10000)
+		err := canonical.CheckJSON(raw, most)
+		deeper := canonical.CheckJSON(raw, 10000)
 		depth := 0
 		inString := false
 		for i, d := 0, 0; i < len(raw); i++ {

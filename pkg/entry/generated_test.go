@@ -10,18 +10,25 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/eventgen"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/pkg/internal/eventgen"
 )
 
 var secret = bytes.Repeat([]byte{7}, 32)
 
-func source(seq, position uint64) entry.Source {
-	return entry.Source{Log: "default", Origin: "o.example/default/00000000", Secret: secret, Epoch: 1, Seq: seq, Position: position, ReceivedAt: "2026-11-24T08:30:00.000000001Z"}
+func source(seq, position uint64) draft.Source {
+	return draft.Source{
+		Log: "default", Origin: "o.example/default/00000000", Secret: secret, Epoch: 1, Seq: seq, Position: position,
+		ReceivedAt: "2026-11-24T08:30:00.000000001Z",
+	}
 }
 
-// canonical is the form of RFC 8785 as another implementation makes it.
-func canonical(t *testing.T, raw []byte) string {
+// canonicalOf is the form of RFC 8785 as another implementation makes it.
+func canonicalOf(t *testing.T, raw []byte) string {
 	t.Helper()
 	v := jsontext.Value(bytes.Clone(raw))
 	if err := v.Canonicalize(); err != nil {
@@ -30,25 +37,27 @@ func canonical(t *testing.T, raw []byte) string {
 	return string(v)
 }
 
-// TestGeneratedLeaves: every generated event, sealed as itself and as an equivocation, gives a leaf that is canonical JSON by another
-// implementation too, reads back as the same entry, and is no longer than was foreseen.
+// TestGeneratedLeaves: every generated event, sealed as itself and as an equivocation, gives a leaf
+// that is canonical JSON by another implementation too, reads back as the same entry, and is no
+// longer than was foreseen.
 func TestGeneratedLeaves(t *testing.T) {
 	g := eventgen.New(11, eventgen.Options{})
 	for i := range uint64(5000) {
 		ev := g.Event()
 		src := source(i, i%256)
 		src.Publisher = strings.Repeat("p", int(i%257))
-		draft := entry.EventDraft(src, ev)
-		for _, d := range []entry.Draft{draft, draft.Equivocation(i)} {
-			e, p := d.Seal(i, entry.ZeroHash)
-			if canonical(t, e.Leaf) != string(e.Leaf) {
+		first := draft.Event(src, ev)
+		for _, d := range []draft.Draft{first, first.Equivocation(i)} {
+			e, p := d.Seal(i, entry.Hash{})
+			if canonicalOf(t, e.Leaf) != string(e.Leaf) {
 				t.Fatalf("not canonical: %s", e.Leaf)
 			}
 			checkSealed(t, e, p)
-			if record := d.AppendRecord(nil, i); p == nil && record != nil || p != nil && string(record) != string(p.AppendRecord(nil)) {
+			if record := d.AppendRecord(nil, i); p == nil && record != nil ||
+				p != nil && string(record) != string(p.AppendRecord(nil)) {
 				t.Fatalf("the draft writes another payload record: %s", record)
 			}
-			if n := ev.Widest(); len(e.Leaf) > n || n > entry.MaxLeafBytes {
+			if n := ev.Widest(); len(e.Leaf) > n || n > ruleset.MaxLeafBytes {
 				t.Fatalf("a leaf of %d bytes, foreseen %d: %s", len(e.Leaf), n, e.Leaf)
 			}
 		}
@@ -61,10 +70,10 @@ func checkSealed(t *testing.T, e entry.Entry, p *entry.Payload) {
 	if err != nil || !reflect.DeepEqual(again, e) {
 		t.Fatalf("%v:\n got %+v\nwant %+v", err, again, e)
 	}
-	if h, err := entry.ComputeHash(e); err != nil || h != e.EntryHash || !entry.VerifyHash(e) || !entry.VerifyHash(again) {
-		t.Fatalf("hashes differ: %s, %s, %v", h, e.EntryHash, err)
+	if !e.Verify() || !again.Verify() {
+		t.Fatalf("the fields do not give the hash %s", e.EntryHash)
 	}
-	if (p != nil) != (e.DataHash != "") || p != nil && !p.Opens(e) {
+	if (p != nil) != (e.DataHash != nil) || p != nil && !p.Opens(e) {
 		t.Fatalf("the payload does not open %s", e.Leaf)
 	}
 	if p == nil {
@@ -72,7 +81,7 @@ func checkSealed(t *testing.T, e entry.Entry, p *entry.Payload) {
 	}
 	record := p.AppendRecord(nil)
 	back, err := entry.ParsePayload(record)
-	if err != nil || !reflect.DeepEqual(back, *p) || canonical(t, record) != string(record) {
+	if err != nil || !reflect.DeepEqual(back, *p) || canonicalOf(t, record) != string(record) {
 		t.Fatalf("payload record %s: %v", record, err)
 	}
 }
@@ -87,7 +96,7 @@ func TestGeneratedEventsRoundTrip(t *testing.T) {
 		if err != nil || !equalEvents(again, ev) {
 			t.Fatalf("%v:\n got %+v\nwant %+v\n%s", err, again, ev, raw)
 		}
-		if once := again.AppendJSON(nil); canonical(t, raw) != canonical(t, once) {
+		if once := again.AppendJSON(nil); canonicalOf(t, raw) != canonicalOf(t, once) {
 			t.Fatalf("written again: %s, %s", raw, once)
 		}
 		checked := ev
@@ -110,7 +119,8 @@ func equalEvents(a, b entry.Event) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// TestModesAreOne: an event gives the same leaf in structured mode, in a batch, in an ingest record, and in binary mode.
+// TestModesAreOne: an event gives the same leaf in structured mode, in a batch, in an ingest
+// record, and in binary mode.
 func TestModesAreOne(t *testing.T) {
 	g := eventgen.New(13, eventgen.Options{})
 	for i := range uint64(3000) {
@@ -118,21 +128,23 @@ func TestModesAreOne(t *testing.T) {
 		src := source(i, 0)
 		want := sealed(src, ev, i)
 		raw := ev.AppendJSON(nil)
-		parts, err := entry.SplitBatch(fmt.Appendf(nil, " [ %s ,\n%s] ", raw, raw))
+		parts, err := inbox.Split(fmt.Appendf(nil, " [ %s ,\n%s] ", raw, raw))
 		if err != nil {
 			t.Fatal(err)
 		}
-		record, err := entry.ParseRecord(entry.AppendRecord(nil, entry.Record{Publisher: "p", Event: parts[1]}))
+		record, err := inbox.ParseRecord(inbox.AppendRecord(nil, inbox.Record{Publisher: "p", Event: parts[1]}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, form := range [][]byte{raw, parts[0], record.Event} {
 			same(t, want, src, form)
 		}
-		if ev.HasData && (len(ev.Data) == 0 || ev.Extensions["datacontenttype"] == "" && entry.CheckJSON(ev.Data, entry.MaxDepth) != nil) {
+		if ev.HasData &&
+			(len(ev.Data) == 0 || ev.Extensions["datacontenttype"] == "" &&
+				canonical.CheckJSON(ev.Data, ruleset.MaxDepth) != nil) {
 			continue // data of no bytes, or bytes without a type: binary mode cannot say that
 		}
-		got, err := entry.ParseMessageBinary(binary(&ev))
+		got, err := inbox.ParseBinary(binary(&ev), ruleset.Newest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,13 +154,13 @@ func TestModesAreOne(t *testing.T) {
 	}
 }
 
-func sealed(src entry.Source, ev entry.Event, index uint64) entry.Entry {
-	d := entry.EventDraft(src, ev)
-	e, _ := d.Seal(index, entry.ZeroHash)
+func sealed(src draft.Source, ev entry.Event, index uint64) entry.Entry {
+	d := draft.Event(src, ev)
+	e, _ := d.Seal(index, entry.Hash{})
 	return e
 }
 
-func same(t *testing.T, want entry.Entry, src entry.Source, raw []byte) {
+func same(t *testing.T, want entry.Entry, src draft.Source, raw []byte) {
 	t.Helper()
 	ev, err := entry.ParseEvent(raw)
 	if err != nil {
@@ -167,17 +179,18 @@ func binary(ev *entry.Event) entry.Message {
 		if name == "datacontenttype" {
 			m.Header["Content-Type"] = []string{value}
 		} else {
-			m.Header["ce-"+name] = []string{entry.PercentEncode(value)}
+			m.Header["ce-"+name] = []string{canonical.PercentEncode(value)}
 		}
 	}
 	if ev.Salt != nil {
-		m.Header["Ce-Datasalt"] = []string{entry.FormatHash(*ev.Salt)}
+		m.Header["Ce-Datasalt"] = []string{entry.Hash(*ev.Salt).String()}
 	}
 	return m
 }
 
-// TestWidest drives events to the edge of what a leaf can hold: whatever Check takes must fit, as itself and as an equivocation, with the
-// longest place and publisher that there can be; and the measure must not be coarse where it decides.
+// TestWidest drives events to the edge of what a leaf can hold: whatever Check takes must fit, as
+// itself and as an equivocation, with the longest place and publisher that there can be; and the
+// measure must not be coarse where it decides.
 func TestWidest(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 0))
 	units := []string{"x", `"`, `\`, "é", "😂", "\u2028"}
@@ -186,7 +199,7 @@ func TestWidest(t *testing.T) {
 		ev := edgeEvent(r, units)
 		err := ev.Check()
 		e := widestLeaf(ev)
-		switch fits := len(e.Leaf) <= entry.MaxLeafBytes; {
+		switch fits := len(e.Leaf) <= ruleset.MaxLeafBytes; {
 		case err == nil && !fits:
 			t.Fatalf("taken, but its leaf has %d bytes, foreseen %d", len(e.Leaf), ev.Widest())
 		case err != nil && fits:
@@ -207,8 +220,8 @@ func TestWidest(t *testing.T) {
 func widestLeaf(ev entry.Event) entry.Entry {
 	src := source(1<<53-1, 1<<53-1)
 	src.Log, src.Epoch, src.Publisher = strings.Repeat("l", 32), 1<<53-1, strings.Repeat("p", 256)
-	d := entry.EventDraft(src, ev).Equivocation(1<<53 - 1)
-	e, _ := d.Seal(1<<53-1, entry.ZeroHash)
+	d := draft.Event(src, ev).Equivocation(1<<53 - 1)
+	e, _ := d.Seal(1<<53-1, entry.Hash{})
 	return e
 }
 
@@ -219,26 +232,33 @@ func checkLeaf(t *testing.T, e entry.Entry) {
 	}
 }
 
-// edgeEvent is about as large as a leaf can be: attributes of full size, and one that is cut to within a few bytes of the edge.
+// edgeEvent is about as large as a leaf can be: attributes of full size, and one that is cut to
+// within a few bytes of the edge.
 func edgeEvent(r *rand.Rand, units []string) entry.Event {
 	fill := func(n int) string {
 		u := units[r.IntN(len(units))]
 		return strings.Repeat(u, n/len(u))
 	}
-	ev := entry.Event{ID: fill(1 + r.IntN(4000)), Source: fill(4096), Type: "x" + fill(r.IntN(4000)), EventType: "x", Extensions: map[string]string{}}
+	ev := entry.Event{
+		ID: fill(1 + r.IntN(4000)), Source: fill(4096), Type: "x" + fill(r.IntN(4000)), EventType: "x",
+		Extensions: map[string]string{},
+	}
 	if ev.ID == "" {
 		ev.ID = "1"
 	}
 	ev.EventType = ev.Type
-	for _, p := range []*string{&ev.Subject, &ev.PolicyDecision, &ev.MatchedRule, &ev.TraceID, &ev.SessionID, &ev.TargetDID, &ev.Signature} {
+	for _, p := range []*string{
+		&ev.Subject, &ev.PolicyDecision, &ev.MatchedRule, &ev.TraceID, &ev.SessionID, &ev.TargetDID, &ev.Signature,
+	} {
 		if r.IntN(2) == 0 {
 			*p = fill(4096)
 		}
 	}
-	for i := 0; len(widestLeaf(ev).Leaf) < entry.MaxLeafBytes-9000; i++ {
+	for i := 0; len(widestLeaf(ev).Leaf) < ruleset.MaxLeafBytes-9000; i++ {
 		ev.Extensions[fmt.Sprint("e", i)] = fill(4096)
 	}
-	left := entry.MaxLeafBytes - len(widestLeaf(ev).Leaf) + r.IntN(40) - 20 // within 20 bytes of the edge, on either side
+	// within 20 bytes of the edge, on either side
+	left := ruleset.MaxLeafBytes - len(widestLeaf(ev).Leaf) + r.IntN(40) - 20
 	for i := 0; left > 20 && i < 3; i++ {
 		n := min(left-8, 4096) // a member of this name takes 8 bytes more than its value
 		ev.Extensions[fmt.Sprint("f", i)] = strings.Repeat("x", n)

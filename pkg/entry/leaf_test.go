@@ -1,68 +1,30 @@
 package entry
 
 import (
-	"bytes"
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
+const zeroHash = "0000000000000000000000000000000000000000000000000000000000000000"
+
 // The one leaf that is written out here by hand, with every member that an event's can have.
-const handLeaf = `{"action":"deny","agent_did":"did:mesh:alice","agent_prev":"` + ZeroHash + `","agent_seq":41,"cloudevent_type":"ai.agentmesh.tool.blocked",` +
-	`"data_hash":"f2c9e6deb4fdb9bbb12dab15a0ca0ea71c2f3fed0d2ed0fed2c0d7d86d7a8f39","entry_id":"e-1","event_type":"tool_blocked","extensions":{"cost":"7","datacontenttype":"text/plain","empty":""},` +
-	`"index":12,"input_epoch":2,"input_seq":34,"log":"a-log-2","matched_rule":"no \"rm\" \\ ","outcome":"denied","policy_decision":"p","position":5,` +
-	`"previous_hash":"` + ZeroHash + `","publisher":"ci@example","received_at":"2026-11-24T08:30:00.000000001Z","resource":"file:///é","session_id":"s","signature":"c2ln",` +
-	`"target_did":"did:mesh:bob","timestamp":"2026-11-24T08:29:59.5Z","trace_id":"t","v":1}`
+const handLeaf = `{"action":"deny","agent_did":"did:mesh:alice","agent_prev":"` + zeroHash +
+	`","agent_seq":41,"cloudevent_type":"ai.agentmesh.tool.blocked",` +
+	`"data_hash":"f2c9e6deb4fdb9bbb12dab15a0ca0ea71c2f3fed0d2ed0fed2c0d7d86d7a8f39","entry_id":"e-1",` +
+	`"event_type":"tool_blocked","extensions":{"cost":"7","datacontenttype":"text/plain","empty":""},"index":12,` +
+	`"input_epoch":2,"input_seq":34,"log":"a-log-2","matched_rule":"no \"rm\" \\ ","outcome":"denied",` +
+	`"policy_decision":"p","position":5,"previous_hash":"` + zeroHash +
+	`","publisher":"ci@example","received_at":"2026-11-24T08:30:00.000000001Z","resource":"file:///é",` +
+	`"session_id":"s","signature":"c2ln","target_did":"did:mesh:bob","timestamp":"2026-11-24T08:29:59.5Z",` +
+	`"trace_id":"t","v":1}`
 
-func handEvent() Event {
-	n, salt := uint64(41), [32]byte{1, 2, 3}
-	return Event{ID: "e-1", Source: "did:mesh:alice", Type: "ai.agentmesh.tool.blocked", EventType: "tool_blocked", Subject: "file:///é", Time: "2026-11-24T08:29:59.5Z",
-		Action: "deny", Outcome: "denied", PolicyDecision: "p", MatchedRule: `no "rm" \ `, TraceID: "t", SessionID: "s", TargetDID: "did:mesh:bob", AgentSeq: &n, AgentPrev: ZeroHash,
-		Signature: "c2ln", Extensions: map[string]string{"cost": "7", "datacontenttype": "text/plain", "empty": ""}, Data: []byte("rm -rf /"), HasData: true, Salt: &salt}
-}
-
-var handSource = Source{Log: "a-log-2", Origin: "o", Secret: bytes.Repeat([]byte{9}, 32), Epoch: 2, Seq: 34, Position: 5, ReceivedAt: "2026-11-24T08:30:00.000000001Z", Publisher: "ci@example"}
-
-func TestSealWritesTheLeaf(t *testing.T) {
-	d := EventDraft(handSource, handEvent())
-	e, p := d.Seal(12, ZeroHash)
-	want := strings.Replace(handLeaf, "f2c9e6deb4fdb9bbb12dab15a0ca0ea71c2f3fed0d2ed0fed2c0d7d86d7a8f39", FormatHash(DataHash([32]byte{1, 2, 3}, []byte("rm -rf /"))), 1)
-	if string(e.Leaf) != want {
-		t.Errorf("\n got %s\nwant %s", e.Leaf, want)
-	}
-	if p == nil || p.Index != 12 || string(p.Data) != "rm -rf /" || p.Salt != [32]byte{1, 2, 3} || !p.Opens(e) {
-		t.Errorf("payload %+v", p)
-	}
-	if !e.IsEvent() || e.IsOwn() {
-		t.Error("an agent's event is told as the log's own")
-	}
-	again, err := ParseEntry(e.Leaf)
-	if err != nil || !reflect.DeepEqual(again, e) {
-		t.Errorf("%v\n got %+v\nwant %+v", err, again, e)
-	}
-}
-
-// TestSealIsPure: a draft can be sealed more than once, and what one place does not leave a trace in the other.
-func TestSealIsPure(t *testing.T) {
-	d := EventDraft(handSource, handEvent())
-	first, _ := d.Seal(1, ZeroHash)
-	equivocation := d.Equivocation(0)
-	if e, _ := equivocation.Seal(1, ZeroHash); e.EventType != TypeEquivocation || e.EntryID == "e-1" || e.Detail == nil {
-		t.Errorf("%s", e.Leaf)
-	}
-	if e, _ := d.Seal(1, ZeroHash); !bytes.Equal(e.Leaf, first.Leaf) {
-		t.Errorf("another leaf the second time:\n%s\n%s", e.Leaf, first.Leaf)
-	}
-	if a, b := equivocation.Claim(); a != "did:mesh:alice" || b != "e-1" {
-		t.Errorf("claim of the equivocation: %s, %s", a, b)
-	}
-	if equivocation.Fingerprint() != d.Fingerprint() {
-		t.Error("the equivocation has another fingerprint than its event")
-	}
-}
-
-// TestParseEntryRefusesOtherSpellings changes the spelling of the leaf, but not what it says: only one spelling is a leaf.
+// TestParseEntryRefusesOtherSpellings changes the spelling of the leaf, but not what it says: only
+// one spelling is a leaf.
 func TestParseEntryRefusesOtherSpellings(t *testing.T) {
 	if _, err := ParseEntry([]byte(handLeaf)); err != nil {
 		t.Fatal(err)
@@ -73,7 +35,8 @@ func TestParseEntryRefusesOtherSpellings(t *testing.T) {
 		if i > 0 && handLeaf[i-1] == '"' && (i < 2 || handLeaf[i-2] != '\\') {
 			inString = !inString
 		}
-		if inString || i > 0 && i < len(handLeaf) && strings.ContainsRune("0123456789", rune(handLeaf[i])) && strings.ContainsRune("0123456789", rune(handLeaf[i-1])) {
+		if inString || i > 0 && i < len(handLeaf) && strings.ContainsRune("0123456789", rune(handLeaf[i])) &&
+			strings.ContainsRune("0123456789", rune(handLeaf[i-1])) {
 			continue
 		}
 		for _, space := range []string{" ", "\n", "\t", "\r"} {
@@ -98,16 +61,20 @@ func TestParseEntryRefusesOtherSpellings(t *testing.T) {
 		case r == '"' && handLeaf[i-1] != '\\':
 			inString = !inString
 		case inString && r < 0x80 && r != '\\' && handLeaf[i-1] != '\\':
-			refused(t, handLeaf[:i]+`\u00`+string(lowerHex[r>>4])+string(lowerHex[r&15])+handLeaf[i+1:])
+			refused(t, handLeaf[:i]+`\u00`+string(canonical.LowerHex[r>>4])+string(canonical.LowerHex[r&15])+
+				handLeaf[i+1:])
 		}
 	}
-	for _, c := range [][2]string{{"é", `\u00e9`}, {"é", `\u00E9`}, {`\"`, `\u0022`}, {`\\`, `\u005c`}, {"///", `\/\/\/`}, {"41", "41.0"}, {"41", "4.1e1"}, {"41", "041"}, {"41", "+41"}} {
+	for _, c := range [][2]string{
+		{"é", `\u00e9`}, {"é", `\u00E9`}, {`\"`, `\u0022`}, {`\\`, `\u005c`}, {"///", `\/\/\/`}, {"41", "41.0"},
+		{"41", "4.1e1"}, {"41", "041"}, {"41", "+41"},
+	} {
 		refused(t, strings.Replace(handLeaf, c[0], c[1], 1))
 	}
 }
 
 func splitMembers(leaf string) (list []string) {
-	err := walkObject([]byte(leaf), func(name string, v []byte) error {
+	err := canonical.WalkObject([]byte(leaf), func(name string, v []byte) error {
 		list = append(list, `"`+name+`":`+string(v))
 		return nil
 	})
@@ -135,7 +102,7 @@ func TestEveryBitCounts(t *testing.T) {
 		if LeafHash(b) == want {
 			t.Fatalf("bit %d does not count", i)
 		}
-		if e, err := ParseEntry(b); err == nil && (!VerifyHash(e) || e.EntryHash == FormatHash(want)) {
+		if e, err := ParseEntry(b); err == nil && (!e.Verify() || e.EntryHash == want) {
 			t.Fatalf("bit %d: hash of the old leaf", i)
 		}
 	}
@@ -143,22 +110,19 @@ func TestEveryBitCounts(t *testing.T) {
 
 func TestVerifyHash(t *testing.T) {
 	e, err := ParseEntry([]byte(handLeaf))
-	if err != nil || !VerifyHash(e) {
+	if err != nil || !e.Verify() {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(e *Entry){
-		"field": func(e *Entry) { e.Outcome = "success" }, "hash": func(e *Entry) { e.EntryHash = ZeroHash }, "leaf": func(e *Entry) { e.Leaf = append([]byte(" "), e.Leaf...) },
+		"field": func(e *Entry) { e.Outcome = "success" }, "hash": func(e *Entry) { e.EntryHash = Hash{} }, "leaf": func(e *Entry) { e.Leaf = append([]byte(" "), e.Leaf...) },
 		"no leaf": func(e *Entry) { e.Leaf = nil }, "extension": func(e *Entry) { e.Extensions = map[string]string{"cost": "8"} }, "publisher": func(e *Entry) { e.Publisher = "" },
 		"field and leaf": func(e *Entry) { e.Outcome = "error"; e.Leaf = e.appendLeaf(nil, false) }, "bad UTF-8": func(e *Entry) { e.SessionID = "\xff" },
-		"redaction": func(e *Entry) { e.Redactions = []Redaction{{"email", "/a"}} },
+		"redaction": func(e *Entry) { e.Redactions = []redact.Finding{{Kind: "email", Path: "/a"}} },
 	} {
 		changed := e
-		if change(&changed); VerifyHash(changed) {
+		if change(&changed); changed.Verify() {
 			t.Errorf("%s changed, and the hash still verifies", name)
 		}
-	}
-	if _, err := ComputeHash(Entry{SessionID: "\xff"}); !errors.Is(err, ErrLeaf) {
-		t.Errorf("hash of bad UTF-8: %v", err)
 	}
 }
 
@@ -168,7 +132,7 @@ func TestMarshalJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := e.MarshalJSON()
-	if want := `{"entry_hash":"` + e.EntryHash + `",` + handLeaf[1:]; err != nil || string(b) != want {
+	if want := `{"entry_hash":"` + e.EntryHash.String() + `",` + handLeaf[1:]; err != nil || string(b) != want {
 		t.Errorf("%s, %v", b, err)
 	}
 	if _, err := (Entry{}).MarshalJSON(); !errors.Is(err, ErrLeaf) {
@@ -180,38 +144,38 @@ func TestMarshalJSON(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	base := func() Entry { e, _ := ParseEntry([]byte(handLeaf)); return e }
 	e := base()
-	want := Fingerprint(&e)
+	want := e.Fingerprint()
 	for name, change := range map[string]func(e *Entry){
-		"v": func(e *Entry) { e.V = 2 }, "log": func(e *Entry) { e.Log = "x" }, "index": func(e *Entry) { e.Index++ }, "previous_hash": func(e *Entry) { e.PreviousHash = "x" },
+		"v": func(e *Entry) { e.V = 2 }, "log": func(e *Entry) { e.Log = "x" }, "index": func(e *Entry) { e.Index++ }, "previous_hash": func(e *Entry) { e.PreviousHash[0] = 1 },
 		"received_at": func(e *Entry) { e.ReceivedAt = "2026-11-24T08:30:00.000000002Z" }, "input_epoch": func(e *Entry) { e.InputEpoch++ }, "input_seq": func(e *Entry) { e.InputSeq++ },
-		"position": func(e *Entry) { e.Position++ }, "publisher": func(e *Entry) { e.Publisher = "" }, "redactions": func(e *Entry) { e.Redactions = []Redaction{{"a", "b"}} },
+		"position": func(e *Entry) { e.Position++ }, "publisher": func(e *Entry) { e.Publisher = "" }, "redactions": func(e *Entry) { e.Redactions = []redact.Finding{{Kind: "a", Path: "b"}} },
 	} {
 		e := base()
-		if change(&e); Fingerprint(&e) != want {
+		if change(&e); e.Fingerprint() != want {
 			t.Errorf("%s counts", name)
 		}
 	}
 	seen := map[Hash]string{want: "base"}
 	for name, change := range map[string]func(e *Entry){
 		"action": func(e *Entry) { e.Action = "allow" }, "agent_did": func(e *Entry) { e.AgentDID = "x" }, "agent_prev": func(e *Entry) { e.AgentPrev = "" }, "agent_seq": func(e *Entry) { e.AgentSeq = nil },
-		"cloudevent_type": func(e *Entry) { e.CloudEventType = "x" }, "data_hash": func(e *Entry) { e.DataHash = "" }, "entry_id": func(e *Entry) { e.EntryID = "x" }, "event_type": func(e *Entry) { e.EventType = "x" },
+		"cloudevent_type": func(e *Entry) { e.CloudEventType = "x" }, "data_hash": func(e *Entry) { e.DataHash = nil }, "entry_id": func(e *Entry) { e.EntryID = "x" }, "event_type": func(e *Entry) { e.EventType = "x" },
 		"extensions": func(e *Entry) { e.Extensions = nil }, "matched_rule": func(e *Entry) { e.MatchedRule = "" }, "outcome": func(e *Entry) { e.Outcome = "" }, "policy_decision": func(e *Entry) { e.PolicyDecision = "" },
 		"resource": func(e *Entry) { e.Resource = "" }, "session_id": func(e *Entry) { e.SessionID = "" }, "signature": func(e *Entry) { e.Signature = "" }, "target_did": func(e *Entry) { e.TargetDID = "" },
 		"timestamp": func(e *Entry) { e.Timestamp = "2026-11-24T08:29:59.50Z" }, "trace_id": func(e *Entry) { e.TraceID = "" }, "no timestamp": func(e *Entry) { e.Timestamp = e.ReceivedAt },
 	} {
 		e := base()
 		change(&e)
-		if other, ok := seen[Fingerprint(&e)]; ok {
+		if other, ok := seen[e.Fingerprint()]; ok {
 			t.Errorf("%s and %s have one fingerprint", name, other)
 		}
-		seen[Fingerprint(&e)] = name
+		seen[e.Fingerprint()] = name
 	}
 	// Without a time of its own, an event is the same whenever it was received.
 	a, b := base(), base()
 	a.Timestamp = a.ReceivedAt
 	b.ReceivedAt = "2026-11-25T00:00:00.000000000Z"
 	b.Timestamp = b.ReceivedAt
-	if Fingerprint(&a) != Fingerprint(&b) {
+	if a.Fingerprint() != b.Fingerprint() {
 		t.Error("an event without a time is another one when it comes again")
 	}
 }
@@ -222,13 +186,13 @@ func TestRFC8785Strings(t *testing.T) {
 		"": `""`, "\x00": `"\u0000"`, "\x07": `"\u0007"`, "\b\t\n\x0b\f\r": `"\b\t\n\u000b\f\r"`, "\x1f": `"\u001f"`, "\x7f": "\"\x7f\"", `"\/`: `"\"\\/"`, "<script>&": `"<script>&"`,
 		"\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/": `"€$\u000f\nA'B\"\\\\\"/"`, "\u2028": "\"\u2028\"", "😂": `"😂"`, "\ufeff": "\"\ufeff\"", "e\u0301": "\"e\u0301\"",
 	} {
-		if got := string(AppendQuoted(nil, s)); got != want {
+		if got := string(canonical.AppendString(nil, s)); got != want {
 			t.Errorf("%q: %s, want %s", s, got, want)
 		}
 	}
 	for c := range 0x80 {
-		q := string(AppendQuoted([]byte("x"), "a"+string(rune(c))+"b"))
-		if s, err := unquote([]byte(q[1:])); err != nil || s != "a"+string(rune(c))+"b" {
+		q := string(canonical.AppendString([]byte("x"), "a"+string(rune(c))+"b"))
+		if s, err := canonical.Unquote([]byte(q[1:])); err != nil || s != "a"+string(rune(c))+"b" {
 			t.Errorf("U+%04X: %s comes back as %q, %v", c, q, s, err)
 		}
 	}
@@ -239,12 +203,14 @@ func TestCanonicalize(t *testing.T) {
 		` { "b" : [ 1 , true , "\u0041" ] , "a" : {} } `: `{"a":{},"b":[1,true,"A"]}`, `"\/"`: `"/"`, "9007199254740991": "9007199254740991",
 		"{\"\u20ac\":1,\"\\r\":2,\"\ufb33\":3,\"1\":4,\"\U0001f600\":5,\"\u0080\":6,\"\u00f6\":7}": "{\"\\r\":2,\"1\":4,\"\u0080\":6,\"\u00f6\":7,\"\u20ac\":1,\"\U0001f600\":5,\"\ufb33\":3}",
 	} {
-		if got, err := Canonicalize([]byte(raw)); err != nil || string(got) != want {
+		if got, err := canonical.Canonicalize([]byte(raw)); err != nil || string(got) != want {
 			t.Errorf("%s: %s, %v; want %s", raw, got, err, want)
 		}
 	}
-	for _, raw := range []string{"null", `{"a":null}`, "1.5", "1e2", "-1", "-0", "9007199254740992", `{"a":1,"a":1}`, "", "1 2", `"\ud800"`} {
-		if got, err := Canonicalize([]byte(raw)); err == nil {
+	for _, raw := range []string{
+		"null", `{"a":null}`, "1.5", "1e2", "-1", "-0", "9007199254740992", `{"a":1,"a":1}`, "", "1 2", `"\ud800"`,
+	} {
+		if got, err := canonical.Canonicalize([]byte(raw)); err == nil {
 			t.Errorf("%s: %s", raw, got)
 		}
 	}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
 // minimal is an event of the required attributes and of members more.
@@ -32,7 +34,7 @@ func field(err error) (string, bool) {
 func TestParseEventRefuses(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for _, c := range []struct{ name, raw, field string }{
-		{"nothing", "", ""}, {"white space", " \n", ""}, {"no object", `[]`, ""}, {"a string", `"x"`, ""}, {"trailing data", string(minimal("")) + "x", ""},
+		{"nothing", "", ""}, {"white space", " \n", ""}, {"no canonical.Object", `[]`, ""}, {"a string", `"x"`, ""}, {"trailing data", string(minimal("")) + "x", ""},
 		{"a second object", string(minimal("")) + "{}", ""}, {"a trailing comma", `{"specversion":"1.0",}`, ""}, {"cut off", `{"specversion":"1.0"`, ""},
 		{"byte order mark", "\ufeff" + string(minimal("")), ""}, {"single quotes", `{'id':'1'}`, ""}, {"a comment", `{/**/}`, ""},
 		{"no specversion", `{"id":"1","source":"s","type":"t"}`, "specversion"}, {"specversion 0.3", `{"specversion":"0.3","id":"1","source":"s","type":"t"}`, "specversion"},
@@ -56,8 +58,8 @@ func TestParseEventRefuses(t *testing.T) {
 		{"data 33 deep", string(minimal(`"data":` + strings.Repeat(`{"a":`, 33) + "1" + strings.Repeat("}", 33))), "data"},
 		{"data 33 deep with strings", string(minimal(`"data":["]]]",` + strings.Repeat(`[`, 32) + `"\"["` + strings.Repeat("]", 32) + `]`)), "data"},
 		{"data far too deep", string(minimal(`"data":` + strings.Repeat(`[`, 100000) + strings.Repeat("]", 100000))), "data"},
-		{"data of 262145 bytes", string(minimal(`"data":"` + long(MaxDataBytes-1) + `"`)), "data"},
-		{"text data of 262145 bytes", string(minimal(`"datacontenttype":"text/plain","data":"` + long(MaxDataBytes+1) + `"`)), "data"},
+		{"data of 262145 bytes", string(minimal(`"data":"` + long(ruleset.MaxDataBytes-1) + `"`)), "data"},
+		{"text data of 262145 bytes", string(minimal(`"datacontenttype":"text/plain","data":"` + long(ruleset.MaxDataBytes+1) + `"`)), "data"},
 		{"an attribute of 4097 bytes", string(minimal(`"subject":"` + long(4097) + `"`)), "subject"}, {"an extension of 4097 bytes", string(minimal(`"x":"` + long(4095) + `é"`)), "x"},
 		{"a name of 65", string(minimal(`"` + long(65) + `":""`)), long(65)}, {"an empty name", string(minimal(`"":""`)), ""}, {"a name in capitals", string(minimal(`"Subject":"a"`)), "Subject"},
 		{"a name with a hyphen", string(minimal(`"ce-x":"a"`)), "ce-x"}, {"a name beyond ASCII", string(minimal(`"é":"a"`)), "é"}, {"a name with a control", string(minimal(`"a\u0000":"a"`)), "a\ufffd"},
@@ -76,7 +78,7 @@ func TestParseEventRefuses(t *testing.T) {
 		{"base64 is a number", string(minimal(`"data_base64":1`)), "data_base64"}, {"base64 without padding", string(minimal(`"data_base64":"AAA"`)), "data_base64"},
 		{"base64 with bits left over", string(minimal(`"data_base64":"AB=="`)), "data_base64"}, {"base64 with a line break", string(minimal(`"data_base64":"AA\r\n=="`)), "data_base64"},
 		{"base64 for URLs", string(minimal(`"data_base64":"__8="`)), "data_base64"}, {"base64 with a space", string(minimal(`"data_base64":" AA=="`)), "data_base64"},
-		{"base64 of 262145 bytes", string(minimal(`"data_base64":"` + strings.Repeat("AAAA", MaxDataBytes/3) + `AAA="`)), "data"},
+		{"base64 of 262145 bytes", string(minimal(`"data_base64":"` + strings.Repeat("AAAA", ruleset.MaxDataBytes/3) + `AAA="`)), "data"},
 		{"too much for a leaf", string(minimal(manyExtensions(16, 4096))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,11 +110,12 @@ func TestForbiddenCharacters(t *testing.T) {
 		if r >= 0xd800 && r <= 0xdfff {
 			continue
 		}
-		forbidden := r < 0x20 || r >= 0x7f && r <= 0x9f || r >= 0xfdd0 && r <= 0xfdef || r&0xffff == 0xfffe || r&0xffff == 0xffff
+		forbidden := r < 0x20 || r >= 0x7f && r <= 0x9f || r >= 0xfdd0 && r <= 0xfdef || r&0xffff == 0xfffe ||
+			r&0xffff == 0xffff
 		if err := checkAttribute("subject", "a"+string(r)); (err != nil) != forbidden {
 			t.Fatalf("U+%04X: %v, want refused %v", r, err, forbidden)
 		}
-		if s := clip("a"+string(r), 8); (s != "a"+string(r)) != forbidden {
+		if s := canonical.Clip("a"+string(r), 8); (s != "a"+string(r)) != forbidden {
 			t.Fatalf("U+%04X: clip makes %q", r, s)
 		}
 	}
@@ -131,19 +134,26 @@ func TestParseEventTakes(t *testing.T) {
 		{`"subject":null,"time":null,"x":null,"datasalt":null,"data_base64":null`, func(e *Event) {}},
 		{`"time":"2026-11-24t09:30:00.5+01:00"`, func(e *Event) { e.Time = "2026-11-24T08:30:00.5Z" }},
 		{`"action":"deny","outcome":"denied","policydecision":"p","matchedrule":"r","traceid":"t","sessionid":"s","targetdid":"d","agentsignature":"g"`, func(e *Event) {
-			e.Action, e.Outcome, e.PolicyDecision, e.MatchedRule, e.TraceID, e.SessionID, e.TargetDID, e.Signature = "deny", "denied", "p", "r", "t", "s", "d", "g"
+			e.Action, e.Outcome, e.PolicyDecision, e.MatchedRule = "deny", "denied", "p", "r"
+			e.TraceID, e.SessionID, e.TargetDID, e.Signature = "t", "s", "d", "g"
 		}},
-		{`"agentseq":"9007199254740991"`, func(e *Event) { e.AgentSeq = seq(maxInteger) }},
+		{`"agentseq":"9007199254740991"`, func(e *Event) { e.AgentSeq = seq(canonical.MaxInteger) }},
 		{`"agentseq":0`, func(e *Event) { e.AgentSeq = seq(0) }},
-		{`"agentprev":"` + ZeroHash + `"`, func(e *Event) { e.AgentPrev = ZeroHash }},
+		{`"agentprev":"` + zeroHash + `"`, func(e *Event) { e.AgentPrev = zeroHash }},
 		{`"a":"","b":true,"c":false,"d":-2147483648,"e":2147483647,"f":-0`, func(e *Event) {
-			e.Extensions = map[string]string{"a": "", "b": "true", "c": "false", "d": "-2147483648", "e": "2147483647", "f": "0"}
+			e.Extensions = map[string]string{
+				"a": "", "b": "true", "c": "false", "d": "-2147483648", "e": "2147483647", "f": "0",
+			}
 		}},
 		{`"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"`, func(e *Event) {
-			e.TraceID, e.Extensions = "4bf92f3577b34da6a3ce929d0e0e4736", map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+			e.TraceID, e.Extensions = "4bf92f3577b34da6a3ce929d0e0e4736", map[string]string{
+				"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+			}
 		}},
 		{`"traceid":"t","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"`, func(e *Event) {
-			e.TraceID, e.Extensions = "t", map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+			e.TraceID, e.Extensions = "t", map[string]string{
+				"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+			}
 		}},
 		{`"data": {"a": 1} `, func(e *Event) { e.Data, e.HasData, e.rawJSON = []byte(`{"a": 1}`), true, true }},
 		{`"data":null`, func(e *Event) { e.Data, e.HasData, e.rawJSON = []byte(`null`), true, true }},
@@ -151,7 +161,7 @@ func TestParseEventTakes(t *testing.T) {
 			e.Data, e.HasData, e.rawJSON = []byte(`[1e400,9223372036854775808,-0,0.10]`), true, true
 		}},
 		{`"datasalt":"` + strings.Repeat("00", 31) + `07","data":"\u0041"`, func(e *Event) { e.Data, e.HasData, e.rawJSON, e.Salt = []byte(`"\u0041"`), true, true, &salt }},
-		{`"datasalt":"` + ZeroHash + `"`, func(e *Event) {}},
+		{`"datasalt":"` + zeroHash + `"`, func(e *Event) {}},
 		{`"data":"a\n\ud83d\ude02","datacontenttype":"text/plain"`, func(e *Event) {
 			e.Data, e.HasData, e.Extensions = []byte("a\n😂"), true, map[string]string{"datacontenttype": "text/plain"}
 		}},
@@ -163,8 +173,8 @@ func TestParseEventTakes(t *testing.T) {
 		{`"data":` + strings.Repeat("[", 32) + strings.Repeat("]", 32), func(e *Event) {
 			e.Data, e.HasData, e.rawJSON = []byte(strings.Repeat("[", 32)+strings.Repeat("]", 32)), true, true
 		}},
-		{`"data":"` + strings.Repeat("x", MaxDataBytes-2) + `"`, func(e *Event) {
-			e.Data, e.HasData, e.rawJSON = []byte(`"`+strings.Repeat("x", MaxDataBytes-2)+`"`), true, true
+		{`"data":"` + strings.Repeat("x", ruleset.MaxDataBytes-2) + `"`, func(e *Event) {
+			e.Data, e.HasData, e.rawJSON = []byte(`"`+strings.Repeat("x", ruleset.MaxDataBytes-2)+`"`), true, true
 		}},
 	} {
 		want := base
@@ -239,13 +249,13 @@ func TestParseBinary(t *testing.T) {
 		{"a name twice in JSON", good, "", `{"a":1,"a":1}`, "data", ""},
 		{"JSON too deep", good, "", strings.Repeat("[", 33) + strings.Repeat("]", 33), "data", ""},
 		{"JSON just deep enough", good, "", strings.Repeat("[", 32) + strings.Repeat("]", 32), "-", strings.Repeat("[", 32) + strings.Repeat("]", 32)},
-		{"JSON of 262145 bytes", good, "", `"` + strings.Repeat("x", MaxDataBytes-1) + `"`, "data", ""},
-		{"JSON of 262144 bytes in white space", good, "", ` "` + strings.Repeat("x", MaxDataBytes-2) + `" `, "-", `"` + strings.Repeat("x", MaxDataBytes-2) + `"`},
-		{"text of 262144 bytes", good, "text/plain", strings.Repeat("x", MaxDataBytes), "-", strings.Repeat("x", MaxDataBytes)},
-		{"text of 262145 bytes", good, "text/plain", strings.Repeat("x", MaxDataBytes+1), "data", ""},
+		{"JSON of 262145 bytes", good, "", `"` + strings.Repeat("x", ruleset.MaxDataBytes-1) + `"`, "data", ""},
+		{"JSON of 262144 bytes in white space", good, "", ` "` + strings.Repeat("x", ruleset.MaxDataBytes-2) + `" `, "-", `"` + strings.Repeat("x", ruleset.MaxDataBytes-2) + `"`},
+		{"text of 262144 bytes", good, "text/plain", strings.Repeat("x", ruleset.MaxDataBytes), "-", strings.Repeat("x", ruleset.MaxDataBytes)},
+		{"text of 262145 bytes", good, "text/plain", strings.Repeat("x", ruleset.MaxDataBytes+1), "data", ""},
 		{"data_base64 as ce-", with("data_base64", "AA=="), "", "", "data_base64", ""},
 	} {
-		ev, err := ParseBinary(maps.All(c.headers), c.contentType, []byte(c.body))
+		ev, err := ParseBinary(maps.All(c.headers), c.contentType, []byte(c.body), false)
 		got, ok := field(err)
 		if c.field == "-" && err != nil || c.field != "-" && (!ok || got != c.field) {
 			t.Errorf("%s: field %q, %v; want %q", c.name, got, err, c.field)
@@ -257,94 +267,40 @@ func TestParseBinary(t *testing.T) {
 	twice := func(yield func(string, string) bool) {
 		_ = yield("specversion", "1.0") && yield("id", "1") && yield("id", "1")
 	}
-	if _, err := ParseBinary(twice, "", nil); err == nil || !strings.HasPrefix(err.Error(), "id: ") {
+	if _, err := ParseBinary(twice, "", nil, false); err == nil || !strings.HasPrefix(err.Error(), "id: ") {
 		t.Errorf("id twice: %v", err)
 	}
 }
 
 func TestPercentEncoding(t *testing.T) {
 	for _, s := range []string{"", "plain", `a "b" %c`, "é😂", "\x00\x7f\xff", "+~!"} {
-		enc := PercentEncode(s)
+		enc := canonical.PercentEncode(s)
 		if strings.ContainsFunc(enc, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' }) {
-			t.Errorf("PercentEncode(%q) = %q", s, enc)
+			t.Errorf("canonical.PercentEncode(%q) = %q", s, enc)
 		}
-		if dec, err := percentDecode(enc); err != nil || dec != s {
+		if dec, err := canonical.PercentDecode(enc); err != nil || dec != s {
 			t.Errorf("%q comes back as %q, %v", s, dec, err)
 		}
 	}
 }
 
-func TestIsJSON(t *testing.T) {
-	for s, want := range map[string]bool{"": true, "application/json": true, "Application/JSON ; charset=x": true, "text/json": true, "application/cloudevents+json": true, "image/svg+JSON": true,
-		"text/plain": false, "application/jsonx": false, "application/json-seq": false, "json": false, "+json": true, "text/plain; a=application/json": false, "; x": true} {
-		if IsJSON(s) != want {
-			t.Errorf("IsJSON(%q) = %v", s, !want)
-		}
-	}
-}
-
-func TestSplitBatch(t *testing.T) {
-	parts, err := SplitBatch([]byte(" [ 1 , {\"a\" : [2]} ,\"x]\" , null ] "))
-	want := []string{"1", `{"a" : [2]}`, `"x]"`, "null"}
-	got := make([]string, len(parts))
-	for i, p := range parts {
-		got[i] = string(p)
-	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
-	}
-	if parts, err := SplitBatch([]byte("[" + strings.Repeat("1,", 255) + "1]")); err != nil || len(parts) != 256 {
-		t.Errorf("256 events: %d, %v", len(parts), err)
-	}
-	if _, err := SplitBatch([]byte("[" + strings.Repeat("1,", 256) + "1]")); !errors.Is(err, ErrTooMany) {
-		t.Errorf("257 events: %v", err)
-	}
-	for _, bad := range []string{"", "[]", " [ ] ", "{}", "[1", "[1,]", "[,1]", "[1]]", "[1] 2", "[1]x", "[{\"a\":1,\"a\":2}]", "[\"\xff\"]", "[\"\\ud800\"]", "[01]", "null"} {
-		if parts, err := SplitBatch([]byte(bad)); err == nil {
-			t.Errorf("SplitBatch(%q) = %q", bad, parts)
-		}
-	}
-}
-
-func TestRecords(t *testing.T) {
-	for _, c := range []struct{ raw, publisher, event, field string }{
-		{`{"event":{"a":1},"publisher":"ci@example"}`, "ci@example", `{"a":1}`, "-"}, {` { "publisher" : "p" , "event" : 7 } `, "p", "7", "-"}, {`{"event":null}`, "", "null", "-"},
-		{`{"event":{},"publisher":"` + strings.Repeat("~", 256) + `"}`, strings.Repeat("~", 256), "{}", "-"},
-		{`{}`, "", "", "event"}, {`[]`, "", "", ""}, {`{"event":{},"event":{}}`, "", "", "event"}, {`{"event":{},"publisher":""}`, "", "", "publisher"}, {`{"event":{},"publisher":null}`, "", "", "publisher"},
-		{`{"event":{},"publisher":"` + strings.Repeat("~", 257) + `"}`, "", "", "publisher"}, {`{"event":{},"publisher":"é"}`, "", "", "publisher"}, {`{"event":{},"publisher":"\""}`, "", "", "publisher"},
-		{`{"event":{},"publisher":"\\"}`, "", "", "publisher"}, {`{"event":{},"publisher":"\u001f"}`, "", "", "publisher"}, {`{"event":{},"publisher":"\u007f"}`, "", "", "publisher"},
-		{`{"event":{},"x":1}`, "", "", "x"}, {`{"event":{}} {}`, "", "", ""}, {`{"event":{"a":1,"a":1}}`, "", "", "event"},
-	} {
-		r, err := ParseRecord([]byte(c.raw))
-		got, ok := field(err)
-		if c.field == "-" {
-			if err != nil || r.Publisher != c.publisher || string(r.Event) != c.event {
-				t.Errorf("%.80s: %+v, %v", c.raw, r, err)
-			}
-			again, err := ParseRecord(AppendRecord(nil, r))
-			if err != nil || !reflect.DeepEqual(again, r) {
-				t.Errorf("%.80s comes back as %+v, %v", c.raw, again, err)
-			}
-		} else if !ok || got != c.field {
-			t.Errorf("%.80s: field %q, %v; want %q", c.raw, got, err, c.field)
-		}
-	}
-}
-
 func TestCheckJSON(t *testing.T) {
-	for _, good := range []string{"null", " 1 ", "-0", "1e400", "1E+4", `"\ud83d\ude02"`, "[]", `{"a":{"b":[]}}`, `{"":1}`, "\t[1,\r\n2]"} {
-		if err := CheckJSON([]byte(good), 2+1); err != nil {
-			t.Errorf("CheckJSON(%q): %v", good, err)
+	for _, good := range []string{
+		"null", " 1 ", "-0", "1e400", "1E+4", `"\ud83d\ude02"`, "[]", `{"a":{"b":[]}}`, `{"":1}`, "\t[1,\r\n2]",
+	} {
+		if err := canonical.CheckJSON([]byte(good), 2+1); err != nil {
+			t.Errorf("canonical.CheckJSON(%q): %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", " ", "nul", "True", "+1", "01", "1.", ".5", "1e", "NaN", "Infinity", "'a'", `"a`, `"\x"`, `"\u12"`, "\"\t\"", `"\ud800"`, `"\udc00\ud800"`, "\"\xff\"", "[1,]", "[", "{", "{1:2}",
+	for _, bad := range []string{"", " ", "nul", "True", "+1", "01", "1.", ".5", "1e", "NaN", "Infinity", "'a'", `"a`,
+		`"\x"`, `"\u12"`, "\"\t\"", `"\ud800"`, `"\udc00\ud800"`, "\"\xff\"", "[1,]", "[", "{", "{1:2}",
 		`{"a"}`, `{"a":1,}`, `{"a":1,"a":1}`, "1 2", "[[[[1]]]]", "/**/1", "\ufeff1", "1\x00", "\u00a01"} {
-		if err := CheckJSON([]byte(bad), 3); err == nil {
-			t.Errorf("CheckJSON(%q) is nil", bad)
+		if err := canonical.CheckJSON([]byte(bad), 3); err == nil {
+			t.Errorf("canonical.CheckJSON(%q) is nil", bad)
 		}
 	}
 	deep := []byte(strings.Repeat("[", 5_000_000))
-	if err := CheckJSON(deep, 32); err == nil {
+	if err := canonical.CheckJSON(deep, 32); err == nil {
 		t.Error("an endless array is taken")
 	}
 }
@@ -353,7 +309,8 @@ func TestCheckJSON(t *testing.T) {
 func TestJSONOfOurs(t *testing.T) {
 	ev, err := ParseEvent(minimal(`"subject":"a\u0022\\\/\u00e9\ud83d\ude02\u2028"`))
 	var std struct{ Subject string }
-	if err2 := json.Unmarshal(minimal(`"subject":"a\u0022\\\/\u00e9\ud83d\ude02\u2028"`), &std); err != nil || err2 != nil || ev.Subject != std.Subject {
+	if err2 := json.Unmarshal(minimal(`"subject":"a\u0022\\\/\u00e9\ud83d\ude02\u2028"`), &std); err != nil ||
+		err2 != nil || ev.Subject != std.Subject {
 		t.Errorf("%q, %q: %v, %v", ev.Subject, std.Subject, err, err2)
 	}
 }

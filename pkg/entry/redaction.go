@@ -4,14 +4,20 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/redactions"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// Redact takes out of the event what a set says (SPEC 13.2), in attributes and data, and fills Redactions: what an attribute redactions says was taken out before,
-// and what was found now. Redacting again changes nothing. The event is one that was parsed or checked; an error says that it has become too large. raw, if it is not nil, is the text that the event was parsed
-// from: where nothing can be in it, nothing is looked at.
+// Redact takes out of the event what a set finds in attributes and data (SPEC 13.2). It fills
+// Redactions with what the attribute redactions says was taken out before, and with what it found
+// itself. Redacting again changes nothing. The event must have been parsed or checked.
+//
+// raw is the text that the event was parsed from, or nil. With it, an event in which nothing can be
+// found costs little. The error is a *FieldError if the event has become too large.
 func (e *Event) Redact(s *redact.Set, raw []byte) error {
-	if raw != nil && len(s.Private()) == 0 && e.Extensions[AttributeRedactions] == "" && !s.May(raw) {
+	if raw != nil && len(s.Private()) == 0 && e.Extensions[attributeRedactions] == "" && !s.May(raw) {
 		return nil
 	}
 	e.TakeRedactions()
@@ -22,21 +28,33 @@ func (e *Event) Redact(s *redact.Set, raw []byte) error {
 	if len(e.Redactions) == before && len(e.Redactions) == 0 {
 		return nil
 	}
-	e.Redactions = shorten(e.Redactions)
-	e.EventType = EventType(e.Type)
-	if e.widest() > MaxLeafBytes {
-		e.Redactions = []Redaction{{Kind: moreRedactions}}
+	e.Redactions = redactions.Shorten(e.Redactions)
+	e.EventType = ruleset.EventType(e.Type)
+	if e.widest() > ruleset.MaxLeafBytes {
+		e.Redactions = []redact.Finding{{Kind: redactions.More}}
 	}
-	if n := e.widest(); n > MaxLeafBytes {
-		return fault("", "redacted, the attributes make a leaf of up to %d bytes, more than %d", n, MaxLeafBytes)
+	if n := e.widest(); n > ruleset.MaxLeafBytes {
+		return fault("", "redacted, the attributes make a leaf of up to %d bytes, more than %d", n, ruleset.MaxLeafBytes)
 	}
 	return nil
 }
 
-// kept are the attributes that are not redacted: those of a form of their own, in which no secret fits.
+// attributeRedactions is the attribute in which SDK and ingest say what they have redacted.
+const attributeRedactions = "redactions"
+
+// kept reports whether an attribute is not redacted, because its form leaves no room for a secret.
 func kept(name string) bool {
 	switch name {
-	case "time", "agentseq", "agentprev", "agentsignature", "action", "outcome", "traceparent", "datasalt", "specversion", AttributeRedactions:
+	case "time",
+		"agentseq",
+		"agentprev",
+		"agentsignature",
+		"action",
+		"outcome",
+		"traceparent",
+		"datasalt",
+		"specversion",
+		attributeRedactions:
 		return true
 	}
 	return false
@@ -61,10 +79,10 @@ func (e *Event) redactAttributes(s *redact.Set) {
 			continue
 		}
 		for _, k := range kinds {
-			e.Redactions = append(e.Redactions, Redaction{k, "/" + name})
+			e.Redactions = append(e.Redactions, redact.Finding{Kind: k, Path: "/" + name})
 		}
 		redacted := string(out)
-		if len(redacted) > MaxAttributeBytes {
+		if len(redacted) > ruleset.MaxAttributeBytes {
 			redacted = redact.Mark(kinds[0])
 		}
 		if own != nil {
@@ -75,8 +93,9 @@ func (e *Event) redactAttributes(s *redact.Set) {
 	}
 }
 
-// hide moves private attributes into the payload: data becomes {"private": {name: value, ...}, "data": the JSON text before}; text that is not JSON is a string there, and
-// bytes that are not text are left out of it (SPEC 13.3).
+// hide moves private attributes into the payload: data becomes {"private": {name: value, ...},
+// "data": the JSON text before}; text that is not JSON is a string there, and bytes that are not
+// text are left out of it (SPEC 13.3).
 func (e *Event) hide(private []string) {
 	found := map[string]string{}
 	for _, name := range private {
@@ -92,29 +111,29 @@ func (e *Event) hide(private []string) {
 	if len(found) == 0 {
 		return
 	}
-	o := beginObject(nil)
+	o := canonical.BeginObject(nil)
 	if e.HasData {
 		switch {
-		case isJSON(e.Extensions["datacontenttype"]) && CheckJSON(e.Data, MaxDepth-1) == nil:
-			o.name("data")
-			o.dst = append(o.dst, e.Data...)
+		case ruleset.IsJSON(e.Extensions["datacontenttype"]) && canonical.CheckJSON(e.Data, ruleset.MaxDepth-1) == nil:
+			o.Name("data")
+			o.Dst = append(o.Dst, e.Data...)
 		case utf8.Valid(e.Data):
-			o.text("data", string(e.Data))
+			o.Text("data", string(e.Data))
 		default:
-			o.appendPayloadData(e.Data)
+			o.Data(e.Data)
 		}
 	}
-	o.str("datacontenttype", e.Extensions["datacontenttype"])
-	o.stringMap("private", found)
-	if out := o.end(); len(out) <= MaxDataBytes {
+	o.Optional("datacontenttype", e.Extensions["datacontenttype"])
+	o.TextMap("private", found)
+	if out := o.End(); len(out) <= ruleset.MaxDataBytes {
 		e.Data, e.HasData, e.rawJSON = out, true, true
 		delete(e.Extensions, "datacontenttype")
 	} else {
-		e.Redactions = append(e.Redactions, Redaction{Kind: "private", Path: "/data"})
+		e.Redactions = append(e.Redactions, redact.Finding{Kind: "private", Path: "/data"})
 	}
 	for _, name := range private {
 		if _, ok := found[name]; ok {
-			e.Redactions = append(e.Redactions, Redaction{"private", "/" + name})
+			e.Redactions = append(e.Redactions, redact.Finding{Kind: "private", Path: "/" + name})
 		}
 	}
 }
@@ -123,34 +142,37 @@ func (e *Event) redactData(s *redact.Set) {
 	if !e.HasData || len(e.Data) == 0 {
 		return
 	}
-	out, list := redactBytes(s, e.Data, e.rawJSON || isJSON(e.Extensions["datacontenttype"]), "/data")
+	out, list := redactions.Bytes(s, e.Data, e.rawJSON || ruleset.IsJSON(e.Extensions["datacontenttype"]), "/data")
 	if list == nil {
 		return
 	}
-	if e.Redactions = append(e.Redactions, list...); len(out) > MaxDataBytes {
+	if e.Redactions = append(e.Redactions, list...); len(out) > ruleset.MaxDataBytes {
 		if out = []byte(redact.Mark(list[0].Kind)); e.rawJSON {
-			out = appendString(nil, out)
+			out = canonical.AppendString(nil, out)
 		}
 	}
 	e.Data = out
 }
 
-// redactBytes redacts JSON text, or other text; what is no UTF-8 is left alone.
-func redactBytes(s *redact.Set, b []byte, json bool, path string) ([]byte, []Redaction) {
-	var list []Redaction
-	if json && CheckJSON(b, MaxDepth) == nil {
-		out, found := s.JSON(b, path)
-		for _, f := range found {
-			list = append(list, Redaction(f))
+// TakeRedactions moves the attribute redactions into Redactions, if its value is valid.
+func (e *Event) TakeRedactions() {
+	if value, ok := e.Extensions[attributeRedactions]; ok {
+		if list, ok := redactions.Parse(value); ok {
+			e.Redactions = append(list, e.Redactions...)
+			delete(e.Extensions, attributeRedactions)
 		}
-		return out, list
 	}
-	if !utf8.Valid(b) {
-		return b, nil
+}
+
+// GiveRedactions moves Redactions into the attribute redactions, for a sender that hands the event
+// on.
+func (e *Event) GiveRedactions() {
+	if len(e.Redactions) == 0 {
+		return
 	}
-	out, kinds := s.Text(b)
-	for _, k := range kinds {
-		list = append(list, Redaction{k, path})
+	if e.Extensions == nil {
+		e.Extensions = make(map[string]string, 1)
 	}
-	return out, list
+	e.Extensions[attributeRedactions] = redactions.Format(e.Redactions)
+	e.Redactions = nil
 }

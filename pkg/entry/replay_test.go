@@ -8,21 +8,25 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/draft"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // TestReplay: whatever was sealed, what is replayed of it says so, holds its data byte for byte, and is no event.
 func TestReplay(t *testing.T) {
-	src := entry.Source{Log: "default", Origin: "o.example.com/default/00000000", Epoch: 1, Seq: 7, ReceivedAt: "2026-01-02T03:04:05.000000006Z", Secret: make([]byte, 32)}
-	event := func(raw string) entry.Draft {
+	src := draft.Source{
+		Log: "default", Origin: "o.example.com/default/00000000", Epoch: 1, Seq: 7,
+		ReceivedAt: "2026-01-02T03:04:05.000000006Z", Secret: make([]byte, 32),
+	}
+	event := func(raw string) draft.Draft {
 		ev, err := entry.ParseEvent([]byte(raw))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return entry.EventDraft(src, ev)
+		return draft.Event(src, ev)
 	}
 	for i, c := range []struct {
-		draft      entry.Draft
+		draft      draft.Draft
 		kind, data string // of the replay; the member data as it stands
 	}{
 		{event(`{"specversion":"1.0","id":"1","source":"a","type":"ai.agentmesh.tool.invoked","action":"allow","agentseq":5,"data":{"n": 1e400}}`),
@@ -31,11 +35,11 @@ func TestReplay(t *testing.T) {
 		{event(`{"specversion":"1.0","id":"1","source":"a","type":"x","datacontenttype":"text/plain","data":" a\nb "}`), "sealstream.replay.x", `" a\nb "`},
 		{event(`{"specversion":"1.0","id":"1","source":"a","type":"x","data_base64":"/w=="}`), "sealstream.replay.x", ""},
 		{event(`{"specversion":"1.0","id":"1","source":"a","type":"` + strings.Repeat("t", 4096) + `"}`), "sealstream.replay." + strings.Repeat("t", 4096), ""},
-		{entry.RejectedDraft(src, errors.New("bad"), []byte("{rubbish"), "audit.default.events.open"), "sealstream.replay.sealstream.rejected", ""},
-		{entry.OwnDraft(src, entry.TypeGap, &entry.Gap{From: 1, To: 2}), "sealstream.replay.sealstream.gap", ""},
+		{draft.Rejected(src, errors.New("bad"), []byte("{rubbish"), "audit.default.events.open"), "sealstream.replay.sealstream.rejected", ""},
+		{draft.Own(src, entry.TypeGap, &entry.Gap{From: 1, To: 2}), "sealstream.replay.sealstream.gap", ""},
 	} {
-		e, p := c.draft.Seal(uint64(i), entry.ZeroHash)
-		raw, err := entry.Replay(e, p, "night")
+		e, p := c.draft.Seal(uint64(i), entry.Hash{})
+		raw, err := e.Replay(p, "night")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,8 +53,10 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := func(name string) (s string) { json.Unmarshal(m[name], &s); return s }
-		if text("type") != c.kind || text("id") != e.EntryID || text("source") != e.AgentDID || text("sealreplay") != "night" || text("sealindex") != fmt.Sprint(i) ||
-			text("sealhash") != e.EntryHash || text("sealprevious") != entry.ZeroHash || text("sealtime") != src.ReceivedAt || text("time") != e.Timestamp {
+		if text("type") != c.kind || text("id") != e.EntryID || text("source") != e.AgentDID ||
+			text("sealreplay") != "night" || text("sealindex") != fmt.Sprint(i) ||
+			text("sealhash") != e.EntryHash.String() || text("sealprevious") != e.PreviousHash.String() ||
+			text("sealtime") != src.ReceivedAt || text("time") != e.Timestamp {
 			t.Errorf("%d: %s", i, raw)
 		}
 		if c.data != "" && string(m["data"]) != c.data {
@@ -60,7 +66,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%d: sealdetail %s", i, m["sealdetail"])
 		}
 		// But for its type, it is a CloudEvent like any other, with the data that was sealed.
-		ev, err := entry.ParseEvent(bytes.Replace(raw, []byte(entry.ReplayPrefix), nil, 1))
+		ev, err := entry.ParseEvent(bytes.Replace(raw, []byte("sealstream.replay."), nil, 1))
 		if err != nil && !e.IsOwn() {
 			t.Errorf("%d: %v", i, err)
 		}

@@ -14,29 +14,39 @@ import (
 
 const module = "github.com/sealstream/sealstream/"
 
-// critical are the packages each of whose functions stands in a manifest: what hashes, chains, proves, commits and redacts.
-var critical = []string{"pkg/entry", "pkg/proof", "pkg/sealer", "pkg/redact", "pkg/integrity"}
-
-// Role is a duty of the program, and the functions that have it. In a program that has one's package, at least one must be there by name.
-type Role struct {
-	Name      string
-	Functions []string // without the module's path; one that ends in a dot is all of a package
+// critical are the packages all of whose functions a manifest lists: what hashes, chains, proves,
+// commits and redacts.
+var critical = []string{
+	"pkg/entry", "pkg/proof", "pkg/redact", "pkg/integrity",
+	"internal/audit", "internal/canonical", "internal/cosign", "internal/draft", "internal/inbox",
+	"internal/merkle", "internal/redactions", "internal/ruleset", "internal/sealedlog",
+	"internal/sealer",
 }
 
-// Roles are those that a manifest must show.
+// Role is a security-critical task of the program, with the functions that perform it. If a program
+// contains the package of such a function, it must also contain at least one of these functions
+// under its name.
+type Role struct {
+	Name      string
+	Functions []string // names without the module's path; a name that ends in a dot is a whole package
+}
+
+// Roles are the roles whose functions a manifest must contain.
 var Roles = []Role{
-	{"sealer commit", []string{"pkg/sealer.(*Sealer).commit", "pkg/sealer.(*tail).commit"}},
+	{"sealer commit", []string{"internal/sealer.(*Sealer).commit", "internal/sealer.(*tail).commit"}},
 	{"leaf hash", []string{"pkg/entry.LeafHash"}},
-	{"proof check", []string{"pkg/proof.CheckInclusion", "pkg/proof.(*Chain).check"}},
+	{"proof check", []string{"pkg/proof.CheckInclusion", "internal/audit.(*Chain).check"}},
 	{"payload check", []string{"pkg/entry.Payload.Opens"}},
 	{"redaction", []string{"pkg/redact."}},
 }
 
-// ErrNoCode: the executable does not show its functions. It is no ELF file of Go, or its tables are damaged.
+// ErrNoCode is wrapped if an executable does not show its functions: it is no ELF file of Go, or
+// its tables are damaged.
 var ErrNoCode = errors.New("no functions found in the executable")
 
-// Code is the machine code of the critical functions in an ELF executable: SHA-256 in hex, by name. The names and places stand in the table that
-// Go needs at run time, so that they are there in a stripped executable, too.
+// Code returns the SHA-256, in hex, of the machine code of each critical function in an ELF
+// executable, by name. It reads the names and addresses from the table that Go needs at run time,
+// which a stripped executable has too.
 func Code(r io.ReaderAt) (map[string]string, error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
@@ -65,7 +75,8 @@ func Code(r io.ReaderAt) (map[string]string, error) {
 	return code, nil
 }
 
-// isCritical is about the package, which ends at the first dot behind the last slash.
+// isCritical reports whether a function is in a critical package. The package's path ends at the
+// first dot after the last slash.
 func isCritical(name string) bool {
 	path, ok := strings.CutPrefix(name, module)
 	if !ok {
@@ -108,7 +119,8 @@ func functions(f *elf.File) (list []gosym.Func, err error) {
 	return nil, fmt.Errorf("%w: it has no table of Go's functions", ErrNoCode)
 }
 
-// textStart is where Go's code begins: behind C's, if there is any and the symbol table tells.
+// textStart returns the address at which Go's code begins: after C's, if there is any and the
+// symbol table tells.
 func textStart(f *elf.File) (uint64, error) {
 	if symbols, err := f.Symbols(); err == nil {
 		for _, s := range symbols {
@@ -123,7 +135,7 @@ func textStart(f *elf.File) (uint64, error) {
 	return 0, fmt.Errorf("%w: no code", ErrNoCode)
 }
 
-// hashRange hashes what the file holds for a range of addresses.
+// hashRange hashes the bytes that the file holds for a range of addresses.
 func hashRange(f *elf.File, from, to uint64) (string, error) {
 	at, err := fileOffset(f, from, to)
 	if err != nil {
@@ -151,7 +163,7 @@ func fileOffset(f *elf.File, from, to uint64) (place, error) {
 	return place{}, errors.New("its code stands outside the file")
 }
 
-// missingRoles are the roles whose package is in the program without any function that has them.
+// missingRoles returns the roles whose package is in the program without any of their functions.
 func missingRoles(code map[string]string) (missing []string) {
 	for _, r := range Roles {
 		linked, there := false, false
@@ -159,7 +171,8 @@ func missingRoles(code map[string]string) (missing []string) {
 			pkg := module + want[:strings.IndexByte(want, '.')+1]
 			for name := range code {
 				linked = linked || strings.HasPrefix(name, pkg)
-				there = there || name == module+want || strings.HasSuffix(want, ".") && strings.HasPrefix(name, module+want)
+				there = there || name == module+want ||
+					strings.HasSuffix(want, ".") && strings.HasPrefix(name, module+want)
 			}
 		}
 		if linked && !there {

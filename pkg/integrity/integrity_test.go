@@ -15,22 +15,10 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/sealstream/sealstream/internal/logtest/keytest"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
-
-func signer(t *testing.T) *proof.Signer {
-	t.Helper()
-	skey, _, err := proof.GenerateKey("build.example.com", "default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := proof.NewSigner(skey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // own is a copy of this test's executable, which has the packages entry and proof in it.
 func own(t *testing.T) string {
@@ -102,22 +90,26 @@ func verify(t *testing.T, m Manifest, exe, root string) Report {
 	return r
 }
 
-// TestPatchedCode changes one byte of machine code at a time, in the middle and at the ends of critical functions: each is found by name.
+// TestPatchedCode changes one byte of machine code at a time, in the middle and at the ends of
+// critical functions: each is found by name.
 func TestPatchedCode(t *testing.T) {
 	exe := own(t)
-	m, err := Generate(exe, "", time.Unix(0, 0), signer(t))
+	m, err := Generate(exe, "", time.Unix(0, 0), keytest.Signer(t, "build.example.com", "default"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r := verify(t, m, exe, ""); !r.Passed || r.FunctionsChecked < 50 {
 		t.Fatalf("unchanged: %+v", r)
 	}
-	for _, name := range []string{"pkg/entry.LeafHash", "pkg/proof.CheckInclusion", "pkg/entry.Canonicalize", "pkg/integrity.compare"} {
+	for _, name := range []string{
+		"pkg/entry.LeafHash", "pkg/proof.CheckInclusion", "internal/canonical.Canonicalize", "pkg/integrity.compare",
+	} {
 		at, size := offset(t, exe, module+name)
 		for _, i := range []int64{0, size / 2, size - 1} {
 			flip(t, exe, at+i)
 			r := verify(t, m, exe, "")
-			if r.Passed || !r.BinaryChanged || len(r.Functions) != 1 || r.Functions[0].Name != module+name || r.Functions[0].State != Changed {
+			if r.Passed || !r.BinaryChanged || len(r.Functions) != 1 || r.Functions[0].Name != module+name ||
+				r.Functions[0].State != Changed {
 				t.Errorf("byte %d of %d of %s: %+v", i, size, name, r.Functions)
 			}
 			flip(t, exe, at+i)
@@ -137,19 +129,23 @@ func TestRoles(t *testing.T) {
 		t.Skip("builds a program")
 	}
 	path := filepath.Join(t.TempDir(), "sealer")
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "../../cmd/sealer").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path,
+		"../../cmd/sealer").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	m, err := Generate(path, "", time.Now(), signer(t))
+	m, err := Generate(path, "", time.Now(), keytest.Signer(t, "build.example.com", "default"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pkg/sealer.(*Sealer).commit", "pkg/sealer.(*tail).commit", "pkg/entry.LeafHash", "pkg/proof.(*Chain).check", "pkg/entry.Payload.Opens"} {
+	for _, want := range []string{
+		"internal/sealer.(*Sealer).commit", "internal/sealer.(*tail).commit", "pkg/entry.LeafHash",
+		"internal/audit.(*Chain).check", "pkg/entry.Payload.Opens",
+	} {
 		if m.Functions[module+want] == "" {
 			t.Errorf("no %s", want)
 		}
 	}
-	at, size := offset(t, path, module+"pkg/sealer.(*tail).commit")
+	at, size := offset(t, path, module+"internal/sealer.(*tail).commit")
 	flip(t, path, at+size/2)
 	if r := verify(t, m, path, ""); len(r.Functions) != 1 || !strings.HasSuffix(r.Functions[0].Name, "(*tail).commit") {
 		t.Errorf("a patched commit: %+v", r.Functions)
@@ -188,7 +184,7 @@ func TestSources(t *testing.T) {
 	if got := Checkout(filepath.Join(root, "pkg")); got != root {
 		t.Fatalf("checkout %q", got)
 	}
-	m, err := Generate(exe, root, time.Now(), signer(t))
+	m, err := Generate(exe, root, time.Now(), keytest.Signer(t, "build.example.com", "default"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +204,9 @@ func TestSources(t *testing.T) {
 	for _, c := range r.Files {
 		got[c.Name] = c.State
 	}
-	if want := map[string]State{"pkg/a.go": Changed, "pkg/b.go": Missing, "pkg/c.go": Added}; r.Passed || !maps.Equal(got, want) {
+	if want := map[string]State{
+		"pkg/a.go": Changed, "pkg/b.go": Missing, "pkg/c.go": Added,
+	}; r.Passed || !maps.Equal(got, want) {
 		t.Fatalf("%v, want %v", got, want)
 	}
 	if r := verify(t, m, exe, ""); !r.Passed || !r.FilesSkipped {
@@ -222,9 +220,10 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestManifest refuses whatever is not what the key's holder signed (case 55 of pkg/cases_test.go: changed, removed, corrupt).
+// TestManifest refuses whatever is not what the key's holder signed (case 55 of
+// conformance/cases_test.go: changed, removed, corrupt).
 func TestManifest(t *testing.T) {
-	exe, s := own(t), signer(t)
+	exe, s := own(t), keytest.Signer(t, "build.example.com", "default")
 	m, err := Generate(exe, "", time.Unix(1700000000, 0), s)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +252,8 @@ func TestManifest(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, _, err := Open(raw, signer(t).VerifierKey()); !errors.Is(err, ErrManifest) {
+	if _, _, err := Open(raw, keytest.Signer(t, "build.example.com", "default").VerifierKey()); !errors.Is(err,
+		ErrManifest) {
 		t.Errorf("another key: %v", err)
 	}
 	delete(m.Functions, name)

@@ -10,48 +10,50 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Schema is the form of a manifest; manifest.schema.json describes it.
+// Schema names the form of a manifest, which manifest.schema.json describes.
 const Schema = "sealstream-integrity/v1"
 
-// statementKind is what a manifest's signature is over.
+// statementKind is the kind of statement that signs a manifest.
 const statementKind = "integrity-manifest"
 
-// Manifest says what a program is made of. All hashes are SHA-256 in hex.
+// Manifest lists what a program is made of. All hashes are SHA-256 in hex.
 type Manifest struct {
-	Schema      string            `json:"schema"`
-	GeneratedAt string            `json:"generated_at"` // RFC 3339, UTC: the clock of whoever made it
-	Binary      Binary            `json:"binary"`
-	Modules     []Module          `json:"modules"`
-	Functions   map[string]string `json:"functions"` // machine code of the critical functions, by name
-	Files       map[string]string `json:"files"`     // source files, by path; empty: none were looked at
-	Signature   string            `json:"signature"` // a signed note over the rest
+	Schema      string            `json:"schema"`       // Schema
+	GeneratedAt string            `json:"generated_at"` // when it was made, by its maker's clock (RFC 3339, UTC)
+	Binary      Binary            `json:"binary"`       // the executable
+	Modules     []Module          `json:"modules"`      // modules in the executable
+	Functions   map[string]string `json:"functions"`    // hash of each critical function's machine code, by name
+	Files       map[string]string `json:"files"`        // hash of each source file, by path; empty if none were read
+	Signature   string            `json:"signature"`    // signed note over the rest
 }
 
-// Binary is the executable.
+// Binary describes the executable.
 type Binary struct {
-	SHA256   string `json:"sha256"`
-	Size     int64  `json:"size"` // bytes
-	Go       string `json:"go"`   // version that built it
-	Main     string `json:"main"` // package
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"` // of the source, if the build knew
+	SHA256   string `json:"sha256"`             // hash of the file
+	Size     int64  `json:"size"`               // bytes
+	Go       string `json:"go"`                 // version of Go that built it
+	Main     string `json:"main"`               // path of the main package
+	Version  string `json:"version"`            // version of the main module
+	Revision string `json:"revision,omitempty"` // revision of the source, if the build recorded it
 }
 
-// Module is one that was built in.
+// Module is a module that the executable was built from.
 type Module struct {
-	Path    string `json:"path"`
-	Version string `json:"version"`
-	Sum     string `json:"sum"` // go.sum's; "": of a folder
+	Path    string `json:"path"`    // path of the module
+	Version string `json:"version"` // version of the module
+	Sum     string `json:"sum"`     // checksum as in go.sum; empty for a module in a local folder
 }
 
-// ErrManifest is wrapped by every error of a manifest that cannot be taken: missing, malformed, or not signed by a key that was given.
+// ErrManifest is wrapped by every error of a manifest that cannot be accepted: missing, malformed,
+// or not signed by a given key.
 var ErrManifest = errors.New("manifest does not hold")
 
-// Look reads what there is: the executable, and, with a root, the source files below it but those in except. The result is not signed.
+// Look makes an unsigned manifest of the executable and, if root is not empty, the source files
+// below root except those in except.
 func Look(executable, root string, except ...string) (Manifest, error) {
 	m := Manifest{Schema: Schema, Files: map[string]string{}, Modules: []Module{}}
 	f, err := os.Open(executable)
@@ -97,9 +99,10 @@ func (m *Manifest) takeBuild(built *debug.BuildInfo) {
 	}
 }
 
-// Generate makes a signed manifest. It refuses a program that does not show all Roles, because changes to them would not be found.
+// Generate makes a signed manifest. It refuses a program in which it does not find the functions of
+// all Roles, because verification could not detect changes to them.
 //
-// The file that the manifest will be written to belongs into except, if it can stand below root.
+// except must name the file that the manifest will be written to, if that file is below root.
 func Generate(executable, root string, now time.Time, signer *proof.Signer, except ...string) (Manifest, error) {
 	m, err := Look(executable, root, except...)
 	if err != nil {
@@ -124,25 +127,26 @@ func (m Manifest) document() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return entry.Canonicalize(raw)
+	return canonical.Canonicalize(raw)
 }
 
-// same says whether two JSON texts have the same canonical form.
+// same reports whether two JSON texts have the same canonical form.
 func same(a, b []byte) bool {
-	x, errX := entry.Canonicalize(a)
-	y, errY := entry.Canonicalize(b)
+	x, errX := canonical.Canonicalize(a)
+	y, errY := canonical.Canonicalize(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// maxManifest bounds a manifest's file.
+// maxManifest is the most bytes that a manifest's file may have.
 const maxManifest = 16 << 20
 
-// Open reads a manifest that one of the keys has signed; by is that key. Whatever else there is to say about it is an error that wraps ErrManifest.
+// Open reads a manifest that one of the keys has signed, and returns that key as by. Every error
+// wraps ErrManifest.
 func Open(raw []byte, vkeys ...string) (m Manifest, by string, err error) {
 	if len(raw) > maxManifest {
 		return Manifest{}, "", fmt.Errorf("%w: %d bytes", ErrManifest, len(raw))
 	}
-	if err := entry.CheckJSON(raw, 8); err != nil {
+	if err := canonical.CheckJSON(raw, 8); err != nil {
 		return Manifest{}, "", fmt.Errorf("%w: %w", ErrManifest, err)
 	}
 	if err := strict(raw, &m); err != nil {

@@ -14,12 +14,32 @@ import (
 )
 
 // sourceKinds are the kinds of files that can change what is built, tested or served.
-var sourceKinds = []string{".go", ".mod", ".sum", ".work", ".s", ".c", ".h", ".py", ".js", ".css", ".html", ".json", ".jsonl", ".yaml", ".yml", ".sql", ".txtar", ".sh"}
+var sourceKinds = []string{
+	".go",
+	".mod",
+	".sum",
+	".work",
+	".s",
+	".c",
+	".h",
+	".py",
+	".js",
+	".css",
+	".html",
+	".json",
+	".jsonl",
+	".yaml",
+	".yml",
+	".sql",
+	".txtar",
+	".sh",
+}
 
-// Checkout is the checkout of sealstream that a folder stands in, or "".
+// Checkout returns the root of the sealstream checkout that a folder is in, or an empty string.
 func Checkout(dir string) string {
 	for dir, err := filepath.Abs(dir); err == nil; dir = filepath.Dir(dir) {
-		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(b), "module "+strings.TrimSuffix(module, "/")+"\n") {
+		if b, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil &&
+			strings.HasPrefix(string(b), "module "+strings.TrimSuffix(module, "/")+"\n") {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {
@@ -29,8 +49,9 @@ func Checkout(dir string) string {
 	return ""
 }
 
-// Sources hashes every source file of a checkout, by its path with slashes. Hidden folders but .github and .ci, and folders that hold a log, are left out,
-// as are the files in except: a manifest that stands in the checkout cannot name itself.
+// Sources hashes every source file of a checkout, by its path with slashes. It leaves out hidden
+// folders but .github and .ci, folders that hold a log, and the files in except: a manifest in the
+// checkout cannot name itself. A source file that is a link is an error.
 func Sources(root string, except ...string) (map[string]string, error) {
 	files := map[string]string{}
 	var left []fs.FileInfo
@@ -51,7 +72,8 @@ func Sources(root string, except ...string) (map[string]string, error) {
 			}
 			return nil
 		}
-		if !slices.Contains(sourceKinds, filepath.Ext(name)) && name != "Dockerfile" && !strings.HasPrefix(filepath.ToSlash(path), filepath.ToSlash(filepath.Join(root, ".ci"))+"/") {
+		if !slices.Contains(sourceKinds, filepath.Ext(name)) && name != "Dockerfile" &&
+			!strings.HasPrefix(filepath.ToSlash(path), filepath.ToSlash(filepath.Join(root, ".ci"))+"/") {
 			return nil
 		}
 		if !d.Type().IsRegular() { // a link could show another file each time

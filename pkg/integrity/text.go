@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Summary is a report as it is read by people.
+// Summary writes the report as text for people.
 func (r Report) Summary(out io.Writer) error {
 	w := new(bytes.Buffer)
 	state := "FAILED"
@@ -14,7 +14,14 @@ func (r Report) Summary(out io.Writer) error {
 		state = "PASSED"
 	}
 	fmt.Fprintf(w, "Integrity verification — %s\n", state)
-	fmt.Fprintf(w, "Signed by:  %s\nChecked:    %d modules, %d functions, %d source files\n", r.SignedBy, r.ModulesChecked, r.FunctionsChecked, r.FilesChecked)
+	fmt.Fprintf(
+		w,
+		"Signed by:  %s\nChecked:    %d modules, %d functions, %d source files\n",
+		r.SignedBy,
+		r.ModulesChecked,
+		r.FunctionsChecked,
+		r.FilesChecked,
+	)
 	if r.FilesSkipped {
 		fmt.Fprint(w, "            source files were not compared: there is no checkout here (--source)\n")
 	}

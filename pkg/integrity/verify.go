@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-// Report is the answer to a verification. Lists hold what is wrong alone, and are never null.
+// Report is the result of a verification. Its lists hold only what is wrong, and are never null.
 type Report struct {
-	Schema     string `json:"schema"`
-	Passed     bool   `json:"passed"`
-	VerifiedAt string `json:"verified_at"`
-	SignedBy   string `json:"signed_by"` // verifier key
-	SHA256     string `json:"binary_sha256"`
+	Schema     string `json:"schema"`        // ReportSchema
+	Passed     bool   `json:"passed"`        // whether nothing differs
+	VerifiedAt string `json:"verified_at"`   // when it was verified (RFC 3339, UTC)
+	SignedBy   string `json:"signed_by"`     // verifier key that signed the manifest
+	SHA256     string `json:"binary_sha256"` // hash of the executable
 
-	BinaryChanged    bool     `json:"binary_changed"`
-	ModulesChecked   int      `json:"modules_checked"`
-	ModulesMissing   []string `json:"modules_missing"`
-	Modules          []Change `json:"module_results"`
-	FunctionsChecked int      `json:"functions_checked"`
-	Functions        []Change `json:"function_results"`
-	FilesChecked     int      `json:"files_checked"`
-	FilesSkipped     bool     `json:"files_skipped"` // the manifest has source files, and there was no checkout to compare them with
-	Files            []Change `json:"file_results"`
-	RolesMissing     []string `json:"roles_missing"`
+	BinaryChanged    bool     `json:"binary_changed"`    // whether the executable is another file
+	ModulesChecked   int      `json:"modules_checked"`   // number of modules compared
+	ModulesMissing   []string `json:"modules_missing"`   // modules that the manifest names and the program lacks
+	Modules          []Change `json:"module_results"`    // modules that differ
+	FunctionsChecked int      `json:"functions_checked"` // number of functions compared
+	Functions        []Change `json:"function_results"`  // functions that differ
+	FilesChecked     int      `json:"files_checked"`     // number of source files compared
+	FilesSkipped     bool     `json:"files_skipped"`     // whether there was no checkout to compare with
+	Files            []Change `json:"file_results"`      // source files that differ
+	RolesMissing     []string `json:"roles_missing"`     // roles that the program does not show
 }
 
-// ReportSchema is the form of a Report; report.schema.json describes it.
+// ReportSchema names the form of a Report, which report.schema.json describes.
 const ReportSchema = "sealstream-integrity-report/v1"
 
 // Change is one thing that is not as the manifest says.
 type Change struct {
-	Name     string `json:"name"`
-	State    State  `json:"state"`
-	Expected string `json:"expected,omitempty"`
-	Actual   string `json:"actual,omitempty"`
+	Name     string `json:"name"`               // module, function or file
+	State    State  `json:"state"`              // how it differs
+	Expected string `json:"expected,omitempty"` // hash or version in the manifest
+	Actual   string `json:"actual,omitempty"`   // hash or version found
 }
 
-// State says in which way something is not as the manifest says.
+// State tells how something differs from the manifest.
 type State string
 
 // The states of a Change.
@@ -49,16 +49,19 @@ const (
 	Added   State = "added"
 )
 
-// Verify compares a program, and with a root its source files, with a manifest that Open has taken. An error says that they could not be read;
-// that they differ is in the report. Source files in except are not looked at: the manifest's own file.
+// Verify compares a program and, if root is not empty, its source files with a manifest that Open
+// has accepted. The report tells what differs. An error means that something could not be read.
+// Source files in except, such as the manifest itself, are ignored.
 func Verify(m Manifest, by, executable, root string, now time.Time, except ...string) (Report, error) {
 	is, err := Look(executable, root, except...)
 	if err != nil {
 		return Report{}, err
 	}
 	r := Report{
-		Schema: ReportSchema, VerifiedAt: now.UTC().Format(time.RFC3339), SignedBy: by, SHA256: is.Binary.SHA256, BinaryChanged: is.Binary != m.Binary,
-		ModulesMissing: []string{}, FilesSkipped: root == "" && len(m.Files) > 0, RolesMissing: append([]string{}, missingRoles(is.Functions)...),
+		Schema: ReportSchema, VerifiedAt: now.UTC().Format(time.RFC3339), SignedBy: by, SHA256: is.Binary.SHA256,
+		BinaryChanged:  is.Binary != m.Binary,
+		ModulesMissing: []string{}, FilesSkipped: root == "" && len(m.Files) > 0,
+		RolesMissing: append([]string{}, missingRoles(is.Functions)...),
 	}
 	want, have := sums(m.Modules), sums(is.Modules)
 	r.ModulesChecked, r.Modules = len(want), compare(want, have)
@@ -103,7 +106,7 @@ func compare(want, have map[string]string) []Change {
 	return list
 }
 
-// strict reads JSON that has no member that v does not know.
+// strict reads JSON and refuses members that v does not have.
 func strict(raw []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

@@ -3,12 +3,13 @@ package proof_test
 import (
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
 func BenchmarkFrontierAppend(b *testing.B) {
-	var f proof.Frontier
+	var f merkle.Frontier
 	h := entry.LeafHash([]byte("leaf"))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -24,7 +25,7 @@ func BenchmarkFrontierRoot(b *testing.B) {
 	}
 }
 
-// BenchmarkInclusionOfAMillion: a proof takes the logarithm of the log's size (case 60 of pkg/cases_test.go).
+// BenchmarkInclusionOfAMillion: a proof takes the logarithm of the log's size (case 60 of conformance/cases_test.go).
 func BenchmarkInclusionOfAMillion(b *testing.B) {
 	const n = 1_000_000
 	tree, f := treeOf(leafHashes(n))
@@ -56,35 +57,10 @@ func BenchmarkInclusionOfAMillion(b *testing.B) {
 }
 
 func BenchmarkSign(b *testing.B) {
-	s := signer(b, 1)
+	s := signer(1)
 	for b.Loop() {
 		if _, err := s.Sign(1000, entry.Hash{}); err != nil {
 			b.Fatal(err)
 		}
 	}
-}
-
-// BenchmarkChainNext reads a log batch by batch, 128 entries each, and tells of entries.
-func BenchmarkChainNext(b *testing.B) {
-	w := newWriter(b)
-	for seq := uint64(2); seq < 66; seq++ {
-		for p := range uint64(128) {
-			w.plain(seq, p)
-		}
-		w.cut(seq, proof.PlaceEnd)
-	}
-	key := w.signer.VerifierKey()
-	entries := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		c := proof.NewChain(key)
-		for _, m := range w.sealed {
-			list, err := c.Next(m)
-			if err != nil {
-				b.Fatal(err)
-			}
-			entries += len(list)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(entries), "ns/entry")
 }

@@ -7,26 +7,28 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/cosign"
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-func cosigner(t testing.TB, name string) *proof.Cosigner {
+func cosigner(t testing.TB, name string) *cosign.Cosigner {
 	t.Helper()
-	skey, vkey, err := proof.GenerateCosignerKey(name)
+	skey, vkey, err := cosign.GenerateKey(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := proof.NewCosigner(skey)
+	c, err := cosign.New(skey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.VerifierKey() != vkey || c.Name() != name || proof.CheckCosignerKey(vkey) != nil {
+	if c.VerifierKey() != vkey || c.Name() != name || !isKey(vkey) {
 		t.Fatalf("%s is not the key of %s", c.VerifierKey(), vkey)
 	}
 	return c
 }
 
-func cosign(t testing.TB, note []byte, at uint64, list ...*proof.Cosigner) []byte {
+func cosignAll(t testing.TB, note []byte, at uint64, list ...*cosign.Cosigner) []byte {
 	t.Helper()
 	note = bytes.Clone(note)
 	for _, c := range list {
@@ -57,7 +59,7 @@ func signedNote(t testing.TB) (note []byte, s *proof.Signer) {
 	if s, err = proof.NewSigner(skey); err != nil {
 		t.Fatal(err)
 	}
-	if note, err = s.Sign(7, proof.EmptyRoot); err != nil {
+	if note, err = s.Sign(7, merkle.EmptyRoot); err != nil {
 		t.Fatal(err)
 	}
 	return note, s
@@ -65,19 +67,20 @@ func signedNote(t testing.TB) (note []byte, s *proof.Signer) {
 
 // TestQuorum: who has cosigned decides, by every subset of the witnesses of the format's own example.
 func TestQuorum(t *testing.T) {
-	var list []*proof.Cosigner
+	var list []*cosign.Cosigner
 	var text strings.Builder
 	for _, name := range []string{"X1", "X2", "X3", "Y1", "Y2", "Y3"} {
 		list = append(list, cosigner(t, "same.example/name")) // names may be equal; keys tell
 		fmt.Fprintf(&text, "witness %s %s\n", name, list[len(list)-1].VerifierKey())
 	}
-	p := policy(t, text.String()+"group X 2 X1 X2 X3\n\tgroup Y any Y1 Y2 Y3 \n# both\ngroup X-and-Y all X Y\nquorum X-and-Y\n")
+	p := policy(t,
+		text.String()+"group X 2 X1 X2 X3\n\tgroup Y any Y1 Y2 Y3 \n# both\ngroup X-and-Y all X Y\nquorum X-and-Y\n")
 	note, s := signedNote(t)
 	for set := range 1 << 6 {
 		signed, x, y := note, 0, 0
 		for i, c := range list {
 			if set>>i&1 == 1 {
-				signed = cosign(t, signed, uint64(1000+i), c)
+				signed = cosignAll(t, signed, uint64(1000+i), c)
 				if i < 3 {
 					x++
 				} else {
@@ -100,12 +103,13 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// TestCosignatureFlips: no bit of a cosignature line, or of the text, can be changed without the cosignature being lost or refused.
+// TestCosignatureFlips: no bit of a cosignature line, or of the text, can be changed without the
+// cosignature being lost or refused.
 func TestCosignatureFlips(t *testing.T) {
 	c := cosigner(t, "witness.example/w")
 	p := policy(t, "witness w "+c.VerifierKey()+"\nquorum w\n")
 	note, _ := signedNote(t)
-	signed := cosign(t, note, 1_800_000_000, c)
+	signed := cosignAll(t, note, 1_800_000_000, c)
 	logLine := bytes.Index(signed, []byte("\n\n")) + 2
 	flips := 0
 	for i := range signed {
@@ -129,14 +133,16 @@ func TestAddCosignatures(t *testing.T) {
 	a, b, stranger := cosigner(t, "a"), cosigner(t, "b"), cosigner(t, "c")
 	p := policy(t, "witness a "+a.VerifierKey()+"\nwitness b "+b.VerifierKey()+"\ngroup both all a b\nquorum both\n")
 	note, s := signedNote(t)
-	other, err := s.Sign(8, proof.EmptyRoot)
+	other, err := s.Sign(8, merkle.EmptyRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := func(note []byte, list ...*proof.Cosigner) []byte { return cosign(t, note, 5, list...)[len(note):] }
-	answer := bytes.Join([][]byte{lines(note, stranger, a), []byte("rubbish\n\n\u2014 a AAAA\n"), lines(other, b), lines(note, a)}, nil)
+	lines := func(note []byte, list ...*cosign.Cosigner) []byte { return cosignAll(t, note, 5, list...)[len(note):] }
+	answer := bytes.Join([][]byte{lines(note, stranger, a), []byte("rubbish\n\n\u2014 a AAAA\n"), lines(other, b),
+		lines(note, a)}, nil)
 	one, added := p.AddCosignatures(note, answer)
-	if got, err := p.Cosigned(one); err != nil || added != 1 || len(got.By) != 1 || got.Quorum || !bytes.Equal(one, cosign(t, note, 5, a)) {
+	if got, err := p.Cosigned(one); err != nil || added != 1 || len(got.By) != 1 || got.Quorum ||
+		!bytes.Equal(one, cosignAll(t, note, 5, a)) {
 		t.Errorf("%q: %+v %v", one, got, err)
 	}
 	two, added := p.AddCosignatures(one, append(answer, lines(note, b)...))
@@ -151,9 +157,10 @@ func TestAddCosignatures(t *testing.T) {
 func TestParsePolicy(t *testing.T) {
 	_, s := signedNote(t)
 	w1, w2 := cosigner(t, "w1").VerifierKey(), cosigner(t, "w2").VerifierKey()
-	good := "log " + s.VerifierKey() + " https://log.example/\nwitness a " + w1 + "  https://w.example/x \nwitness b " + w2 + "\ngroup g 1 a b\nquorum g"
+	good := "log " + s.VerifierKey() + " https://log.example/\nwitness a " + w1 + "  https://w.example/x \nwitness b " +
+		w2 + "\ngroup g 1 a b\nquorum g"
 	p := policy(t, good)
-	if len(p.Logs) != 1 || p.Logs[0].URL != "https://log.example/" || p.LogKeys()[0] != s.VerifierKey() || p.Witnesses[0].URL != "https://w.example/x" ||
+	if len(p.LogKeys()) != 1 || p.LogKeys()[0] != s.VerifierKey() || p.Witnesses[0].URL != "https://w.example/x" ||
 		p.Witnesses[1].URL != "" || p.Quorum != "g" || p.Witnesses[0].KeyName() != "w1" {
 		t.Errorf("%+v", p)
 	}
@@ -181,17 +188,19 @@ func TestParsePolicy(t *testing.T) {
 
 func TestCosignerKeys(t *testing.T) {
 	for _, name := range []string{"", "a b", "a+b", "a\nb", "\xff"} {
-		if _, _, err := proof.GenerateCosignerKey(name); err == nil {
+		if _, _, err := cosign.GenerateKey(name); err == nil {
 			t.Errorf("a key named %q", name)
 		}
 	}
-	skey, _, err := proof.GenerateCosignerKey("w")
+	skey, _, err := cosign.GenerateKey("w")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, s := signedNote(t)
-	for _, bad := range []string{"", skey[1:], skey[:len(skey)-4], skey + "A", s.VerifierKey(), strings.Replace(skey, "+w+", "+v+", 1)} {
-		if _, err := proof.NewCosigner(bad); !errors.Is(err, proof.ErrCosignature) {
+	for _, bad := range []string{
+		"", skey[1:], skey[:len(skey)-4], skey + "A", s.VerifierKey(), strings.Replace(skey, "+w+", "+v+", 1),
+	} {
+		if _, err := cosign.New(bad); !errors.Is(err, cosign.Err) {
 			t.Errorf("%q: %v", bad, err)
 		} else if strings.Contains(err.Error(), skey[len(skey)-20:]) {
 			t.Error("the error shows the secret")
@@ -209,8 +218,14 @@ func FuzzParsePolicy(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got, err := p.Cosigned([]byte("a\n0\n\n\u2014 b AAAAAAAA\n")); err == nil && got.Quorum != (p.Quorum == "none") {
+		if got, err := p.Cosigned([]byte("a\n0\n\n\u2014 b AAAAAAAA\n")); err == nil &&
+			got.Quorum != (p.Quorum == "none") {
 			t.Errorf("%q: nobody has cosigned, and that is enough", text)
 		}
 	})
+}
+
+func isKey(vkey string) bool {
+	_, err := cosign.ParseKey(vkey)
+	return err == nil
 }

@@ -1,11 +1,12 @@
-// Package proof holds what makes a log provable: the tree over its leaves, signed checkpoints, inclusion and consistency
-// proofs, the batches that SEALED is made of, and Audit, the one oracle that checks a whole log again.
+// Package proof makes and checks the proofs of a log: signed checkpoints, inclusion and consistency
+// proofs, the cosignatures of witnesses, and the lines of exports. Whoever has the log's verifier
+// key can check a proof without trusting whoever runs the log.
 //
-// Like pkg/entry it is ground: it does no I/O, reads no clock and starts no goroutine. Tree arithmetic is that of
-// golang.org/x/mod/sumdb/tlog, signed notes are those of golang.org/x/mod/sumdb/note; the formats are those of pkg/SPEC.md.
+// The package does no I/O, reads no clock and starts no goroutine. The tree is that of RFC 6962, as
+// in golang.org/x/mod/sumdb/tlog. Signed notes are those of golang.org/x/mod/sumdb/note.
+// docs/SPEC.md defines the formats.
 //
-// Proofs come in pairs: Inclusion and CheckInclusion, Consistency and CheckConsistency, Sign and OpenCheckpoint,
-// Format and Parse. What a Parse takes is what its Format writes, and nothing else.
-//
-// This is promised API: see the examples.
+// Functions come in pairs: Inclusion and CheckInclusion, Consistency and CheckConsistency,
+// Signer.Sign and OpenCheckpoint, Format and Parse. A Parse function accepts exactly what its
+// Format writes. The examples show how to use them. The API is kept stable.
 package proof

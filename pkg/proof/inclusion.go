@@ -7,26 +7,31 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // ErrProof is wrapped by every error of a proof that does not hold.
 var ErrProof = errors.New("proof does not hold")
 
-// Step is one sibling on the way from a leaf to the root. Left says that the sibling stands on the left.
+// ErrForm reports a proof that is malformed. Errors that wrap it wrap ErrProof, too.
+var ErrForm = errors.New("malformed")
+
+// Step is one sibling on the way from a leaf to the root.
 type Step struct {
-	Hash entry.Hash
-	Left bool
+	Hash entry.Hash // hash of the sibling
+	Left bool       // whether the sibling is on the left
 }
 
-// Path is an inclusion proof, from leaf to root. In JSON it is [[hex, "left"|"right"], …], and [] in a tree of one.
+// Path is an inclusion proof: the siblings from the leaf up to the root. Its JSON is [[hex,
+// "left"|"right"], …] (SPEC 8), and [] in a tree of one leaf.
 type Path []Step
 
 // MarshalJSON writes the form of SPEC 8.
 func (p Path) MarshalJSON() ([]byte, error) {
 	list := make([][2]string, len(p))
 	for i, s := range p {
-		list[i] = [2]string{entry.FormatHash(s.Hash), "right"}
+		list[i] = [2]string{s.Hash.String(), "right"}
 		if s.Left {
 			list[i][1] = "left"
 		}
@@ -34,7 +39,7 @@ func (p Path) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// UnmarshalJSON reads the form of SPEC 8 and nothing else.
+// UnmarshalJSON reads the form of SPEC 8 and refuses any other.
 func (p *Path) UnmarshalJSON(raw []byte) error {
 	var list [][]string
 	if err := json.Unmarshal(raw, &list); err != nil {
@@ -60,7 +65,7 @@ func (p *Path) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// sides says for each step of index's path in a tree of size whether the sibling stands on the left.
+// sides reports for each step of index's path in a tree of size whether the sibling is on the left.
 func sides(index, size uint64) []bool {
 	var down []bool
 	for lo, hi := uint64(0), size; hi-lo > 1; {
@@ -81,13 +86,14 @@ func sides(index, size uint64) []bool {
 }
 
 func checkRange(index, size uint64) error {
-	if size == 0 || size > maxSize || index >= size {
+	if size == 0 || size > merkle.MaxSize || index >= size {
 		return fmt.Errorf("%w: index %d in a tree of size %d", ErrProof, index, size)
 	}
 	return nil
 }
 
-// Inclusion proves that the leaf at index is in the tree of the given size. r is read once, about log2(size) hashes.
+// Inclusion proves that the leaf at index is in the tree of the given size. It reads r once, for
+// about log2(size) hashes.
 func Inclusion(index, size uint64, r tlog.HashReader) (Path, error) {
 	if err := checkRange(index, size); err != nil {
 		return nil, err
@@ -96,14 +102,21 @@ func Inclusion(index, size uint64, r tlog.HashReader) (Path, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prove index %d in size %d: %w", index, size, err)
 	}
-	return PathOf(index, size, hashList(hashes))
+	return pathOf(index, size, hashList(hashes))
 }
 
-// PathOf gives the hashes of an inclusion proof the sides that index and size have.
-func PathOf(index, size uint64, hashes []entry.Hash) (Path, error) {
+// pathOf gives the hashes of an inclusion proof the sides that follow from index and size.
+func pathOf(index, size uint64, hashes []entry.Hash) (Path, error) {
 	left := sides(index, size)
 	if len(left) != len(hashes) {
-		return nil, fmt.Errorf("%w: %d hashes where index %d in size %d needs %d", ErrProof, len(hashes), index, size, len(left))
+		return nil, fmt.Errorf(
+			"%w: %d hashes where index %d in size %d needs %d",
+			ErrProof,
+			len(hashes),
+			index,
+			size,
+			len(left),
+		)
 	}
 	p := make(Path, len(hashes))
 	for i, h := range hashes {
@@ -112,8 +125,9 @@ func PathOf(index, size uint64, hashes []entry.Hash) (Path, error) {
 	return p, nil
 }
 
-// CheckInclusion checks that a leaf hash stands at index in the tree of size and root. Number and sides of the steps must be
-// those of index and size, so that no other place, and no inner node, can be shown in its stead.
+// CheckInclusion checks that a leaf hash is at index in the tree of the given size and root. Number
+// and sides of the steps must be those that index and size require, so that a proof of another
+// place, or of an inner node, does not pass. Every error wraps ErrProof.
 func CheckInclusion(leafHash entry.Hash, index, size uint64, p Path, root entry.Hash) error {
 	if err := checkRange(index, size); err != nil {
 		return err
@@ -135,26 +149,27 @@ func CheckInclusion(leafHash entry.Hash, index, size uint64, p Path, root entry.
 	return nil
 }
 
-// CheckPath is the bare check: entryHash and the steps fold to root. It says nothing of index and size; where those are known,
-// CheckInclusion says more.
-func CheckPath(entryHash entry.Hash, p Path, root entry.Hash) error {
+// Check checks only that the path leads from entryHash to root. It says nothing about index and
+// size. Where they are known, use CheckInclusion, which checks more. Every error wraps ErrProof.
+func (p Path) Check(entryHash, root entry.Hash) error {
 	h := entryHash
 	for _, s := range p {
 		if s.Left {
-			h = node(s.Hash, h)
+			h = merkle.NodeHash(s.Hash, h)
 		} else {
-			h = node(h, s.Hash)
+			h = merkle.NodeHash(h, s.Hash)
 		}
 	}
 	if h != root {
-		return fmt.Errorf("%w: the steps lead to %s, not to the root", ErrProof, entry.FormatHash(h))
+		return fmt.Errorf("%w: the steps lead to %s, not to the root", ErrProof, h.String())
 	}
 	return nil
 }
 
-// Consistency proves that the tree of size from is the begin of the tree of size to.
+// Consistency proves that the tree of size from is a prefix of the tree of size to. It reads r
+// once, for about log2(to) hashes.
 func Consistency(from, to uint64, r tlog.HashReader) ([]entry.Hash, error) {
-	if from > to || to > maxSize {
+	if from > to || to > merkle.MaxSize {
 		return nil, fmt.Errorf("%w: sizes %d to %d", ErrProof, from, to)
 	}
 	if from == 0 || from == to {
@@ -175,13 +190,14 @@ func hashList(hashes []tlog.Hash) []entry.Hash {
 	return list
 }
 
-// CheckConsistency checks that the tree of size from and fromRoot is the begin of that of size to and toRoot. The empty
-// tree is the begin of every tree, but its root must be the empty root: an old checkpoint of size 0 binds nothing else.
+// CheckConsistency checks that the tree of size from and fromRoot is a prefix of the tree of size
+// to and toRoot. The empty tree is a prefix of every tree, but fromRoot must then be the empty root
+// (RFC 6962 section 2.1). Every error wraps ErrProof.
 func CheckConsistency(from, to uint64, fromRoot, toRoot entry.Hash, proof []entry.Hash) error {
 	switch {
-	case from > to || to > maxSize:
+	case from > to || to > merkle.MaxSize:
 		return fmt.Errorf("%w: sizes %d to %d", ErrProof, from, to)
-	case from == 0 && (fromRoot != EmptyRoot || len(proof) != 0):
+	case from == 0 && (fromRoot != merkle.EmptyRoot || len(proof) != 0):
 		return fmt.Errorf("%w: size 0 has the empty root and the empty proof", ErrProof)
 	case from == to && (fromRoot != toRoot || len(proof) != 0):
 		return fmt.Errorf("%w: two roots for size %d, or a proof where none is needed", ErrProof, to)
@@ -193,7 +209,7 @@ func CheckConsistency(from, to uint64, fromRoot, toRoot entry.Hash, proof []entr
 		hashes[i] = tlog.Hash(h)
 	}
 	if err := tlog.CheckTree(hashes, int64(to), tlog.Hash(toRoot), int64(from), tlog.Hash(fromRoot)); err != nil {
-		return fmt.Errorf("%w: size %d with this root is not the begin of size %d", ErrProof, from, to)
+		return fmt.Errorf("%w: size %d with this root is not a prefix of size %d", ErrProof, from, to)
 	}
 	return nil
 }

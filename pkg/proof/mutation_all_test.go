@@ -55,8 +55,9 @@ func bytesOf(list []entry.Hash) [][]byte {
 	return b
 }
 
-// TestEveryMutatedInclusion: of every proof of every size, each mutation is refused: of its hashes, of its index, and of its size with the root
-// of that size. A root alone does not say what size it is of, where the paths have one shape: there the answer is merkle's.
+// TestEveryMutatedInclusion: of every proof of every size, each mutation is refused: of its hashes,
+// of its index, and of its size with the root of that size. A root alone does not say what size it
+// is of, where the paths have one shape: there the answer is merkle's.
 func TestEveryMutatedInclusion(t *testing.T) {
 	leaves := leafHashes(310)
 	tree, _ := treeOf(leaves)
@@ -75,7 +76,8 @@ func TestEveryMutatedInclusion(t *testing.T) {
 				count++
 				p, err := proof.PathOf(uint64(index), uint64(size), list)
 				ours := err == nil && proof.CheckInclusion(leaves[i], uint64(index), uint64(size), p, root) == nil
-				if theirs := merkle.VerifyInclusion(rfc6962.DefaultHasher, uint64(index), uint64(size), leaves[i][:], bytesOf(list), root[:]) == nil; ours != theirs {
+				if theirs := merkle.VerifyInclusion(rfc6962.DefaultHasher, uint64(index), uint64(size), leaves[i][:],
+					bytesOf(list), root[:]) == nil; ours != theirs {
 					t.Fatalf("index %d of %d, %s: we say %v, merkle %v", i, n, what, ours, theirs)
 				}
 				return ours
@@ -124,7 +126,8 @@ func TestEveryMutatedConsistency(t *testing.T) {
 				if m2 == 0 { // merkle v0.0.2 takes any roots from size 0 on
 					return ours
 				}
-				if theirs := merkle.VerifyConsistency(rfc6962.DefaultHasher, uint64(m2), uint64(n2), bytesOf(list), from[:], to[:]) == nil; ours != theirs {
+				if theirs := merkle.VerifyConsistency(rfc6962.DefaultHasher, uint64(m2), uint64(n2), bytesOf(list),
+					from[:], to[:]) == nil; ours != theirs {
 					t.Fatalf("%d to %d, %s: we say %v, merkle %v", m, n, what, ours, theirs)
 				}
 				return ours
@@ -137,11 +140,13 @@ func TestEveryMutatedConsistency(t *testing.T) {
 					t.Fatalf("%d to %d, mutation %d is taken", m, n, k)
 				}
 			}
-			if taken("another old root", m, n, list, other, roots[n]) || taken("another new root", m, n, list, roots[m], other) {
+			if taken("another old root", m, n, list, other, roots[n]) ||
+				taken("another new root", m, n, list, roots[m], other) {
 				t.Fatalf("%d to %d: another root is taken", m, n)
 			}
 			for size := range n + 9 {
-				if size != m && size > 0 && size != n && taken("another old size and its root", size, n, list, roots[size], roots[n]) {
+				if size != m && size > 0 && size != n &&
+					taken("another old size and its root", size, n, list, roots[size], roots[n]) {
 					t.Fatalf("%d to %d is taken from %d", m, n, size)
 				}
 				if size != n && size != m && taken("another size and its root", m, size, list, roots[m], roots[size]) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -70,9 +71,9 @@ func TestNoMutatedInclusion(t *testing.T) {
 			check("another leaf", other, uint64(i), uint64(n), p, root)
 			check("zero leaf", entry.Hash{}, uint64(i), uint64(n), p, root)
 			check("another root", leaves[i], uint64(i), uint64(n), p, other)
-			check("the empty root", leaves[i], uint64(i), uint64(n), p, proof.EmptyRoot)
+			check("the empty root", leaves[i], uint64(i), uint64(n), p, merkle.EmptyRoot)
 			check("size 0", leaves[i], uint64(i), 0, p, root)
-			check("the empty tree", leaves[i], 0, 0, nil, proof.EmptyRoot)
+			check("the empty tree", leaves[i], 0, 0, nil, merkle.EmptyRoot)
 			check("size too large", leaves[i], uint64(i), 1<<63, p, root)
 			check("index beyond the size", leaves[i], uint64(n), uint64(n), p, root)
 			for j := range n {
@@ -84,13 +85,14 @@ func TestNoMutatedInclusion(t *testing.T) {
 	}
 }
 
-// TestNoInnerNode: nothing but a leaf of the tree can be shown to be in it: no inner node at any index and with any part of any path.
+// TestNoInnerNode: nothing but a leaf of the tree can be shown to be in it: no inner node at any
+// index and with any part of any path.
 func TestNoInnerNode(t *testing.T) {
 	leaves := leafHashes(21)
 	tree, _ := treeOf(leaves)
 	n := uint64(21)
 	root := naiveRoot(leaves)
-	inner := []entry.Hash{{}, root, proof.EmptyRoot}
+	inner := []entry.Hash{{}, root, merkle.EmptyRoot}
 	for size := 2; size <= 16; size *= 2 {
 		for at := 0; at+size <= 21; at += size {
 			inner = append(inner, naiveRoot(leaves[at:at+size]))
@@ -154,7 +156,8 @@ func TestNoMutatedConsistency(t *testing.T) {
 			if m < n && m > 0 {
 				check("sizes swapped", b, a, to, from, list)
 				check("roots swapped", a, b, to, from, list)
-				check("a fork of the same sizes", a, b, from, naiveRoot(append(slices.Clone(leaves[:n-1]), other)), list)
+				check("a fork of the same sizes", a, b, from, naiveRoot(append(slices.Clone(leaves[:n-1]), other)),
+					list)
 			}
 		}
 	}
@@ -180,12 +183,13 @@ func TestPathJSON(t *testing.T) {
 	if raw, err := json.Marshal(proof.Path(nil)); err != nil || string(raw) != "[]" {
 		t.Errorf("a tree of one: %s, %v", raw, err)
 	}
-	h := entry.ZeroHash
+	h := entry.Hash{}.String()
 	long := "[" + fmt.Sprintf(`["%s","left"]`, h)
 	for range 64 {
 		long += fmt.Sprintf(`,["%s","left"]`, h)
 	}
-	for _, bad := range []string{"null", "{}", `""`, "[[]]", `[["` + h + `"]]`, `[["` + h + `","left","x"]]`, `[["` + h + `","Left"]]`, `[["` + h + `",""]]`, `[["` + h[1:] + `","left"]]`, `[["` + h + `",null]]`,
+	for _, bad := range []string{"null", "{}", `""`, "[[]]", `[["` + h + `"]]`, `[["` + h + `","left","x"]]`,
+		`[["` + h + `","Left"]]`, `[["` + h + `",""]]`, `[["` + h[1:] + `","left"]]`, `[["` + h + `",null]]`,
 		`[["A` + h[1:] + `","left"]]`, `[["left","` + h + `"]]`, `[null]`, `["` + h + `"]`, `[["` + h + `",true]]`, long + "]"} {
 		var p proof.Path
 		if err := json.Unmarshal([]byte(bad), &p); err == nil {

@@ -10,42 +10,41 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sealstream/sealstream/internal/cosign"
 )
 
-// ErrPolicy is wrapped by every error of a policy file.
-var ErrPolicy = errors.New("not a witness policy")
+// errPolicy is wrapped by every error of a policy file.
+var errPolicy = errors.New("not a witness policy")
 
-// Policy is a c2sp.org/tlog-policy: which logs are meant, and which of their checkpoints have enough cosignatures.
+// Policy says which cosignatures a checkpoint needs (c2sp.org/tlog-policy). Make it with
+// ParsePolicy.
 type Policy struct {
-	Logs      []PolicyLog // as listed; may be none
 	Witnesses []PolicyWitness
 	Quorum    string // name of a witness or a group, or "none"
 
+	logs   []string // verifier keys, as listed; may be none
 	groups map[string]group
-}
-
-// PolicyLog is a log of a policy.
-type PolicyLog struct {
-	VKey string
-	URL  string // "": not told
 }
 
 // PolicyWitness is a witness of a policy.
 type PolicyWitness struct {
-	Name string // within the policy
-	VKey string
-	URL  string // submission prefix; "": not told
+	Name string // name within the policy
+	VKey string // verifier key
+	URL  string // submission prefix; empty if the policy names none
 
-	key *cosignerKey
+	key *cosign.Key
 }
 
-// KeyName is the name that the witness signs under.
-func (w PolicyWitness) KeyName() string { return w.key.name }
+// KeyName returns the name under which the witness signs.
+func (w PolicyWitness) KeyName() string { return w.key.Name() }
 
-// made says whether a cosignature is this witness's. Two keys may share a name.
-func (w PolicyWitness) made(c Cosignature) bool { return c.Name == w.key.name && c.id == w.key.id }
+// made reports whether a cosignature is this witness's. Two keys may share a name.
+func (w PolicyWitness) made(c Cosignature) bool {
+	return c.Name == w.key.Name() && c.id == w.key.KeyHash()
+}
 
-// group is met when so many of its members are.
+// group is met if at least need of its members are.
 type group struct {
 	need    int
 	members []string
@@ -57,13 +56,13 @@ const (
 	maxPolicyNames = 256 // logs, witnesses and groups
 )
 
-// ParsePolicy reads a policy file. Witnesses must have Ed25519 keys.
+// ParsePolicy reads a policy file (c2sp.org/tlog-policy). Witnesses must have Ed25519 keys.
 func ParsePolicy(text []byte) (*Policy, error) {
 	if len(text) > maxPolicyBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes", ErrPolicy, len(text))
+		return nil, fmt.Errorf("%w: it has %d bytes", errPolicy, len(text))
 	}
 	if i := bytes.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }); i >= 0 {
-		return nil, fmt.Errorf("%w: control character at byte %d", ErrPolicy, i)
+		return nil, fmt.Errorf("%w: control character at byte %d", errPolicy, i)
 	}
 	p := &policyParser{Policy: &Policy{groups: map[string]group{}}, used: map[string]bool{}, keys: map[string]bool{}}
 	for i, line := range strings.Split(string(text), "\n") {
@@ -72,14 +71,14 @@ func ParsePolicy(text []byte) (*Policy, error) {
 			continue
 		}
 		if err := p.line(words); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrPolicy, i+1, err)
+			return nil, fmt.Errorf("%w: line %d: %w", errPolicy, i+1, err)
 		}
-		if len(p.Logs)+len(p.Witnesses)+len(p.groups) > maxPolicyNames {
-			return nil, fmt.Errorf("%w: more than %d logs, witnesses and groups", ErrPolicy, maxPolicyNames)
+		if len(p.logs)+len(p.Witnesses)+len(p.groups) > maxPolicyNames {
+			return nil, fmt.Errorf("%w: more than %d logs, witnesses and groups", errPolicy, maxPolicyNames)
 		}
 	}
 	if p.Quorum == "" {
-		return nil, fmt.Errorf("%w: it has no quorum line", ErrPolicy)
+		return nil, fmt.Errorf("%w: it has no quorum line", errPolicy)
 	}
 	return p.Policy, nil
 }
@@ -123,13 +122,16 @@ func (p *policyParser) log(args []string) error {
 	if err := p.fresh(args[0]); err != nil {
 		return err
 	}
-	p.Logs = append(p.Logs, PolicyLog{args[0], strings.Join(args[1:], "")})
+	p.logs = append(p.logs, args[0])
 	return nil
 }
 
-// fresh: two keys with the same public key are one, whatever their names. A log's key and a witness's must differ too.
+// fresh: two keys with the same public key are one, whatever their names. A log's key and a
+// witness's must differ too.
 func (p *policyParser) fresh(vkey string) error {
-	raw, err := base64.StdEncoding.DecodeString(vkey[strings.LastIndexByte(vkey[:strings.IndexByte(vkey, '+')+10], '+')+1:])
+	raw, err := base64.StdEncoding.DecodeString(
+		vkey[strings.LastIndexByte(vkey[:strings.IndexByte(vkey, '+')+10], '+')+1:],
+	)
 	if err != nil || len(raw) < 2 {
 		return errors.New("malformed key")
 	}
@@ -148,7 +150,7 @@ func (p *policyParser) witness(args []string) error {
 	if err := p.free(args[0]); err != nil {
 		return err
 	}
-	key, err := parseCosignerKey(args[1])
+	key, err := cosign.ParseKey(args[1])
 	if err != nil {
 		return err
 	}
@@ -204,22 +206,16 @@ func (p *Policy) defined(name string) bool {
 	return ok || slices.ContainsFunc(p.Witnesses, func(w PolicyWitness) bool { return w.Name == name })
 }
 
-// LogKeys are the verifier keys of the policy's logs.
-func (p *Policy) LogKeys() []string {
-	keys := make([]string, len(p.Logs))
-	for i, l := range p.Logs {
-		keys[i] = l.VKey
-	}
-	return keys
-}
+// LogKeys returns the verifier keys of the policy's logs, as listed. There may be none.
+func (p *Policy) LogKeys() []string { return slices.Clone(p.logs) }
 
-// Cosigned is who of a policy's witnesses has cosigned a checkpoint, and whether they are enough.
+// Cosigned tells which of a policy's witnesses have cosigned a checkpoint.
 type Cosigned struct {
-	By     []Cosignature
-	Quorum bool
+	By     []Cosignature // the valid cosignatures, in the order of the note
+	Quorum bool          // whether they meet the policy's quorum
 }
 
-// Time is when a witness cosigned; false: it has not.
+// Time returns when a witness cosigned, in POSIX seconds. ok is false if it has not.
 func (c Cosigned) Time(w PolicyWitness) (uint64, bool) {
 	if i := slices.IndexFunc(c.By, w.made); i >= 0 {
 		return c.By[i].Time, true
@@ -227,8 +223,9 @@ func (c Cosigned) Time(w PolicyWitness) (uint64, bool) {
 	return 0, false
 }
 
-// Cosigned checks the cosignatures on a note; the log's own signature is OpenCheckpoint's matter. Those of others are ignored; one of a
-// witness that is wrong is an error.
+// Cosigned verifies the cosignatures on a note. Signatures by others than the policy's witnesses
+// are ignored. A wrong cosignature of one of the witnesses is an error. It does not verify the
+// log's own signature, which OpenCheckpoint does.
 func (p *Policy) Cosigned(signed []byte) (Cosigned, error) {
 	by, err := cosignatures(signed, p.verifiers())
 	if err != nil {
@@ -265,8 +262,9 @@ func (p *Policy) met(name string, by []Cosignature) bool {
 	return false
 }
 
-// AddCosignatures appends to a signed note those of the signature lines that are valid ones of the policy's witnesses, and not in it yet. Everything
-// else in lines is left out: a witness may send what others cannot read.
+// AddCosignatures appends signature lines to a signed note. It appends only valid cosignatures of
+// the policy's witnesses that the note does not have yet, and drops all other lines. It returns the
+// note and the number of lines that it appended.
 func (p *Policy) AddCosignatures(signed, lines []byte) (cosigned []byte, added int) {
 	cosigned = slices.Clone(signed)
 	end := bytes.LastIndex(signed, []byte("\n\n"))

@@ -6,69 +6,109 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/merkle"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// EntryProof is the JSON proof of an entry (SPEC 8). Verified is what its maker says; Check does not look at it.
+// EntryProof is the JSON proof of an entry (SPEC 8).
 type EntryProof struct {
-	Entry       json.RawMessage `json:"entry"`
-	Leaf        string          `json:"leaf"`
-	LeafIndex   uint64          `json:"leaf_index"`
-	TreeSize    uint64          `json:"tree_size"`
-	MerkleProof Path            `json:"merkle_proof"`
-	MerkleRoot  string          `json:"merkle_root"`
-	Checkpoint  string          `json:"checkpoint"`
-	Verified    bool            `json:"verified"`
+	Entry       json.RawMessage `json:"entry"`        // the entry as it is shown to people
+	Leaf        string          `json:"leaf"`         // bytes of the leaf, which is JSON itself
+	LeafIndex   uint64          `json:"leaf_index"`   // index of the leaf
+	TreeSize    uint64          `json:"tree_size"`    // size of the checkpoint's tree
+	MerkleProof Path            `json:"merkle_proof"` // from the leaf to the root
+	MerkleRoot  string          `json:"merkle_root"`  // root of the checkpoint's tree, in hex
+	Checkpoint  string          `json:"checkpoint"`   // the signed note
+	Verified    bool            `json:"verified"`     // the maker's own claim, which Check ignores
 }
 
-// ParseEntryProof reads a JSON proof; it does not check it.
+var proofMembers = []string{
+	"entry",
+	"leaf",
+	"leaf_index",
+	"tree_size",
+	"merkle_proof",
+	"merkle_root",
+	"checkpoint",
+	"verified",
+}
+
+// ParseEntryProof reads a JSON proof without checking it. Members that SPEC 8 does not name are
+// refused. Every error wraps ErrProof and ErrForm.
 func ParseEntryProof(raw []byte) (EntryProof, error) {
-	if err := entry.CheckJSON(raw, entry.MaxDepth+8); err != nil {
-		return EntryProof{}, fmt.Errorf("%w: %w", ErrProof, err)
+	if err := canonical.CheckJSON(raw, ruleset.MaxDepth+8); err != nil {
+		return EntryProof{}, fmt.Errorf("%w: %w: %w", ErrProof, ErrForm, err)
 	}
 	var p EntryProof
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return EntryProof{}, fmt.Errorf("%w: %w", ErrProof, err)
+	var members map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(raw, &p), json.Unmarshal(raw, &members)); err != nil {
+		return EntryProof{}, fmt.Errorf("%w: %w: %w", ErrProof, ErrForm, err)
 	}
-	if p.Leaf == "" || p.MerkleProof == nil || p.Checkpoint == "" {
-		return EntryProof{}, fmt.Errorf("%w: leaf, merkle_proof and checkpoint are required", ErrProof)
+	if err := checkMembers(members, proofMembers, "verified"); err != nil {
+		return EntryProof{}, fmt.Errorf("%w: %w: %w", ErrProof, ErrForm, err)
+	}
+	if _, err := entry.ParseHash(p.MerkleRoot); err != nil ||
+		p.LeafIndex > merkle.MaxSize || p.TreeSize > merkle.MaxSize ||
+		p.Entry[0] != '{' {
+		return EntryProof{}, fmt.Errorf(
+			"%w: %w: entry, leaf_index, tree_size or merkle_root is of no such form",
+			ErrProof,
+			ErrForm,
+		)
 	}
 	return p, nil
 }
 
-// Check proves that the leaf stands at its index in the log whose key is given, and returns the entry that the leaf says. Everything in
-// the proof must agree with the leaf and with the checkpoint. At least one key is required.
+// Check proves that the leaf is at its index in the log of the given verifier keys, and returns the
+// entry of the leaf and the checkpoint. Everything in the proof must agree with the leaf and with
+// the checkpoint. At least one key is required. Errors wrap ErrCheckpoint or ErrProof.
 func (p EntryProof) Check(vkeys ...string) (entry.Entry, Checkpoint, error) {
-	e, err := entry.ParseEntry([]byte(p.Leaf))
-	if err != nil {
-		return entry.Entry{}, Checkpoint{}, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	if e.Index != p.LeafIndex {
-		return entry.Entry{}, Checkpoint{}, fmt.Errorf("%w: the leaf is of index %d, the proof of %d", ErrProof, e.Index, p.LeafIndex)
-	}
-	c, err := CheckLeaf(e.Leaf, p.LeafIndex, p.MerkleProof, []byte(p.Checkpoint), vkeys...)
+	c, err := openFor(p.Checkpoint, vkeys)
 	if err != nil {
 		return entry.Entry{}, Checkpoint{}, err
 	}
-	if c.Size != p.TreeSize || entry.FormatHash(c.Root) != p.MerkleRoot {
-		return entry.Entry{}, Checkpoint{}, fmt.Errorf("%w: tree_size and merkle_root are not those of the checkpoint", ErrProof)
-	}
-	if err := shows(p.Entry, e); err != nil {
-		return entry.Entry{}, Checkpoint{}, fmt.Errorf("%w: entry: %w", ErrProof, err)
+	e, err := p.check(c)
+	if err != nil {
+		return entry.Entry{}, Checkpoint{}, err
 	}
 	return e, c, nil
 }
 
-// shows says whether the shown entry is the leaf, its hash, and, if they are there, data that open it.
+// check checks the proof under a checkpoint, which is the one that it names.
+func (p EntryProof) check(c Checkpoint) (entry.Entry, error) {
+	e, err := entry.ParseEntry([]byte(p.Leaf))
+	if err != nil {
+		return entry.Entry{}, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	if e.Index != p.LeafIndex {
+		return entry.Entry{}, fmt.Errorf("%w: the leaf is of index %d, the proof of %d", ErrProof, e.Index, p.LeafIndex)
+	}
+	if err := CheckInclusion(entry.LeafHash(e.Leaf), p.LeafIndex, c.Size, p.MerkleProof, c.Root); err != nil {
+		return entry.Entry{}, err
+	}
+	if c.Size != p.TreeSize || c.Root.String() != p.MerkleRoot {
+		return entry.Entry{}, fmt.Errorf("%w: tree_size and merkle_root are not those of the checkpoint", ErrProof)
+	}
+	if err := shows(p.Entry, e); err != nil {
+		return entry.Entry{}, fmt.Errorf("%w: entry: %w", ErrProof, err)
+	}
+	return e, nil
+}
+
+// shows returns an error unless the shown entry consists of the members of the leaf, its hash and,
+// if they are there, data that opens its commitment.
 func shows(raw json.RawMessage, e entry.Entry) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return err
 	}
-	if h := string(members["entry_hash"]); h != `"`+e.EntryHash+`"` {
+	if h := string(members["entry_hash"]); h != `"`+e.EntryHash.String()+`"` {
 		return fmt.Errorf("entry_hash is %.80s", h)
 	}
 	if leaf, ok := members["leaf"]; ok && !sameText(leaf, string(e.Leaf)) {
@@ -84,7 +124,7 @@ func shows(raw json.RawMessage, e entry.Entry) error {
 	if err != nil {
 		return err
 	}
-	if bare, err = entry.Canonicalize(bare); err != nil {
+	if bare, err = canonical.Canonicalize(bare); err != nil {
 		return err
 	}
 	if string(bare) != string(e.Leaf) {
@@ -93,7 +133,8 @@ func shows(raw json.RawMessage, e entry.Entry) error {
 	return nil
 }
 
-// showsData says whether the data that is shown is what the leaf commits to. It can be known only where the bytes and the salt are there too.
+// showsData returns an error if the data that is shown is not what the leaf commits to. It can tell
+// only if the raw bytes and the salt are shown too.
 func showsData(members map[string]json.RawMessage, e entry.Entry) error {
 	payload, err := exportPayload(members, e.Index)
 	if err != nil {
@@ -107,98 +148,108 @@ func showsData(members map[string]json.RawMessage, e entry.Entry) error {
 		return nil
 	case !payload.Opens(e):
 		return errors.New("data and salt do not open data_hash")
-	case ok && !sameText(shown, string(payload.Data)) && !(entry.IsJSON(e.Extensions["datacontenttype"]) && sameJSON(shown, payload.Data)):
+	case ok && members["data_raw"] == nil:
+		return errors.New("data is shown of bytes that are no text")
+	case ok && !sameText(shown, string(payload.Data)) &&
+		!(ruleset.IsJSON(e.Extensions["datacontenttype"]) && sameJSON(shown, payload.Data)):
 		return errors.New("data is not what data_raw and the salt prove")
 	}
 	return nil
 }
 
-// sameText says whether raw is a JSON string of that text.
+// sameText reports whether raw is a JSON string with that text.
 func sameText(raw json.RawMessage, text string) bool {
 	var s string
 	return json.Unmarshal(raw, &s) == nil && s == text
 }
 
-// sameJSON compares JSON texts but for the white space between their tokens, which tools change.
+// sameJSON reports whether two JSON values are the same. White space, the order of members and the
+// escapes in strings may differ, because tools change them. Numbers must have the same text.
 func sameJSON(a, b []byte) bool {
-	var x, y bytes.Buffer
-	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+	var values [2]any
+	for i, raw := range [][]byte{a, b} {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if canonical.CheckJSON(raw, ruleset.MaxDepth+8) != nil || d.Decode(&values[i]) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
 }
 
-// CheckLeaf proves that a leaf stands at index in the log that signed the checkpoint.
-func CheckLeaf(leaf []byte, index uint64, p Path, checkpoint []byte, vkeys ...string) (Checkpoint, error) {
+// openFor opens the checkpoint of a proof. It comes before any other check of the proof.
+func openFor(checkpoint string, vkeys []string) (Checkpoint, error) {
 	if len(vkeys) == 0 {
 		return Checkpoint{}, fmt.Errorf("%w: no key to check the checkpoint with", ErrCheckpoint)
 	}
-	c, err := OpenCheckpoint(checkpoint, vkeys...)
-	if err != nil {
-		return Checkpoint{}, err
-	}
-	return c, CheckInclusion(entry.LeafHash(leaf), index, c.Size, p, c.Root)
+	return OpenCheckpoint([]byte(checkpoint), vkeys...)
 }
 
 // proofHeader is the first line of a proof file.
 const proofHeader = "c2sp.org/tlog-proof@v1"
 
-// File is a c2sp.org/tlog-proof@v1: an inclusion proof and the checkpoint, for tools that know nothing of sealstream.
+// File is an inclusion proof with its checkpoint in the form c2sp.org/tlog-proof@v1, which other
+// tools than sealstream's read too.
 type File struct {
-	Index      uint64
-	Hashes     []entry.Hash // leaf's sibling first
-	Checkpoint []byte
+	Index      uint64       // index of the leaf
+	Hashes     []entry.Hash // the siblings, that of the leaf first
+	Checkpoint []byte       // the signed note
 }
 
-// FormatFile writes a proof file.
-func FormatFile(index uint64, p Path, checkpoint []byte) []byte {
-	b := fmt.Appendf(nil, "%s\nindex %d\n", proofHeader, index)
-	for _, s := range p {
+// FormatFile writes the proof as a proof file, which ParseFile reads.
+func (p EntryProof) FormatFile() []byte {
+	b := fmt.Appendf(nil, "%s\nindex %d\n", proofHeader, p.LeafIndex)
+	for _, s := range p.MerkleProof {
 		b = base64.StdEncoding.AppendEncode(b, s.Hash[:])
 		b = append(b, '\n')
 	}
-	return append(append(b, '\n'), checkpoint...)
+	return append(append(b, '\n'), p.Checkpoint...)
 }
 
-// ParseFile reads a proof file. An extra line is allowed and not kept.
+// ParseFile reads a proof file. It accepts an extra line and drops it. Every error wraps ErrProof
+// and ErrForm.
 func ParseFile(raw []byte) (File, error) {
 	head, checkpoint, ok := strings.Cut(string(raw), "\n\n")
 	lines := strings.Split(head, "\n")
 	if !ok || len(lines) < 2 || lines[0] != proofHeader {
-		return File{}, fmt.Errorf("%w: not a %s", ErrProof, proofHeader)
+		return File{}, fmt.Errorf("%w: %w: not a %s", ErrProof, ErrForm, proofHeader)
 	}
 	lines = lines[1:]
 	if strings.HasPrefix(lines[0], "extra ") {
 		lines = lines[1:]
 	}
 	if len(lines) == 0 || len(lines) > 65 {
-		return File{}, fmt.Errorf("%w: not a %s", ErrProof, proofHeader)
+		return File{}, fmt.Errorf("%w: %w: not a %s", ErrProof, ErrForm, proofHeader)
 	}
 	number, ok := strings.CutPrefix(lines[0], "index ")
 	index, err := strconv.ParseUint(number, 10, 53)
 	if !ok || err != nil || strconv.FormatUint(index, 10) != number {
-		return File{}, fmt.Errorf("%w: %.40q is no index line", ErrProof, lines[0])
+		return File{}, fmt.Errorf("%w: %w: %.40q is no index line", ErrProof, ErrForm, lines[0])
 	}
 	f := File{Index: index, Checkpoint: []byte(checkpoint)}
 	for _, line := range lines[1:] {
 		h, err := base64.StdEncoding.Strict().DecodeString(line)
 		if err != nil || len(h) != len(entry.Hash{}) {
-			return File{}, fmt.Errorf("%w: %.60q is no hash", ErrProof, line)
+			return File{}, fmt.Errorf("%w: %w: %.60q is no hash", ErrProof, ErrForm, line)
 		}
 		f.Hashes = append(f.Hashes, entry.Hash(h))
 	}
 	return f, nil
 }
 
-// Check proves that the leaf stands at the file's index in the log whose key is given.
+// Check proves that the leaf is at the file's index in the log of the given verifier keys, and
+// returns the checkpoint. At least one key is required. Errors wrap ErrCheckpoint or ErrProof.
 func (f File) Check(leaf []byte, vkeys ...string) (Checkpoint, error) {
-	c, err := ParseCheckpointUnverified(f.Checkpoint)
+	c, err := openFor(string(f.Checkpoint), vkeys)
 	if err != nil {
 		return Checkpoint{}, err
 	}
 	if err := checkRange(f.Index, c.Size); err != nil {
 		return Checkpoint{}, err
 	}
-	p, err := PathOf(f.Index, c.Size, f.Hashes)
+	p, err := pathOf(f.Index, c.Size, f.Hashes)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	return CheckLeaf(leaf, f.Index, p, f.Checkpoint, vkeys...)
+	return c, CheckInclusion(entry.LeafHash(leaf), f.Index, c.Size, p, c.Root)
 }

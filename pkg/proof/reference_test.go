@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/transparency-dev/merkle/compact"
-	merkle "github.com/transparency-dev/merkle/proof"
+	tdproof "github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -87,9 +88,9 @@ func leafHashes(n int) []entry.Hash {
 }
 
 // treeOf is the tree and the frontier over leaves.
-func treeOf(leaves []entry.Hash) (*proof.Tree, proof.Frontier) {
-	var t proof.Tree
-	var f proof.Frontier
+func treeOf(leaves []entry.Hash) (*merkle.Tree, merkle.Frontier) {
+	var t merkle.Tree
+	var f merkle.Frontier
 	for _, h := range leaves {
 		t.Append(h)
 		f.Append(h)
@@ -100,27 +101,27 @@ func treeOf(leaves []entry.Hash) (*proof.Tree, proof.Frontier) {
 func TestTreeIsRFC6962(t *testing.T) {
 	leaves := leafHashes(128)
 	tree, _ := treeOf(leaves)
-	var f proof.Frontier
+	var f merkle.Frontier
 	ranges := compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 	other := ranges.NewEmptyRange(0)
 	for n := range 129 {
 		want := naiveRoot(leaves[:n])
 		root, err := tree.Root(uint64(n))
 		if err != nil || root != want || f.Root() != want || f.Size() != uint64(n) {
-			t.Fatalf("size %d: tree %x (%v), frontier %x, want %x", n, root, err, f.Root(), want)
+			t.Fatalf("size %d: tree %s (%v), frontier %s, want %s", n, root, err, f.Root(), want)
 		}
 		if n > 0 {
 			if r, err := other.GetRootHash(nil); err != nil || !bytes.Equal(r, want[:]) {
-				t.Fatalf("size %d: merkle %x, want %x", n, r, want)
+				t.Fatalf("size %d: transparency-dev %s, want %s", n, r, want)
 			}
 		}
-		again, err := proof.NewFrontier(uint64(n), f.Hashes())
+		again, err := merkle.NewFrontier(uint64(n), f.Hashes())
 		if err != nil || again.Root() != want {
-			t.Fatalf("size %d: frontier read back: %x, %v", n, again.Root(), err)
+			t.Fatalf("size %d: frontier read back: %s, %v", n, again.Root(), err)
 		}
 		for i, h := range other.Hashes() {
 			if !bytes.Equal(h, f.Hashes()[i][:]) {
-				t.Fatalf("size %d: frontier hash %d differs from merkle's", n, i)
+				t.Fatalf("size %d: frontier hash %d differs from that of transparency-dev", n, i)
 			}
 		}
 		if n == 128 {
@@ -131,10 +132,10 @@ func TestTreeIsRFC6962(t *testing.T) {
 			t.Fatal(err)
 		}
 		if h, err := tree.Leaf(uint64(n)); err != nil || h != leaves[n] {
-			t.Fatalf("leaf %d: %x, %v", n, h, err)
+			t.Fatalf("leaf %d: %s, %v", n, h, err)
 		}
 	}
-	if proof.PerfectRoot(leaves) != naiveRoot(leaves) || proof.EmptyRoot != naiveRoot(nil) {
+	if merkle.PerfectRoot(leaves) != naiveRoot(leaves) || merkle.EmptyRoot != naiveRoot(nil) {
 		t.Error("PerfectRoot or EmptyRoot")
 	}
 	for _, n := range []uint64{129, 1 << 60} {
@@ -145,7 +146,7 @@ func TestTreeIsRFC6962(t *testing.T) {
 			t.Errorf("leaf %d", n)
 		}
 	}
-	if _, err := proof.NewFrontier(3, f.Hashes()); err == nil {
+	if _, err := merkle.NewFrontier(3, f.Hashes()); err == nil {
 		t.Error("a frontier of another size")
 	}
 }
@@ -180,13 +181,14 @@ func TestInclusion(t *testing.T) {
 		root := naiveRoot(leaves[:n])
 		for i := range n {
 			p, err := proof.Inclusion(uint64(i), uint64(n), tree)
-			if err != nil || n <= 100 && !slices.Equal(p, naivePath(i, leaves[:n])) { // the naive tree is slow; beyond, others check the path
+			// the naive tree is slow; beyond, others check the path
+			if err != nil || n <= 100 && !slices.Equal(p, naivePath(i, leaves[:n])) {
 				t.Fatalf("index %d of %d: %v, %v", i, n, p, err)
 			}
 			if err := proof.CheckInclusion(leaves[i], uint64(i), uint64(n), p, root); err != nil {
 				t.Fatalf("index %d of %d: %v", i, n, err)
 			}
-			if err := proof.CheckPath(leaves[i], p, root); err != nil {
+			if err := p.Check(leaves[i], root); err != nil {
 				t.Fatalf("index %d of %d: %v", i, n, err)
 			}
 			checkElsewhere(t, i, n, leaves[i], p, root)
@@ -212,7 +214,8 @@ func checkElsewhere(t *testing.T, i, n int, leaf entry.Hash, p proof.Path, root 
 	if err := tlog.CheckRecord(record, int64(n), tlog.Hash(root), int64(i), tlog.Hash(leaf)); err != nil {
 		t.Fatalf("tlog, index %d of %d: %v", i, n, err)
 	}
-	if err := merkle.VerifyInclusion(rfc6962.DefaultHasher, uint64(i), uint64(n), leaf[:], hashes, root[:]); err != nil {
+	if err := tdproof.VerifyInclusion(rfc6962.DefaultHasher, uint64(i), uint64(n), leaf[:], hashes,
+		root[:]); err != nil {
 		t.Fatalf("merkle, index %d of %d: %v", i, n, err)
 	}
 }
@@ -246,7 +249,8 @@ func TestConsistency(t *testing.T) {
 			for i := range list {
 				hashes[i] = list[i][:]
 			}
-			if err := merkle.VerifyConsistency(rfc6962.DefaultHasher, uint64(m), uint64(n), hashes, from[:], to[:]); err != nil {
+			if err := tdproof.VerifyConsistency(rfc6962.DefaultHasher, uint64(m), uint64(n), hashes, from[:],
+				to[:]); err != nil {
 				t.Fatalf("merkle, %d to %d: %v", m, n, err)
 			}
 		}
@@ -263,12 +267,13 @@ func TestConsistency(t *testing.T) {
 
 // TestKnownTree is a root that another implementation made.
 func TestKnownTree(t *testing.T) {
-	var f proof.Frontier
+	var f merkle.Frontier
 	for i := 1; i <= 3; i++ {
 		f.Append(entry.LeafHash(fmt.Appendf(nil, "hello %d", i)))
 	}
 	root := f.Root()
-	if got := base64.StdEncoding.EncodeToString(root[:]); got != "UHWHAEweZmI39cCQ+FZCkbdeCa5EAKOyh73LU3cX8lg=" { // made with tessera v1.0.4
+	// made with tessera v1.0.4
+	if got := base64.StdEncoding.EncodeToString(root[:]); got != "UHWHAEweZmI39cCQ+FZCkbdeCa5EAKOyh73LU3cX8lg=" {
 		t.Errorf("root %s", got)
 	}
 }
@@ -283,11 +288,11 @@ func TestTilePaths(t *testing.T) {
 		{0, 0, 0, "tile/0/000"}, {0, 0, 256, "tile/0/000"}, {0, 273, 112, "tile/0/273.p/112"}, {1, 999, 1, "tile/1/999.p/1"}, {0, 1000, 0, "tile/0/x001/000"}, {0, 1234067, 0, "tile/0/x001/x234/067"},
 		{2, 1234067, 255, "tile/2/x001/x234/067.p/255"},
 	} {
-		if got := proof.TilePath(c.level, c.n, c.width); got != c.want {
+		if got := merkle.TilePath(c.level, c.n, c.width); got != c.want {
 			t.Errorf("TilePath(%d, %d, %d) = %s, want %s", c.level, c.n, c.width, got, c.want)
 		}
 	}
-	if got := proof.BundlePath(1234067, 8); got != "tile/entries/x001/x234/067.p/8" {
+	if got := merkle.BundlePath(1234067, 8); got != "tile/entries/x001/x234/067.p/8" {
 		t.Error(got)
 	}
 }

@@ -27,7 +27,8 @@ func TestStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if by, err := proof.OpenStatement(signed, "attestation", []byte("document"), other, vkey); err != nil || by != vkey {
+	if by, err := proof.OpenStatement(signed, "attestation", []byte("document"), other, vkey); err != nil ||
+		by != vkey {
 		t.Fatalf("signed by %q: %v", by, err)
 	}
 	for name, open := range map[string]func() (string, error){
@@ -58,7 +59,8 @@ func TestStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := proof.OpenStatement(string(checkpoint), "attestation", nil, vkey); !errors.Is(err, proof.ErrStatement) {
+	if _, err := proof.OpenStatement(string(checkpoint), "attestation", nil, vkey); !errors.Is(err,
+		proof.ErrStatement) {
 		t.Errorf("a checkpoint opens as a statement: %v", err)
 	}
 }

@@ -1,10 +1,10 @@
 package redact
 
-// card finds a payment card's number about a place: 13 to 19 digits as one run or in the groups in which cards show them, of a range that an issuer has
-// (ISO/IEC 7812), and with the check digit of Luhn.
+// card finds a payment card number around an offset: 13 to 19 digits in one run or in groups as on
+// a card, in the range of an issuer (ISO/IEC 7812) and with a valid Luhn check digit.
 func card(t []byte, at int) (from, to int) {
-	const most = 24                    // characters of a number with what parts its groups
-	for n := 0; !isDigit(t[at]); n++ { // of four characters of a number, one at least is a digit
+	const most = 24                    // characters of a number with its separators
+	for n := 0; !isDigit(t[at]); n++ { // one of any four characters of a number is a digit
 		if at++; n == 4 || at >= len(t) {
 			return 0, 0
 		}
@@ -52,22 +52,24 @@ func card(t []byte, at int) (from, to int) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// inNumber says whether the character at i is a digit, or one space or hyphen between two.
+// inNumber reports whether the character at i is a digit, or a single space or hyphen between two
+// digits.
 func inNumber(t []byte, i int) bool {
 	return isDigit(t[i]) || (t[i] == ' ' || t[i] == '-') && i > 0 && i+1 < len(t) && isDigit(t[i-1]) && isDigit(t[i+1])
 }
 
-// outside: a number beside one of these is part of something else.
+// outside reports whether a number next to this character is part of something else.
 func outside(c byte) bool {
 	return wordClass[c] || c == '.' || c == '+' || c == '/' || c == '%' || c == '@'
 }
 
-// endsSentence says whether the character at i is a full stop that no word follows: what stands before it is whole.
+// endsSentence reports whether the character at i is a full stop that no word follows.
 func endsSentence(t []byte, i int) bool {
 	return t[i] == '.' && (i+1 == len(t) || !wordClass[t[i+1]])
 }
 
-// issued says whether a number has the begin and the length of a card of Visa, Mastercard, American Express, Diners Club, Discover, JCB or UnionPay.
+// issued reports whether a number has the prefix and the length of a card of Visa, Mastercard,
+// American Express, Diners Club, Discover, JCB or UnionPay.
 func issued(d []byte) bool {
 	n := len(d)
 	if n < 13 || n > 19 {

@@ -19,12 +19,12 @@ func classOf(spec string) *class {
 }
 
 var (
-	wordClass  = classOf("A-Za-z0-9_-") // no secret begins or ends beside one of these
+	wordClass  = classOf("A-Za-z0-9_-") // no secret starts or ends next to one of these
 	nameClass  = classOf("A-Za-z0-9_.-")
 	spaceClass = classOf(" \t")
 )
 
-// run is the end of the run of c's characters from i on.
+// run returns the end of the run of the class' characters from i on.
 func (c *class) run(t []byte, i int) int {
 	for i < len(t) && c[t[i]] {
 		i++
@@ -32,12 +32,13 @@ func (c *class) run(t []byte, i int) int {
 	return i
 }
 
-// begins says whether a secret may begin at i. In text that is JSON itself, the letter of an escape is no letter of a word.
+// begins reports whether a secret may start at i. In text that is JSON itself, the letter of an
+// escape is no letter of a word.
 func begins(t []byte, i int) bool {
 	return i == 0 || !wordClass[t[i-1]] || escapeEnds(t, i)
 }
 
-// escapeEnds says whether an escape of JSON, such as \n or \u00e4, ends before i.
+// escapeEnds reports whether a JSON escape, such as \n or \u00e4, ends before i.
 func escapeEnds(t []byte, i int) bool {
 	return i >= 2 && t[i-2] == '\\' || i >= 6 && t[i-6] == '\\' && t[i-5] == 'u'
 }

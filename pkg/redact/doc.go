@@ -1,30 +1,37 @@
-// Package redact takes secrets out of events before they are stored: what is found in a string becomes [REDACTED:kind], and everything else keeps
-// its bytes. It is ground: no I/O, no clock, no state, so that sealing the same events again gives the same bytes.
+// Package redact removes secrets from events before they are stored. A secret that is found in a
+// string becomes [REDACTED:kind]; everything else keeps its bytes. The package does no I/O, reads
+// no clock and has no state, so that sealing the same events again gives the same bytes.
 //
-//	Rules (in the log's config entry) ─Compile─▶ Set ─▶ JSON, Text, Attribute: redacted bytes and what was found
-//	                                             └─▶ May: whether there can be anything at all, which decides what an ordinary event costs
+//	Rules (in the log's config entry) ─Compile─▶ Set ─▶ JSON, Text, Value: redacted bytes and what was found
+//	                                             └─▶ May: whether there may be a secret
 //
-// The built-in rules are numbered sets. A set that was released never changes, since it decides bytes of leaves: its table is hashed, the hash
-// stands in the config entry, and a sealer that has another table under that number refuses. A change of what is found is a new set.
+// Most events have no secret. May finds that out quickly, and the other methods need not run.
 //
-// Redacting is idempotent: what was redacted once, by the SDK or by ingest, is not redacted again by the sealer. It is linear in the length of the
-// text: no matcher looks back over what another has consumed, and failing ones stop at a character that all of them stop at.
+// The built-in rules are numbered sets. A released set never changes, because the bytes of leaves
+// depend on it. To find more secrets, a release adds a new set. The config entry of a log holds the
+// number of its set and the hash of the set's table. A sealer whose table has another hash refuses
+// to start.
 //
-// What is encoded (base64 inside a string, compressed, encrypted), split over several strings, or of no known form is not seen. Do not rely on it.
+// Redaction is idempotent: the sealer does not change what the SDK or ingest have redacted. The
+// time is linear in the length of the text, because no part of the text is scanned again and again.
+//
+// Redaction does not find secrets that are encoded (base64 inside a string, compressed, encrypted),
+// split over several strings, or of an unknown form. Do not rely on it alone.
 package redact
 
-// Finding says that something of a kind was taken out at a path: a JSON Pointer (RFC 6901) below /data, or / and an attribute's name.
+// Finding reports a secret that was removed: its kind, and its path, which is a JSON Pointer (RFC
+// 6901) below /data, or / and the name of an attribute.
 type Finding struct{ Kind, Path string }
 
 const (
 	open      = "[REDACTED:"
-	maxRounds = 4 // of one string: a replacement can uncover a secret beside it
+	maxRounds = 4 // rounds for one string: a replacement can uncover another secret
 )
 
-// Mark is what stands in place of a secret.
+// Mark returns the text that replaces a secret of a kind.
 func Mark(kind string) string { return open + kind + "]" }
 
-// IsMark says whether a text is one mark and nothing else.
+// IsMark reports whether a text is exactly one mark.
 func IsMark[T string | []byte](t T) bool {
 	if len(t) < len(open)+2 || string(t[:len(open)]) != open || t[len(t)-1] != ']' {
 		return false

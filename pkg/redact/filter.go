@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// literal is a text by which something is found; what says what to do about it.
+// literal is a text that leads to a secret. what says how.
 type literal struct {
 	text string
 	fold bool
@@ -17,15 +17,16 @@ const (
 	isEscape = -2 // a JSON escape that can hide a letter
 )
 
-// filter finds literals. Of each it knows three characters that stand together and are rare, as two pairs; it looks at every other pair of the text, so that
-// it sees one of the two wherever the literal stands, and takes eight bytes in one load. A pair that is found is rare, and is then looked at closely.
+// filter finds literals. For each literal it knows three adjacent, rare characters, as two pairs.
+// It checks every other pair of the text, so it meets one of the two pairs wherever the literal is,
+// and loads eight bytes at once. A pair that it meets is rare, and is then checked exactly.
 type filter struct {
 	pairs   [1 << 15 / 64]uint64
-	buckets [1 << 15]uint16 // into lists; 0: none
+	buckets [1 << 15]uint16 // index in lists; 0 if there is none
 	lists   [][]place
 }
 
-// place is a literal, and where in it the pair stands.
+// place is a literal and the offset of the pair in it.
 type place struct {
 	lit *literal
 	off int
@@ -33,7 +34,7 @@ type place struct {
 
 func pairOf(a, b byte) uint16 { return uint16(a&0x7f) | uint16(b&0x7f)<<8 }
 
-// cases are a character in the cases in which a literal takes it.
+// cases returns the cases in which a literal accepts its i-th character.
 func (l *literal) cases(i int) []byte {
 	c := l.text[i]
 	if l.fold && c >= 'a' && c <= 'z' {
@@ -42,7 +43,7 @@ func (l *literal) cases(i int) []byte {
 	return []byte{c}
 }
 
-func newFilter(list []literal) *filter {
+func newFilter(list []literal, rarest func(text string) int) *filter {
 	f := &filter{lists: [][]place{nil}}
 	for i := range list {
 		lit := &list[i]
@@ -67,23 +68,28 @@ func (f *filter) put(p uint16, at place) {
 	f.pairs[p>>6] |= 1 << (p & 63)
 }
 
-// rarest is where the three characters begin that are the rarest in ordinary text.
+// rarest returns the start of the three characters that are rarest in ordinary text.
 func rarest(text string) int {
 	best, at := 1<<20, 0
 	for i := 0; i+3 <= len(text); i++ {
-		score := 0
-		for _, c := range []byte(text[i : i+3]) {
-			n := strings.IndexByte("\x00zqxjkvbpygfwmucldrhsnioate", c)
-			if n < 0 { // no small letter
-				n = 6
-			}
-			score += n * n
-		}
-		if score < best {
+		if score := rarity(text[i : i+3]); score < best {
 			best, at = score, i
 		}
 	}
 	return at
+}
+
+// rarity is lower for rarer characters.
+func rarity(text string) int {
+	score := 0
+	for _, c := range []byte(text) {
+		n := strings.IndexByte("\x00zqxjkvbpygfwmucldrhsnioate", c)
+		if n < 0 { // not a lower-case letter
+			n = 6
+		}
+		score += n * n
+	}
+	return score
 }
 
 const (
@@ -92,7 +98,8 @@ const (
 	tops   = 0xe0e0e0e0e0e0e0e0
 )
 
-// each yields where literals stand, nearly in order, until yield says false. digits is told of places amid what may be a long number.
+// each yields the literals and their offsets, nearly in order, until yield returns false. It calls
+// digits for offsets within what may be a long number.
 func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits func(at int) bool) {
 	i := 0
 	for ; i+9 <= len(t); i += 8 {
@@ -100,7 +107,8 @@ func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits fu
 		x := w & sevens
 		p0, p1, p2, p3 := uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
 		hit := f.pairs[p0>>6]>>(p0&63) | f.pairs[p1>>6]>>(p1&63) | f.pairs[p2>>6]>>(p2&63) | f.pairs[p3>>6]>>(p3&63)
-		if y := w&tops ^ spaces; uint32(y) == 0 || y>>32 == 0 { // four bytes, none of them a letter: any number of 13 digits has such
+		if y := w&tops ^ spaces; uint32(y) == 0 || y>>32 == 0 {
+			// four bytes without a letter: any number of 13 digits has such
 			at := i
 			if uint32(y) != 0 {
 				at += 4
@@ -124,7 +132,7 @@ func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits fu
 	}
 }
 
-// pair looks at the pair at i closely.
+// pair checks the pair at i exactly.
 func (f *filter) pair(t []byte, i int, yield func(lit *literal, at int) bool) bool {
 	p := pairOf(t[i], t[i+1])
 	if f.pairs[p>>6]>>(p&63)&1 == 0 {
@@ -138,7 +146,7 @@ func (f *filter) pair(t []byte, i int, yield func(lit *literal, at int) bool) bo
 	return true
 }
 
-// stands says whether the literal stands at a place.
+// stands reports whether the literal is at an offset.
 func (l *literal) stands(t []byte, at int) bool {
 	if len(t)-at < len(l.text) {
 		return false

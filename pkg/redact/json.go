@@ -9,16 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// JSON redacts the strings of JSON text: values, and the names of members. raw must be valid, without duplicate names. What is not redacted keeps its bytes: numbers, order,
-// white space, and strings in which nothing is found, with their escapes. Paths begin with path. Without findings it returns raw itself.
+// JSON redacts the strings of JSON text: values, and names of members. raw must be valid JSON
+// without duplicate names. Everything else keeps its bytes: numbers, order, white space, and
+// strings without a secret, with their escapes. path is the prefix of the findings' paths. If there
+// are no findings, JSON returns raw itself.
 func (s *Set) JSON(raw []byte, path string) ([]byte, []Finding) {
+	if s.second {
+		return s.json2(raw, path)
+	}
 	w := walker{set: s, raw: raw, path: []byte(path)}
 	w.value("")
 	if w.findings == nil {
 		return raw, nil
 	}
 	out := append(w.out, raw[w.copied:]...)
-	if w.keys > 0 && !distinct(out) { // a name became one that stood there already
+	if w.keys > 0 && !distinct(out) { // a redacted name equals another name
 		return strconv.AppendQuote(nil, Mark("members")), []Finding{{"members", path}}
 	}
 	return out, w.findings
@@ -28,10 +33,10 @@ type walker struct {
 	set      *Set
 	raw      []byte
 	i        int
-	out      []byte // raw up to copied, redacted
+	out      []byte // redacted form of raw up to copied
 	copied   int
 	path     []byte
-	keys     int // names replaced
+	keys     int // number of replaced names
 	findings []Finding
 }
 
@@ -41,7 +46,7 @@ func (w *walker) space() {
 	}
 }
 
-// value takes one value; kind is what its member's name says that it is, or "".
+// value redacts one value. kind is the kind of secret that its member's name names, or "".
 func (w *walker) value(kind string) {
 	w.space()
 	switch w.raw[w.i] {
@@ -100,7 +105,8 @@ func (w *walker) object() {
 		kind := w.set.names.kind(name)
 		if kind != "" {
 			w.space()
-			if w.raw[w.i] == '"' && string(bytes.ToLower(name)) == "pwd" && w.i+1 < len(w.raw) && !secretValue(w.raw[w.i+1:], "pwd") {
+			if w.raw[w.i] == '"' && string(bytes.ToLower(name)) == "pwd" && w.i+1 < len(w.raw) &&
+				!secretValue(w.raw[w.i+1:], "pwd") {
 				kind = ""
 			}
 		}
@@ -121,7 +127,7 @@ func pointer(name []byte) []byte {
 	return []byte(escapePointer.Replace(string(name)))
 }
 
-// string moves over a string.
+// string skips a string.
 func (w *walker) string() {
 	for w.i++; ; w.i++ {
 		n := bytes.IndexByte(w.raw[w.i:], '"')
@@ -134,7 +140,7 @@ func (w *walker) string() {
 	}
 }
 
-// unescaped is what a string in quotes says.
+// unescaped returns the text of a quoted string.
 func unescaped(quoted []byte) []byte {
 	body := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(body, '\\') < 0 {
@@ -147,7 +153,7 @@ func unescaped(quoted []byte) []byte {
 	return []byte(s)
 }
 
-// text redacts the string that begins at begin and ends here.
+// text redacts the string from begin to the current offset.
 func (w *walker) text(begin int, kind string) {
 	t := unescaped(w.raw[begin:w.i])
 	if kind != "" && len(t) > 0 && !placeholder(t) {
@@ -162,7 +168,7 @@ func (w *walker) text(begin int, kind string) {
 	}
 }
 
-// name redacts the name of a member, and returns the name that stands there then.
+// name redacts the name of a member, and returns the resulting name.
 func (w *walker) name(begin, end int) []byte {
 	t := unescaped(w.raw[begin:end])
 	out, kinds := w.set.Text(t)
@@ -185,14 +191,14 @@ func (w *walker) found(kinds ...string) {
 	}
 }
 
-// replace writes a text as a string in place of raw[begin:end].
+// replace replaces raw[begin:end] by a text as a JSON string.
 func (w *walker) replace(begin, end int, text []byte) {
 	w.out = append(w.out, w.raw[w.copied:begin]...)
 	w.out = appendQuoted(w.out, text)
 	w.copied = end
 }
 
-// appendQuoted writes a JSON string with the escapes of RFC 8785.
+// appendQuoted appends a JSON string with the escapes of RFC 8785.
 func appendQuoted(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for len(s) > 0 {
@@ -214,12 +220,12 @@ func appendQuoted(dst, s []byte) []byte {
 	return append(dst, '"')
 }
 
-// distinct says whether no object of valid JSON has a name twice.
+// distinct reports whether no object of valid JSON has a name twice.
 func distinct(raw []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	type level struct {
-		names  map[string]bool // nil: an array
+		names  map[string]bool // nil for an array
 		isName bool
 	}
 	var stack []level

@@ -5,14 +5,15 @@ import (
 	"encoding/base64"
 )
 
-// matchers are the forms that are more than a begin and a body: each is given where its literal stands, and returns what is to be replaced; 0, 0 is
-// nothing. They look to the right alone, and stop, if they fail, at a character at which all of them stop, so that a text is read a few times at most.
+// matchers match forms that are more than a prefix and a body. Each gets the offset of its literal
+// and returns the range to replace, or 0, 0. A matcher looks only to the right, and a failing one
+// stops at a character at which all of them stop, so a text is read only a few times.
 var matchers = map[string]func(t []byte, at int) (from, to int){
 	"pem": matchPEM, "jwt": matchJWT, "bearer": matchBearer, "basic": matchBasic, "url": matchURL, "webhook": matchWebhook,
 	"sendgrid": matchSendGrid, "notekey": matchNoteKey,
 }
 
-// matchShape is what a shape of the table comes to.
+// matches returns the range that a shape of the table matches.
 func (s *shape) matches(t []byte, at int) (from, to int) {
 	if s.match != "" {
 		return matchers[s.match](t, at)
@@ -34,7 +35,8 @@ var (
 	pemEnd     = []byte("-----END ")
 )
 
-// matchPEM takes a private key in PEM (RFC 7468), OpenSSH's and PGP's too, to its end, or, if it is cut off, to the end of the text.
+// matchPEM matches a private key in PEM (RFC 7468), including OpenSSH's and PGP's, up to its end. A
+// key that is cut off extends to the end of the text.
 func matchPEM(t []byte, at int) (int, int) {
 	label := at + len("-----BEGIN ")
 	near := t[label:min(len(t), label+64)]
@@ -53,7 +55,8 @@ func matchPEM(t []byte, at int) (int, int) {
 	return at, end
 }
 
-// matchJWT takes a JWS or JWE in compact form (RFC 7515, 7516): a header that is an object, and two or four parts more.
+// matchJWT matches a JWS or JWE in compact form (RFC 7515, 7516): a header that is an object, and
+// two or four further parts.
 func matchJWT(t []byte, at int) (int, int) {
 	if !begins(t, at) {
 		return 0, 0
@@ -61,7 +64,8 @@ func matchJWT(t []byte, at int) (int, int) {
 	end, parts := at, 0
 	for {
 		stop := wordClass.run(t, end)
-		if stop == end && parts != 1 && parts != 2 { // an encrypted key, and a detached payload, can be empty
+		// an encrypted key and a detached payload can be empty
+		if stop == end && parts != 1 && parts != 2 {
 			break
 		}
 		if end = stop; parts == 0 && end-at < 12 {
@@ -80,11 +84,11 @@ func matchJWT(t []byte, at int) (int, int) {
 
 var credentialClass = classOf("A-Za-z0-9._~+/=-")
 
-// matchBearer takes the token of RFC 6750 behind the word.
+// matchBearer matches the token after the word (RFC 6750).
 func matchBearer(t []byte, at int) (int, int) {
 	from := at + len("bearer ")
 	end := credentialClass.run(t, from)
-	for end > from && t[end-1] == '.' { // of the sentence
+	for end > from && t[end-1] == '.' { // a full stop of the sentence
 		end--
 	}
 	if !begins(t, at) || end-from < 12 || !hasDigit(t[from:end]) {
@@ -95,7 +99,8 @@ func matchBearer(t []byte, at int) (int, int) {
 
 func hasDigit(t []byte) bool { return bytes.ContainsAny(t, "0123456789") }
 
-// matchBasic takes the credentials of RFC 7617 behind the word: base64 of a user, a colon and a password.
+// matchBasic matches the credentials after the word (RFC 7617): base64 of a user, a colon and a
+// password.
 func matchBasic(t []byte, at int) (int, int) {
 	from := at + len("basic ")
 	end := classes["base64"].run(t, from)
@@ -103,7 +108,8 @@ func matchBasic(t []byte, at int) (int, int) {
 		return 0, 0
 	}
 	plain, err := base64.RawStdEncoding.DecodeString(string(bytes.TrimRight(t[from:end], "=")))
-	if err != nil || bytes.IndexByte(plain, ':') < 0 || bytes.ContainsFunc(plain, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffd }) {
+	if err != nil || bytes.IndexByte(plain, ':') < 0 ||
+		bytes.ContainsFunc(plain, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffd }) {
 		return 0, 0
 	}
 	return from, end
@@ -111,13 +117,14 @@ func matchBasic(t []byte, at int) (int, int) {
 
 var authorityEnd = classOf(" \t\r\n/?#\"'<>\\`,;(){}|")
 
-// matchURL takes the password out of the authority of a URL (RFC 3986 section 3.2.1).
+// matchURL matches the password in the authority of a URL (RFC 3986 section 3.2.1).
 func matchURL(t []byte, at int) (int, int) {
 	from := at + len("://")
 	colon, at2 := -1, -1
 	for i := from; i < len(t) && !authorityEnd[t[i]]; i++ {
 		switch {
-		case t[i] == '[' && bytes.HasPrefix(t[i:], []byte(open)): // the colon of a mark begins no password
+		// the colon in a mark does not start a password
+		case t[i] == '[' && bytes.HasPrefix(t[i:], []byte(open)):
 			if end := bytes.IndexByte(t[i:], ']'); end > 0 && IsMark(t[i:i+end+1]) {
 				i += end
 			}
@@ -133,7 +140,7 @@ func matchURL(t []byte, at int) (int, int) {
 	return colon + 1, at2
 }
 
-// mayURL says whether matchURL may find something once the escapes of JSON are undone.
+// mayURL reports whether matchURL may find something once the escapes of JSON are resolved.
 func mayURL(t []byte, at int) bool {
 	for _, c := range t[at+len("://"):] {
 		switch c {
@@ -146,12 +153,16 @@ func mayURL(t []byte, at int) bool {
 	return false
 }
 
-// placeholder says whether a value only stands for a secret: it is masked already, or names a variable.
+// placeholder reports whether a value only stands for a secret: it is masked already, or names a
+// variable.
 func placeholder(v []byte) bool {
-	return IsMark(v) || len(bytes.Trim(v, "*")) == 0 || bytes.HasPrefix(v, []byte("${")) || bytes.HasPrefix(v, []byte("{{")) || bytes.HasPrefix(v, []byte("$("))
+	return IsMark(v) || len(bytes.Trim(v, "*")) == 0 || bytes.HasPrefix(v, []byte("${")) ||
+		bytes.HasPrefix(v, []byte("{{")) ||
+		bytes.HasPrefix(v, []byte("$("))
 }
 
-// matchWebhook takes what makes an incoming webhook of Slack secret: the path behind services, workflows or triggers.
+// matchWebhook matches the secret part of an incoming webhook of Slack: the path after services,
+// workflows or triggers.
 func matchWebhook(t []byte, at int) (int, int) {
 	from := at + len("hooks.slack.com/")
 	for _, part := range []string{"services/", "workflows/", "triggers/"} {
@@ -169,7 +180,7 @@ func matchWebhook(t []byte, at int) (int, int) {
 	return 0, 0
 }
 
-// matchSendGrid takes SG. and two parts.
+// matchSendGrid matches SG. and two parts.
 func matchSendGrid(t []byte, at int) (int, int) {
 	first := wordClass.run(t, at+3)
 	if !begins(t, at) || first-at-3 < 16 || first >= len(t) || t[first] != '.' {
@@ -184,7 +195,7 @@ func matchSendGrid(t []byte, at int) (int, int) {
 
 var noteKeyEnd = classOf(" \t\r\n\"'\\<>")
 
-// matchNoteKey takes a signing key of c2sp.org/signed-note, such as that of a log.
+// matchNoteKey matches a signing key of c2sp.org/signed-note, such as that of a log.
 func matchNoteKey(t []byte, at int) (int, int) {
 	end := at
 	for end < len(t) && !noteKeyEnd[t[end]] && t[end] != '[' {

@@ -6,19 +6,21 @@ import (
 	"strings"
 )
 
-const maxName = 64 // characters of a name that is looked at
+const maxName = 64 // characters of a name that are checked
 
-// names tells the names whose value is a secret.
+// names recognises names whose value is a secret.
 type names struct {
 	exact  map[string]string
 	suffix []struct{ text, kind string }
+	last   class // last characters of the suffixes
 	not    []string
-	parts  []string // a name has one of them as it is written; nil: any name will do
+	parts  []string // a name must contain one of them as written; nil accepts any name
 }
 
 func (n *names) add(name, kind string) {
 	if rest, ok := strings.CutPrefix(name, "*"); ok {
 		n.suffix = append(n.suffix, struct{ text, kind string }{rest, kind})
+		n.last[rest[len(rest)-1]] = true
 		name = rest
 	}
 	if n.exact == nil {
@@ -29,7 +31,7 @@ func (n *names) add(name, kind string) {
 	}
 }
 
-// kind is the kind of the secret that a name names; "" if it names none.
+// kind returns the kind of the secret that a name names, or "".
 func (n *names) kind(name []byte) string {
 	kind := n.lookUp(name)
 	if kind == "" || n.parts == nil {
@@ -41,7 +43,7 @@ func (n *names) kind(name []byte) string {
 			return kind
 		}
 	}
-	return "" // May would not see it
+	return "" // May would not find it
 }
 
 func (n *names) lookUp(name []byte) string {
@@ -58,11 +60,14 @@ func (n *names) lookUp(name []byte) string {
 			plain = append(plain, c)
 		case c == '_' || c == '-' || c == '.' || c == ' ' || c == '$' || c == '@':
 		default:
-			return "" // of other letters, or with a mark in it
+			return "" // has other characters, or a mark
 		}
 	}
 	if kind, ok := n.exact[string(plain)]; ok {
 		return kind
+	}
+	if len(plain) == 0 || !n.last[plain[len(plain)-1]] {
+		return ""
 	}
 	for i := range n.suffix {
 		if s := &n.suffix[i]; len(plain) > len(s.text) && string(plain[len(plain)-len(s.text):]) == s.text {
@@ -75,7 +80,7 @@ func (n *names) lookUp(name []byte) string {
 	return ""
 }
 
-// around is the whole name of which a part stands from at to end.
+// around returns the range of the whole name of which a part is from at to end.
 func around(t []byte, at, end int) (from, to int) {
 	for from = at; from > 0 && at-from < maxName && nameClass[t[from-1]] && !escapeEnds(t, from); from-- {
 	}
@@ -89,8 +94,9 @@ var (
 	lineEnd  = classOf("\r\n\"'\\")
 )
 
-// assigned finds the value that a name in running text is given: in JSON inside the text, in a query or a form, on a command line, in the environment,
-// in a header, in a connection string or a file of settings. What may as well be a program is left alone.
+// assigned finds the value assigned to a name in running text: in JSON inside the text, in a query
+// or a form, on a command line, in the environment, in a header, in a connection string or a
+// settings file. It skips what may as well be code.
 func (f *finder) assigned(from, to int, kind string) (int, int) {
 	t := f.text
 	if from > 0 && (t[from-1] == '"' || t[from-1] == '\'') {
@@ -104,13 +110,16 @@ func (f *finder) assigned(from, to int, kind string) (int, int) {
 	if t[to] == '=' && (direct(t, from, to) || f.connection()) {
 		return value(t, to+1)
 	}
-	if t[to] == ':' && (kind == "authorization" || kind == "cookie" || bytes.HasPrefix(bytes.ToLower(t[from:to]), []byte("x-")) || bytes.HasPrefix(t[from:to], []byte("ce-"))) {
+	if t[to] == ':' &&
+		(kind == "authorization" || kind == "cookie" || bytes.HasPrefix(bytes.ToLower(t[from:to]), []byte("x-")) ||
+			bytes.HasPrefix(t[from:to], []byte("ce-"))) {
 		return header(t, to+1)
 	}
 	return setting(t, from, to)
 }
 
-// quoted is "name": "value", or with the quotes escaped, at any level, as JSON in a string of JSON is. What is cut off ends with the text.
+// quoted finds the value of "name": "value", also with the quotes escaped at any level, as in JSON
+// within a JSON string. A value that is cut off extends to the end of the text.
 func quoted(t []byte, from, to int) (int, int) {
 	quote := t[from-1]
 	i := to
@@ -144,7 +153,7 @@ func quoted(t []byte, from, to int) (int, int) {
 	return worth(t, from, min(i, len(t)))
 }
 
-// worth leaves out what only stands for a secret.
+// worth returns the range, or 0, 0 if it only stands for a secret.
 func worth(t []byte, from, to int) (int, int) {
 	if from >= to || placeholder(t[from:to]) {
 		return 0, 0
@@ -152,7 +161,8 @@ func worth(t []byte, from, to int) (int, int) {
 	return from, to
 }
 
-// direct says whether name= is what a shell, a URL or a form would take: NAME=, ?name=, --name=, or name= as the whole of the text.
+// direct reports whether name= has the form of a shell, a URL or a form: NAME=, ?name=, --name=, or
+// name= as the whole text.
 func direct(t []byte, from, to int) bool {
 	if from > 0 && (t[from-1] == '?' || t[from-1] == '&' || t[from-1] == '#' || t[from-1] == ';') || t[from] == '-' {
 		return true
@@ -168,19 +178,21 @@ func direct(t []byte, from, to int) bool {
 	return true
 }
 
-// connection says whether a text is a list of settings of a connection, as libpq, ADO and ODBC take it.
+// connection reports whether a text contains connection settings in the form of libpq, ADO or ODBC.
 func (f *finder) connection() bool {
 	if f.known {
 		return f.connects
 	}
 	low := bytes.ToLower(f.text)
 	f.known = true
-	f.connects = bytes.Contains(low, []byte("host=")) || bytes.Contains(low, []byte("server=")) || bytes.Contains(low, []byte("data source=")) ||
-		bytes.Contains(low, []byte("endpoint=")) || bytes.Contains(low, []byte("accountname="))
+	f.connects = bytes.Contains(low, []byte("host=")) || bytes.Contains(low, []byte("server=")) ||
+		bytes.Contains(low, []byte("data source=")) ||
+		bytes.Contains(low, []byte("endpoint=")) ||
+		bytes.Contains(low, []byte("accountname="))
 	return f.connects
 }
 
-// maxLook is how far a value is looked at to tell it from a program; a longer one is none.
+// maxLook is how many characters of a value are checked to distinguish it from code.
 const maxLook = 256
 
 func value(t []byte, i int) (int, int) {
@@ -193,7 +205,7 @@ func value(t []byte, i int) (int, int) {
 	}
 	end := i
 	for end < len(t) && !valueEnd[t[end]] {
-		if end-i < maxLook && (t[end] == '(' || t[end] == '[') { // a program, or a mark
+		if end-i < maxLook && (t[end] == '(' || t[end] == '[') { // code, or a mark
 			return 0, 0
 		}
 		end++
@@ -206,7 +218,8 @@ func value(t []byte, i int) (int, int) {
 
 var schemes = []string{"bearer", "basic", "digest", "token", "apikey", "negotiate", "ntlm", "aws4-hmac-sha256"}
 
-// header is the value of a header line, if it looks like one: a scheme and more, or one word, or pairs.
+// header finds the value of a header line, if it looks like one: a scheme and credentials, one
+// word, or pairs.
 func header(t []byte, i int) (int, int) {
 	i = spaceClass.run(t, i)
 	word := i
@@ -232,7 +245,7 @@ func header(t []byte, i int) (int, int) {
 	return worth(t, i, end)
 }
 
-// setting is name: value or name = value, alone on a line.
+// setting finds the value of name: value or name = value alone on a line.
 func setting(t []byte, from, to int) (int, int) {
 	for i := from; i > 0 && t[i-1] != '\n'; i-- {
 		if !spaceClass[t[i-1]] || from-i > maxName {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Set is rules made ready. Many goroutines may use one.
+// Set is compiled rules. It is safe for concurrent use.
 type Set struct {
 	shapes  []shape
 	filter  *filter
@@ -16,7 +16,10 @@ type Set struct {
 	custom  []custom
 	private []string
 	builtIn bool
-	always  bool // there is a pattern of which nothing is known that a text must contain
+	second  bool // redacts by set 2
+	shapes2 []compiled2
+	issuers []issuer
+	always  bool // a pattern or name has no text that May could look for
 }
 
 type custom struct {
@@ -25,7 +28,8 @@ type custom struct {
 	contains []byte
 }
 
-// Compile makes rules ready. It refuses (ErrRules) a built-in set that this release does not have, or has otherwise.
+// Compile compiles rules. The error wraps ErrRules if they are invalid, or if this release lacks
+// the built-in set or has another one of that number.
 func Compile(r *Rules) (*Set, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -34,9 +38,17 @@ func Compile(r *Rules) (*Set, error) {
 		return nil, fmt.Errorf("%w: this release does not know built-in set %d with the hash %s", ErrRules, r.Set, r.Hash)
 	}
 	s := &Set{private: r.Private, builtIn: r.Set != 0, numeric: numeric1}
-	list := []literal{{text: `\u00`, what: isEscape}, {text: `:\/`, what: isEscape}, {text: `:/\`, what: isEscape}, {text: `\//`, what: isEscape}, {text: `/\/`, what: isEscape},
-		{text: "data_base64", what: isEscape}} // what it holds is not seen either
-	if s.builtIn {
+	list := []literal{
+		{text: `\u00`, what: isEscape},
+		{text: `:\/`, what: isEscape},
+		{text: `:/\`, what: isEscape},
+		{text: `\//`, what: isEscape},
+		{text: `/\/`, what: isEscape},
+		{text: "data_base64", what: isEscape},
+	} // its content is not searched either
+	rare := rarest
+	switch r.Set {
+	case 1:
 		s.shapes = shapes1
 		for i, sh := range shapes1 {
 			list = append(list, literal{text: sh.start, fold: sh.fold, what: i})
@@ -48,23 +60,27 @@ func Compile(r *Rules) (*Set, error) {
 		for _, a := range anchors1 {
 			list = append(list, literal{text: a, fold: true, what: isName})
 		}
+	case 2:
+		s.second, rare = true, rarest2
+		list = append(list, s.literals2()...)
 	}
 	for _, n := range r.Names {
 		s.names.add(n.Name, n.Kind)
-		s.always, s.names.parts = true, nil // its words may be parted in any way
+		s.always, s.names.parts = true, nil // its words may have any separators
 	}
 	for _, p := range r.Rules {
 		s.custom = append(s.custom, custom{p, regexp.MustCompile(p.Match), []byte(p.Contains)})
 		s.always = s.always || p.Contains == ""
 	}
-	s.filter = newFilter(list)
+	s.filter = newFilter(list, rare)
 	return s, nil
 }
 
-// Private are the attributes that go into the payload.
+// Private returns the attributes that are stored in the payload instead of the leaf.
 func (s *Set) Private() []string { return s.private }
 
-// May says whether anything can be found in raw, which may be JSON with strings as they are written: no event in which it finds nothing is changed by the others.
+// May reports whether the other methods may find a secret in raw, which may be JSON with escapes.
+// If it returns false, they would change nothing.
 func (s *Set) May(raw []byte) bool {
 	if s.always {
 		return true
@@ -74,10 +90,12 @@ func (s *Set) May(raw []byte) bool {
 			return true
 		}
 	}
-	may := false
-	f := finder{text: raw}
+	may, numbers := false, 0
+	f := finder{set: s, text: raw}
 	s.filter.each(raw, func(lit *literal, at int) bool {
 		switch {
+		case s.second:
+			may = s.may2(raw, lit, at)
 		case lit.what == isName:
 			from, to := around(raw, at, at+len(lit.text))
 			may = s.names.kind(raw[from:to]) != ""
@@ -90,10 +108,21 @@ func (s *Set) May(raw []byte) bool {
 		}
 		return !may
 	}, func(at int) bool {
+		if s.second {
+			if at >= numbers {
+				numbers = f.near(at)
+			}
+			may = len(f.spans) > 0
+			return !may
+		}
 		from, to := card(f.text, at)
 		may = to > from
 		return !may
 	})
+	if s.second && !may && wide(raw) {
+		f.cards()
+		may = len(f.spans) > 0
+	}
 	return may
 }
 
@@ -103,6 +132,8 @@ type finder struct {
 	text            []byte
 	spans           []span
 	known, connects bool
+	secrets         bool // a Kubernetes Secret was found
+	curled          int  // end of the curl command lines searched so far
 }
 
 type span struct {
@@ -116,9 +147,13 @@ func (f *finder) add(from, to int, kind string) {
 	}
 }
 
-// find collects what there is to replace, in order and without overlap.
+// find collects the secrets, in order and without overlap.
 func (f *finder) find() {
-	done := 0 // up to where a match has consumed the text
+	if f.set.second {
+		f.find2()
+		return
+	}
+	done := 0 // end of what matches have consumed
 	f.set.filter.each(f.text, func(lit *literal, at int) bool {
 		if at < done || lit.what == isEscape {
 			return true
@@ -145,19 +180,11 @@ func (f *finder) find() {
 		}
 		return true
 	})
-	for i := range f.set.custom {
-		c := &f.set.custom[i]
-		if !bytes.Contains(f.text, c.contains) {
-			continue
-		}
-		for _, m := range c.re.FindAllIndex(f.text, -1) {
-			f.add(m[0], m[1], c.Kind)
-		}
-	}
+	f.patterns()
 	f.settle()
 }
 
-// settle orders the spans, and joins those that overlap.
+// settle sorts the spans and joins those that overlap.
 func (f *finder) settle() {
 	if len(f.spans) < 2 {
 		return
@@ -174,7 +201,7 @@ func (f *finder) settle() {
 	f.spans = kept
 }
 
-// once replaces what is found in one pass.
+// once replaces what one pass finds.
 func (s *Set) once(t []byte, kinds []string) ([]byte, []string) {
 	f := finder{set: s, text: t}
 	if f.find(); len(f.spans) == 0 {
@@ -194,8 +221,16 @@ func (s *Set) once(t []byte, kinds []string) ([]byte, []string) {
 	return append(out, t[last:]...), kinds
 }
 
-// Text redacts a text. It returns the kinds found, in order; with none, t itself.
+// Text redacts a text and returns the kinds found, in order. If it finds none, it returns t itself.
 func (s *Set) Text(t []byte) ([]byte, []string) {
+	if s.second {
+		return s.text2(t, 0)
+	}
+	return s.plain(t)
+}
+
+// plain redacts a text without reading it as JSON.
+func (s *Set) plain(t []byte) ([]byte, []string) {
 	var kinds []string
 	for range maxRounds {
 		out, more := s.once(t, kinds)
@@ -207,10 +242,11 @@ func (s *Set) Text(t []byte) ([]byte, []string) {
 	if out, more := s.once(t, nil); len(more) == 0 {
 		return out, kinds
 	}
-	return []byte(Mark(kinds[0])), kinds // so that it is the same, redacted again
+	return []byte(Mark(kinds[0])), kinds // so that redacting it again changes nothing
 }
 
-// Value redacts the value of a member or attribute of a name: all of it, if the name says that it is a secret.
+// Value redacts the value of a member or attribute. It replaces the whole value if the name says
+// that it is a secret.
 func (s *Set) Value(name string, t []byte) ([]byte, []string) {
 	if kind := s.names.kind([]byte(name)); kind != "" && secretValue(t, name) {
 		return []byte(Mark(kind)), []string{kind}
@@ -218,7 +254,8 @@ func (s *Set) Value(name string, t []byte) ([]byte, []string) {
 	return s.Text(t)
 }
 
-// secretValue leaves out what a name alone does not make a secret: nothing, a mark, a mask, and a directory under pwd.
+// secretValue reports whether a value under the name of a secret is one. Empty values, marks, masks
+// and a directory under pwd are not.
 func secretValue(t []byte, name string) bool {
 	if len(t) == 0 || placeholder(t) {
 		return false

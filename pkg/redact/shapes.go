@@ -1,21 +1,28 @@
 package redact
 
-// A shape is a secret that is known by how it begins: start, then characters of body, between least and most of them (0: no limit), where no
-// character of a word stands before and none of body, or of a word, behind. One whose form is not just that has a matcher.
+// shape is a secret that is recognised by its prefix: start, followed by least to most characters
+// of the class body (most 0 means no limit). It must not follow a character of a word, and no
+// character of body or of a word may follow it. A shape of another form names a matcher.
 type shape struct {
 	kind  string
 	start string
-	fold  bool // without regard to case
+	fold  bool // case-insensitive
 	body  string
 	least int
 	most  int
-	match string // name of the matcher, in matchers
+	match string // name of its matcher in matchers
 }
 
-// The classes of characters that bodies are made of, by the names that stand in the table.
+// classes are the character classes of bodies, by their names in the table.
 var classes = map[string]*class{
-	"alnum": classOf("A-Za-z0-9"), "word": classOf("A-Za-z0-9_"), "token": classOf("A-Za-z0-9_-"), "upper": classOf("A-Z0-9"),
-	"hex": classOf("a-f0-9"), "base32": classOf("A-Z2-7"), "base64": classOf("A-Za-z0-9+/="), "dotted": classOf("A-Za-z0-9_.-"),
+	"alnum":  classOf("A-Za-z0-9"),
+	"word":   classOf("A-Za-z0-9_"),
+	"token":  classOf("A-Za-z0-9_-"),
+	"upper":  classOf("A-Z0-9"),
+	"hex":    classOf("a-f0-9"),
+	"base32": classOf("A-Z2-7"),
+	"base64": classOf("A-Za-z0-9+/="),
+	"dotted": classOf("A-Za-z0-9_.-"),
 }
 
 // shapes1 is the table of built-in set 1. It never changes; see TestSetIsFrozen.
@@ -49,7 +56,8 @@ var shapes1 = []shape{
 	{kind: "openai-key", start: "sk-admin-", body: "token", least: 20},
 	{kind: "anthropic-key", start: "sk-ant-", body: "token", least: 20},
 	{kind: "openrouter-key", start: "sk-or-v1-", body: "alnum", least: 32},
-	{kind: "openai-key", start: "sk-", body: "alnum", least: 32}, // also of those who took over its form
+	// also used by vendors that copied the form
+	{kind: "openai-key", start: "sk-", body: "alnum", least: 32},
 	{kind: "google-api-key", start: "AIza", body: "token", least: 35, most: 35},
 	{kind: "google-oauth", start: "ya29.", body: "token", least: 20},
 	{kind: "google-oauth", start: "GOCSPX-", body: "token", least: 20},
@@ -99,29 +107,44 @@ var shapes1 = []shape{
 	{kind: "url-password", start: "://", match: "url"},
 }
 
-// names1 are the names whose value is a secret, in lower case without what parts words; one with * in front also where a longer name ends with it.
+// names1 are the names whose value is a secret, in lower case without separators. A leading * also
+// matches longer names with that suffix.
 var names1 = []struct{ name, kind string }{
 	{"*password", "password"}, {"*passwd", "password"}, {"*passphrase", "password"}, {"pwd", "password"},
-	{"*secret", "secret"}, {"*secretkey", "secret"}, {"*secretaccesskey", "secret"}, {"*encryptionkey", "secret"}, {"*signingkey", "secret"},
-	{"*token", "token"}, {"jwt", "token"}, {"otp", "otp"}, {"*apikey", "api-key"}, {"*accesskey", "api-key"}, {"*accountkey", "api-key"},
+	{
+		"*secret",
+		"secret",
+	}, {"*secretkey", "secret"}, {"*secretaccesskey", "secret"}, {"*encryptionkey", "secret"}, {"*signingkey", "secret"},
+	{
+		"*token",
+		"token",
+	}, {"jwt", "token"}, {"otp", "otp"}, {"*apikey", "api-key"}, {"*accesskey", "api-key"}, {"*accountkey", "api-key"},
 	{"*privatekey", "private-key"}, {"authorization", "authorization"}, {"proxyauthorization", "authorization"},
-	{"cookie", "cookie"}, {"setcookie", "cookie"}, {"*credential", "credential"}, {"*connectionstring", "connection-string"},
+	{
+		"cookie",
+		"cookie",
+	}, {"setcookie", "cookie"}, {"*credential", "credential"}, {"*connectionstring", "connection-string"},
 	{"*cardnumber", "card"}, {"cvv", "cvv"}, {"cvv2", "cvv"}, {"cvc", "cvv"}, {"ssn", "ssn"},
 }
 
-// notNames1 are names that end like those above and hold no secret.
+// notNames1 are names that end like those above but hold no secret.
 var notNames1 = []string{
-	"pagetoken", "nexttoken", "continuationtoken", "cursortoken", "cancellationtoken", "canceltoken", "eostoken", "bostoken", "padtoken", "unktoken",
-	"masktoken", "septoken", "clstoken", "stoptoken", "starttoken", "endtoken", "maxtoken", "pertoken", "agenttoken", "inputtoken", "outputtoken",
+	"pagetoken", "nexttoken", "continuationtoken", "cursortoken", "cancellationtoken", "canceltoken", "eostoken",
+	"bostoken", "padtoken", "unktoken",
+	"masktoken", "septoken", "clstoken", "stoptoken", "starttoken", "endtoken", "maxtoken", "pertoken", "agenttoken",
+	"inputtoken", "outputtoken",
 }
 
 // numeric1 are the kinds whose value can be a JSON number.
 var numeric1 = []string{"password", "otp", "card", "cvv", "ssn"}
 
-// anchors1 is a part that every name of names1 has one of, as it is written.
+// anchors1 are parts of names: every name of names1 contains one of them as written.
 var anchors1 = []string{
-	"passw", "passphrase", "pwd", "secret", "token", "jwt", "otp", "apikey", "api_key", "api-key", "api.key", "accesskey", "access_key", "access-key",
-	"accountkey", "account_key", "account-key", "privatekey", "private_key", "private-key", "signingkey", "signing_key", "signing-key",
-	"encryptionkey", "encryption_key", "encryption-key", "authorization", "cookie", "credential", "connectionstring", "connection_string",
+	"passw", "passphrase", "pwd", "secret", "token", "jwt", "otp", "apikey", "api_key", "api-key", "api.key", "accesskey",
+	"access_key", "access-key",
+	"accountkey", "account_key", "account-key", "privatekey", "private_key", "private-key", "signingkey", "signing_key",
+	"signing-key",
+	"encryptionkey", "encryption_key", "encryption-key", "authorization", "cookie", "credential", "connectionstring",
+	"connection_string",
 	"connection-string", "cardnumber", "card_number", "card-number", "cvv", "cvc", "ssn",
 }

@@ -1,13 +1,18 @@
-// Package sink brings a log to where somebody wants it: into files, a database, a message broker, or a place of one's own.
+// Package sink is the contract of sinks. A sink keeps the entries of a log somewhere: in files, a
+// database, a message broker, or a place of your own.
 //
-//	SEALED, PAYLOADS ─store.Follower (verified)─▶ Runner ─[]Record─▶ Sink: file, postgres, stdout, nats, http, yours
+//	SEALED, PAYLOADS ─verified─▶ runner ─[]Record─▶ Sink: file, postgres, stdout, nats, http, yours
 //
-// A sink is a follower of SEALED. The Runner reads, verifies and retries; a Sink only keeps. The cursor is the sink's own answer to what it
-// holds: it stands with the data, so that a crash gives neither a gap nor a double. A sink that cannot tell (a pipe, a webhook) says
-// ErrNoCursor; its cursor lies in CURSORS, saved behind what was written, and a crash sends some entries again, each under its own index.
-// Nothing here can hold up sealing: the Runner reads what is committed, and a sink that is away is behind and no more.
+// The runner reads the log, verifies it and retries. A Sink only keeps the records that it is
+// given. Package run is the program for sinks of your own, and package sinktest is the suite that
+// every sink must pass.
 //
-// Sinktest is the conformance suite for sinks; the example shows one of one's own.
+// A sink stores its cursor together with the data, so that a crash loses no entry and writes none
+// twice. A sink that cannot store a cursor, such as a pipe or a webhook, returns ErrNoCursor. The
+// runner then stores the cursor in CURSORS, at most once a second, so that a crash sends some
+// entries again, each with the same index.
+//
+// A sink never delays sealing. A sink that is down falls behind, and catches up later.
 //
 // No compatibility is promised for this package yet.
 package sink

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"net/url"
+	"os"
 	"testing"
 
 	"github.com/sealstream/sealstream/pkg/sink"
+	"github.com/sealstream/sealstream/pkg/sink/run"
 	"github.com/sealstream/sealstream/pkg/sink/sinktest"
 )
 
@@ -53,7 +56,7 @@ func (t *table) Verify(ctx context.Context) error { return sink.VerifyRecords(t.
 
 func (t *table) Close() error { t.closed = true; return nil }
 
-// A sink of one's own has to keep entries, once each, and to say how far it has come. The Runner does the rest.
+// A sink keeps each entry once, and says how far it has come. The program around it does the rest.
 func Example() {
 	var s sink.Sink = &table{rows: map[uint64][]byte{}}
 	list := sinktest.Records(3, 1)
@@ -65,10 +68,26 @@ func Example() {
 	// 3 <nil> <nil>
 }
 
+// tables is the scheme of `table:` URLs. It is not opened before there is something to write.
+func tables(u *url.URL, p *sink.Params) (sink.Open, error) {
+	rows := map[uint64][]byte{} // a real sink keeps them where the URL says
+	return func(ctx context.Context) (sink.Sink, error) { return &table{rows: rows}, nil }, nil
+}
+
+// A program with a sink of your own writes the log of a cluster into it:
+//
+//	mysink --nats nats://HOST:4222 --key log.pub --sink table:
+func Example_program() {
+	os.Exit(run.Main(sink.Schemes{"table": tables}))
+}
+
 // TestExample: the example is a sink indeed, but for the locks that it leaves out to be short.
 func TestExample(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Place {
 		rows := map[uint64][]byte{}
-		return sinktest.Place{Open: func(context.Context) (sink.Sink, error) { return &table{rows: rows}, nil }, Shared: true, Alone: true}
+		return sinktest.Place{
+			Open: func(context.Context) (sink.Sink, error) { return &table{rows: rows}, nil }, Shared: true,
+			Alone: true,
+		}
 	})
 }

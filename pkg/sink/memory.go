@@ -7,14 +7,16 @@ import (
 	"sync"
 )
 
-// Memory is a sink in this process: for tests, and as the shortest reading of the contract. Use NewMemory.
+// Memory is a sink in memory: for tests, and as the shortest example of the contract. Create it
+// with NewMemory.
 type Memory struct {
 	mu     sync.Mutex
 	closed bool
-	kept   *[]Record // outlives the sink that writes it, as a file would
+	kept   *[]Record // outlives the Memory, as a file would
 }
 
-// NewMemory opens what another Memory left behind; nil: an empty one.
+// NewMemory returns a sink that holds the records of an earlier Memory and appends to them. nil is
+// an empty list.
 func NewMemory(kept *[]Record) *Memory {
 	if kept == nil {
 		kept = new([]Record)

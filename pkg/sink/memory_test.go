@@ -19,7 +19,7 @@ func TestMemory(t *testing.T) {
 				e := &(*kept)[index].Entry
 				e.Leaf = append([]byte(nil), e.Leaf...)
 				e.Leaf[len(e.Leaf)/2] ^= 1
-				e.EntryHash = entry.FormatHash(entry.LeafHash(e.Leaf))
+				e.EntryHash = entry.LeafHash(e.Leaf)
 			},
 		}
 	})

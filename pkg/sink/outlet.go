@@ -8,7 +8,10 @@ import (
 	"sync"
 )
 
-// outlet is a sink that gives entries away and keeps nothing.
+// ReplayName is the value of the attribute sealreplay in the events that sinks send (SPEC 11).
+const ReplayName = "sink"
+
+// outlet is a sink that sends entries and keeps nothing.
 type outlet struct {
 	write func(context.Context, []Record) error
 	close func() error
@@ -17,19 +20,19 @@ type outlet struct {
 	closed bool
 }
 
-// PartError is what a write of an outlet may say when some of the entries were taken and others were not: that many, from the first on. They do not
-// come again.
+// PartError reports that a receiver accepted only a part of a write: see NewOutlet. The runner does
+// not send that part again.
 type PartError struct {
-	Taken int
-	Err   error
+	Taken int   // number of accepted entries, from the first on
+	Err   error // why the next one was not accepted
 }
 
 func (e *PartError) Error() string { return fmt.Sprintf("after %d entries: %v", e.Taken, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *PartError) Unwrap() error { return e.Err }
 
-// Part is an error behind which some entries were taken; err itself if none was.
+// Part returns a *PartError, or err itself if err is nil or no entry was accepted.
 func Part(taken int, err error) error {
 	if err == nil || taken == 0 {
 		return err
@@ -37,8 +40,10 @@ func Part(taken int, err error) error {
 	return &PartError{taken, err}
 }
 
-// NewOutlet makes a sink without memory: write hands entries on and returns when they have been taken; after an error, or a crash, some come
-// again, but for those that a *PartError says were taken; whoever takes them tells repeats by index or entry_hash. close may be nil.
+// NewOutlet returns a sink that keeps nothing and whose Cursor is ErrNoCursor. write sends entries
+// and returns when the receiver has accepted them. After an error or a crash, entries are sent
+// again, except those that a *PartError reports as accepted. The receiver recognizes repeats by
+// index or entry_hash. close may be nil.
 func NewOutlet(write func(context.Context, []Record) error, close func() error) Sink {
 	return &outlet{write: write, close: close}
 }

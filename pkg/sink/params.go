@@ -3,18 +3,20 @@ package sink
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sealstream/sealstream/internal/size"
 )
 
-// Params are the parameters of a sink's URL. Each that is asked for is taken; what is left over is an error.
+// Params are the parameters of a sink's URL. Each method that reads a parameter removes it. Err
+// reports the parameters that are left.
 type Params struct {
-	values url.Values
-	err    error
+	values url.Values // parameters that were not read yet
+	err    error      // first invalid value
 }
 
 func newParams(query string) (*Params, error) {
@@ -30,7 +32,8 @@ func newParams(query string) (*Params, error) {
 	return &Params{values: values}, nil
 }
 
-// Err is the first thing that is wrong: a value, or a parameter that nobody asked for.
+// Err returns the first invalid value, or else an error that names the parameters that were not
+// read.
 func (p *Params) Err() error {
 	if p.err != nil || len(p.values) == 0 {
 		return p.err
@@ -49,7 +52,7 @@ func (p *Params) bad(name, format string, args ...any) {
 	}
 }
 
-// Text takes a parameter; absent: a default.
+// Text returns a parameter, or the default absent if the URL does not have it.
 func (p *Params) Text(name, absent string) string {
 	list, ok := p.values[name]
 	delete(p.values, name)
@@ -59,23 +62,23 @@ func (p *Params) Text(name, absent string) string {
 	return list[0]
 }
 
-// Rest takes all parameters that are left, for a library that has its own.
+// Rest returns all parameters that were not read, for a library that has its own.
 func (p *Params) Rest() url.Values {
 	rest := p.values
 	p.values = nil
 	return rest
 }
 
-// OneOf takes a parameter that has one of a few values, the first of which is the default.
+// OneOf returns a parameter that must have one of some values. The first value is the default.
 func (p *Params) OneOf(name string, values ...string) string {
 	v := p.Text(name, values[0])
 	if !slices.Contains(values, v) {
-		p.bad(name, "%.40q is none of %s", v, strings.Join(values, ", "))
+		p.bad(name, "%.40q is not one of %s", v, strings.Join(values, ", "))
 	}
 	return v
 }
 
-// Duration takes a duration, which is not negative.
+// Duration returns a duration, which must not be negative. The default is absent.
 func (p *Params) Duration(name string, absent time.Duration) time.Duration {
 	text := p.Text(name, "")
 	if text == "" {
@@ -83,12 +86,12 @@ func (p *Params) Duration(name string, absent time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		p.bad(name, "%.40q is no duration such as 100ms or 24h", text)
+		p.bad(name, "%.40q is not a duration such as 100ms or 24h", text)
 	}
 	return d
 }
 
-// Count takes a whole number of at least 1.
+// Count returns a whole number, which must be at least 1. The default is absent.
 func (p *Params) Count(name string, absent int) int {
 	text := p.Text(name, "")
 	if text == "" {
@@ -96,32 +99,20 @@ func (p *Params) Count(name string, absent int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		p.bad(name, "%.40q is no number from 1 on", text)
+		p.bad(name, "%.40q is not a whole number of at least 1", text)
 	}
 	return n
 }
 
-// units of sizes.
-var units = []struct {
-	name string
-	size float64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1}}
-
-// Size takes a number of bytes, such as 50MiB.
+// Size returns a size in bytes, which the URL may write as 50MiB or 1.5GB. The default is absent.
 func (p *Params) Size(name string, absent int64) int64 {
 	text := p.Text(name, "")
 	if text == "" {
 		return absent
 	}
-	number := strings.TrimRight(text, "BKMGTik")
-	for _, u := range units {
-		if text[len(number):] != u.name {
-			continue
-		}
-		if n, err := strconv.ParseFloat(number, 64); err == nil && n >= 0 && n*u.size < math.MaxInt64/2 {
-			return int64(n * u.size)
-		}
+	n, err := size.Parse(text)
+	if err != nil {
+		p.bad(name, "%w", err)
 	}
-	p.bad(name, "%.40q is no size such as 50MiB", text)
-	return 0
+	return n
 }

@@ -10,81 +10,109 @@ import (
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
-// Record is what a sink gets of an entry. The entry alone holds only a commitment to the event's data, because data can be erased and the
-// entry cannot; so the data and its salt stand beside it.
+// Record is an entry together with the data of its event. The entry itself holds only a commitment
+// to the data, because data can be erased and entries cannot.
 type Record struct {
-	Entry   entry.Entry
-	Payload *entry.Payload // opens the entry's data_hash; nil: it has no data, or that was erased before it came here
+	Entry entry.Entry
+	// Payload is the data and the salt that open the entry's data_hash. It is nil if the event has no
+	// data, or if the data was erased before the record was read.
+	Payload *entry.Payload
 }
 
-// Erased says whether the event had data that is not to be had any more.
-func (r Record) Erased() bool { return r.Entry.DataHash != "" && r.Payload == nil }
+// Erased reports whether the event had data that was erased.
+func (r Record) Erased() bool { return r.Entry.DataHash != nil && r.Payload == nil }
 
-// MarshalJSON writes what a record needs to be verified and read back, and no more: the members of an export's line (SPEC 9), leaf, data_raw or
-// data_base64, and salt.
+// MarshalJSON writes the members that are needed to verify a record and to read it back: the leaf,
+// data_raw or data_base64, and the salt, as in a line of an export (SPEC 9).
 func (r Record) MarshalJSON() ([]byte, error) {
 	return proof.ExportLine{Leaf: r.Entry.Leaf, Payload: r.Payload}.Append(nil)
 }
 
-// UnmarshalJSON reads that, and checks the form of the leaf.
+// UnmarshalJSON reads the form of MarshalJSON, and checks the form of the leaf.
 func (r *Record) UnmarshalJSON(text []byte) error {
 	line, e, err := proof.ParseExportLine(text)
 	if err == nil && line.Path != nil {
-		err = errors.New("a merkle_proof in a record")
+		err = errors.New("a record must not contain a merkle_proof")
 	}
 	*r = Record{e, line.Payload}
 	return err
 }
 
-// Sink keeps the entries of one log. Write is called by one goroutine at a time, the other methods but Close by any.
+// Sink keeps the entries of one log. One goroutine at a time may call Write. Any goroutine may call
+// the other methods, except Close.
 type Sink interface {
-	// Cursor says how far the sink has come, durably, or ErrNoCursor.
+	// Cursor returns the position up to which the sink holds the log durably, or ErrNoCursor.
 	Cursor(ctx context.Context) (Cursor, error)
 
-	// Write takes entries, one or many, that ascend by index without a gap. It is idempotent: those that the sink holds already are passed over
-	// (Cursor.Rest does that), what does not continue them is ErrGap or ErrOther, and then nothing is written. After any other error
-	// some of them may be held, the first ones and whole ones; Cursor tells. Records must not be changed or kept.
+	// Write writes one or more entries, whose indexes ascend without a gap. It is idempotent: it skips
+	// entries that the sink holds already, as Cursor.Rest does. If the entries do not continue those,
+	// it returns ErrGap or ErrOther and writes nothing. After any other error the sink may hold some
+	// of the entries, from the first on, each of them whole. Cursor then returns how many. Write must
+	// not change the records, or keep them after it returns.
 	Write(ctx context.Context, records []Record) error
 
-	// Read yields what the sink holds, from an index on, in order, up to its end. It ends after the first error; errors.ErrUnsupported: nothing
-	// can be read back.
+	// Read yields the records that the sink holds, from an index on and in order. It ends after the
+	// first error. The error is errors.ErrUnsupported if nothing can be read back.
 	Read(ctx context.Context, from uint64) iter.Seq2[Record, error]
 
-	// Verify checks all that the sink holds: nil, or the first thing that is wrong, an *InvalidError. Another error says that it could not be found out;
-	// errors.ErrUnsupported that the sink cannot be checked.
+	// Verify checks everything that the sink holds. The first fault is an *InvalidError. Any other
+	// error means that the check could not be completed, and errors.ErrUnsupported that the sink
+	// cannot be checked.
 	Verify(ctx context.Context) error
 
-	// Close makes durable what was written, and gives everything back. The other methods then say ErrClosed.
+	// Close makes everything durable that was written, and releases all resources. The other methods
+	// then return ErrClosed.
 	Close() error
 }
 
-// Eraser is what a sink may be beside: told that the data of entries was erased from the log, it erases its own copies. A sink that is none
-// keeps the data that it has, as files that are signed or write-once must: who runs it erases there, by the entries of type sealstream.erasure,
-// which every sink gets. Data that was erased before a sink came to its entry never reaches it.
+// A Sink may also implement Eraser, to erase its copies of data that was erased from the log.
+// Without it the sink keeps the data, as signed or write-once files must. Its operator then erases
+// the data, by the entries of type sealstream.erasure, which every sink receives. Data that was
+// erased before the runner reads its entry never reaches a sink.
 type Eraser interface {
-	// Erase forgets the data of entries of some indexes for good. Those that the sink does not hold, or holds without data, are done already.
+	// Erase erases the data of the entries with some indexes for good. It ignores entries that the
+	// sink does not hold, or holds without data.
 	Erase(ctx context.Context, indexes []uint64) error
 }
 
-// What sinks say no with.
+// A Sink may also implement Watcher, if it notices between two writes that its data was lost.
+type Watcher interface {
+	// Lost returns a channel that is closed when the sink must be opened again. Cursor and Write then
+	// return the cause.
+	Lost() <-chan struct{}
+}
+
+// A Sink may also implement Mender, if opening it can find that its data was lost. Such a sink
+// starts again from what is left, and the runner fills it from the log.
+type Mender interface {
+	// Mended describes what was lost when the sink was opened, or returns "".
+	Mended() string
+}
+
+// Errors of sinks.
 var (
-	// ErrNoCursor: the sink cannot tell what it holds. Its cursor is kept elsewhere.
-	ErrNoCursor = errors.New("the sink does not know what it holds")
-	// ErrGap: the entries begin behind the end of what the sink holds, or have a gap. Nothing was written.
+	// ErrNoCursor reports that a sink does not store a cursor. The runner then stores it.
+	ErrNoCursor = errors.New("the sink stores no cursor")
+	// ErrGap reports that entries begin after the end of what the sink holds, or have a gap. Nothing
+	// was written.
 	ErrGap = errors.New("entries are missing before this one")
-	// ErrOther: the entries do not continue what the sink holds: they are of another log, or of another history of it. Nothing was written.
+	// ErrOther reports that entries do not continue what the sink holds: they are of another log, or
+	// of another history of the same log. Nothing was written.
 	ErrOther = errors.New("not the log that this sink holds")
-	// ErrClosed: the sink was closed.
+	// ErrClosed reports that the sink was closed.
 	ErrClosed = errors.New("the sink is closed")
-	// ErrLocked: another writer has the sink.
+	// ErrLost reports that somebody else removed, moved, cut or overwrote the sink's data. Opening the
+	// sink again starts from what is left, and the runner fills it from the log.
+	ErrLost = errors.New("it was changed by somebody else")
+	// ErrLocked reports that another process writes to the sink.
 	ErrLocked = errors.New("the sink is in use by another writer")
 )
 
-// InvalidError is the first thing that Verify found wrong.
+// InvalidError is the first fault that Verify found.
 type InvalidError struct {
-	Index uint64 // of the entry; where there is none, of the one that should be there
-	Where string // file and line, or the like; ""
-	Why   string
+	Index uint64 // index of the entry, or of the entry that should be there
+	Where string // place of the fault, such as file and line, or ""
+	Why   string // what is wrong
 }
 
 func (e *InvalidError) Error() string {
@@ -94,7 +122,7 @@ func (e *InvalidError) Error() string {
 	return fmt.Sprintf("%s: index %d: %s", e.Where, e.Index, e.Why)
 }
 
-// Invalid makes an *InvalidError.
+// Invalid returns an *InvalidError.
 func Invalid(index uint64, where, format string, args ...any) error {
 	return &InvalidError{index, where, fmt.Sprintf(format, args...)}
 }

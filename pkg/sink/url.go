@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,36 +13,44 @@ import (
 	"strings"
 )
 
-// Open opens a sink, again and again: after each error of the sink the Runner closes it and opens it anew.
+// Open opens a sink. The runner calls it at the start, and again after each error of the sink.
 type Open func(ctx context.Context) (Sink, error)
 
-// Scheme makes of a sink's URL what opens it. It says what is wrong with the URL, and touches nothing: a sink that is away is no error here.
+// Scheme checks a sink's URL and returns the function that opens the sink. It returns an error if
+// the URL is invalid. It must not connect to the sink, so that a sink that is down is no error
+// here.
 type Scheme func(u *url.URL, p *Params) (Open, error)
 
-// Schemes are the kinds of sinks that there are, by the scheme of their URLs.
+// Schemes maps the scheme of a URL to a kind of sink.
 type Schemes map[string]Scheme
 
-// Spec is a sink as its URL describes it.
+// Spec describes a sink, as its URL does.
 type Spec struct {
-	Name string // [a-z0-9-]{1,32}: in metrics and health pages, and in the key of its cursor if the sink has none. The parameter `name`, or made of the URL
-	URL  string // for people: without password and parameters
+	// Name is 1 to 32 of a-z, 0-9 and -. Metrics, health pages and the key of a stored cursor contain
+	// it. It is the parameter name of the URL, or else derived from the URL.
+	Name string
+	// URL is the URL without its secrets, for messages.
+	URL string
+	// Open opens the sink.
 	Open Open
 }
 
-// ErrURL is wrapped by what is wrong with a sink's URL.
+// ErrURL is wrapped by the errors of an invalid URL.
 var ErrURL = errors.New("sink URL")
 
-// Parse reads a URL. Parameters that no sink looks at are refused: what is misspelt must not be passed over.
+// Parse parses a sink's URL. It refuses unknown parameters, because they may be misspelt.
 func (s Schemes) Parse(raw string) (Spec, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return Spec{}, fmt.Errorf("%w: it cannot be read: %w", ErrURL, errors.Unwrap(err)) // url.Error repeats the URL, and with it a password
+		// err would repeat parts of the URL, which may be parts of a password.
+		return Spec{}, fmt.Errorf("%w: it is not valid; in a user name or password, "+
+			"write characters other than letters and digits as %%XX", ErrURL)
 	}
-	shown := &url.URL{Scheme: u.Scheme, Opaque: u.Opaque, User: u.User, Host: u.Host, Path: u.Path}
-	spec := Spec{URL: shown.Redacted()}
+	spec := Spec{URL: shown(u)}
 	scheme, ok := s[u.Scheme]
 	if !ok {
-		return Spec{}, fmt.Errorf("%w %s: no such kind of sink; there are %s", ErrURL, spec.URL, strings.Join(slices.Sorted(maps.Keys(s)), ", "))
+		return Spec{}, fmt.Errorf("%w %s:…: unknown kind of sink; the known kinds are %s", ErrURL,
+			cmp.Or(u.Scheme, "?"), strings.Join(slices.Sorted(maps.Keys(s)), ", "))
 	}
 	p, err := newParams(u.RawQuery)
 	if err != nil {
@@ -51,7 +60,7 @@ func (s Schemes) Parse(raw string) (Spec, error) {
 	if spec.Open, err = scheme(u, p); err == nil {
 		err = p.Err()
 	}
-	if err == nil && !validName(spec.Name) {
+	if err == nil && !ValidName(spec.Name) {
 		err = fmt.Errorf("name %.40q is not 1 to 32 of a-z, 0-9 and -", spec.Name)
 	}
 	if err != nil {
@@ -60,12 +69,29 @@ func (s Schemes) Parse(raw string) (Spec, error) {
 	return spec, nil
 }
 
-// defaultName tells the sinks of one log apart, and does not change with their parameters.
+// shown returns a URL without its secrets: the password and the parameters. It also removes the
+// user name of NATS, which may be a token, and the path of a web address, which often is a secret.
+func shown(u *url.URL) string {
+	s := &url.URL{Scheme: u.Scheme, Opaque: u.Opaque, User: u.User, Host: u.Host, Path: u.Path}
+	switch u.Scheme {
+	case "http", "https":
+		if s.User, s.Opaque = nil, ""; s.Path != "" && s.Path != "/" {
+			return u.Scheme + "://" + u.Host + "/…"
+		}
+	case "nats", "tls":
+		s.User = nil
+	}
+	return s.Redacted()
+}
+
+// defaultName derives a name from a URL without its parameters, so that it differs between the
+// sinks of a log and stays the same when a parameter changes.
 func defaultName(u *url.URL) string {
 	hash := sha256.Sum256([]byte(u.Scheme + "\n" + u.Opaque + "\n" + u.Host + "\n" + u.Path))
 	return u.Scheme + "-" + hex.EncodeToString(hash[:4])
 }
 
-func validName(s string) bool {
+// ValidName reports whether s can be the name of a sink: 1 to 32 of a-z, 0-9 and -.
+func ValidName(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

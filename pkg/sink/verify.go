@@ -6,8 +6,10 @@ import (
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// VerifyRecords checks what a sink gives back, from index 0 on: that leaves have the hashes that they say, that each names the one before, and that data
-// opens its commitment. It is what a sink's Verify does at least. That the leaves are those of the signed log it does not show.
+// VerifyRecords checks the records that a sink returns, from index 0 on: that each leaf has the
+// hash of its entry, that each leaf names the hash of the one before, and that data opens its
+// commitment. A sink's Verify must check at least this. It does not show that the leaves are those
+// of the signed log.
 func VerifyRecords(records iter.Seq2[Record, error]) error {
 	var c Cursor
 	for r, err := range records {
@@ -22,7 +24,8 @@ func VerifyRecords(records iter.Seq2[Record, error]) error {
 	return nil
 }
 
-// CheckRecord checks one record that should continue a cursor. where names its place in errors.
+// CheckRecord checks one record that should continue a cursor. The error is an *InvalidError, whose
+// Where is where.
 func CheckRecord(c Cursor, r Record, where string) error {
 	e, err := entry.ParseEntry(r.Entry.Leaf)
 	switch {
@@ -31,10 +34,10 @@ func CheckRecord(c Cursor, r Record, where string) error {
 	case e.EntryHash != r.Entry.EntryHash:
 		return Invalid(c.Next, where, "the leaf has the hash %s, not %s", e.EntryHash, r.Entry.EntryHash)
 	case e.Index != c.Next:
-		return Invalid(c.Next, where, "here stands index %d", e.Index)
-	case e.PreviousHash != c.previous():
-		return Invalid(e.Index, where, "it follows %s, and before it stands %s", e.PreviousHash, c.previous())
-	case r.Payload != nil && (e.DataHash == "" || !r.Payload.Opens(e)):
+		return Invalid(c.Next, where, "index %d is at its place", e.Index)
+	case e.PreviousHash.String() != c.previous():
+		return Invalid(e.Index, where, "its previous_hash is %s, but the entry before it is %s", e.PreviousHash, c.previous())
+	case r.Payload != nil && (e.DataHash == nil || !r.Payload.Opens(e)):
 		return Invalid(e.Index, where, "the data does not open data_hash")
 	}
 	return nil

@@ -1,4 +1,5 @@
-// Package rulesfile reads redaction rules from YAML, for those who run a log. The log itself knows nothing of the file: what it says stands in a config entry.
+// Package rulesfile reads redaction rules from YAML, for operators of a log. The log itself does
+// not know the file: its config entry contains the rules.
 package rulesfile
 
 import (
@@ -12,15 +13,15 @@ import (
 	"github.com/sealstream/sealstream/pkg/redact"
 )
 
-// file is the form of the YAML; unknown keys are errors.
+// file is the YAML document. Unknown keys are errors.
 type file struct {
-	Default  *bool                         // false: without the built-in set
-	Names    []struct{ Kind, Name string } // more names whose value is a secret
+	Default  *bool                         // false excludes the built-in set
+	Names    []struct{ Kind, Name string } // additional names whose value is a secret
 	Patterns []struct{ Kind, Match, Contains string }
 	Private  []string `yaml:"private_fields"`
 }
 
-// Parse reads rules. Errors name the line where YAML can tell it.
+// Parse reads and checks rules. Errors wrap redact.ErrRules and name the line if YAML reports it.
 func Parse(text []byte) (*redact.Rules, error) {
 	var f file
 	d := yaml.NewDecoder(bytes.NewReader(text))

@@ -5,36 +5,56 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/sink"
 )
 
-// data of the events, in turn: what is text, what is not, what every language reads differently, and none.
+// data is the data of the events, in turn: text, binary, JSON that languages read differently, and
+// none.
 var data = [][]byte{
-	[]byte(`{"tool":"crm_lookup","query":"acme corp"}`), nil, []byte("{ \"z\" : 1.50, \"a\": 12345678901234567890,\n \"\u00fc\": \"\u65e5\u672c \\ud83d\\ude00\" }"),
-	[]byte(`[1e400, -0, 1E-7, {"x": null}]`), []byte(`null`), []byte("\x00\xff binary \x1b"), []byte(`"text, with a 'quote' and a \\ and a \u0000"`), {},
-	[]byte(`{"deep":` + strings.Repeat("[", 30) + strings.Repeat("]", 30) + `}`), []byte("plain text\twith tab\nand lines\r\n"),
+	[]byte(`{"tool":"crm_lookup","query":"acme corp"}`),
+	nil,
+	[]byte("{ \"z\" : 1.50, \"a\": 12345678901234567890,\n \"\u00fc\": \"\u65e5\u672c \\ud83d\\ude00\" }"),
+	[]byte(`[1e400, -0, 1E-7, {"x": null}]`),
+	[]byte(`null`),
+	[]byte("\x00\xff binary \x1b"),
+	[]byte(`"text, with a 'quote' and a \\ and a \u0000"`),
+	{},
+	[]byte(`{"deep":` + strings.Repeat("[", 30) + strings.Repeat("]", 30) + `}`),
+	[]byte("plain text\twith tab\nand lines\r\n"),
 }
 
-// Records makes the first n entries of a log that does not depend on anything but salt, with their data. All that a leaf can hold occurs in them.
+// Records returns the first n entries of a log, with their data. They depend only on n and salt.
+// Every field that a leaf can have occurs in them.
 func Records(n int, salt byte) []sink.Record {
 	list := make([]sink.Record, n)
-	previous := entry.ZeroHash
+	var previous entry.Hash
 	for i := range list {
-		e, p := draft(i, salt).Seal(uint64(i), previous)
+		e, p := draftOf(i, salt).Seal(uint64(i), previous)
 		list[i] = sink.Record{Entry: e, Payload: p}
 		previous = e.EntryHash
 	}
 	return list
 }
 
-func draft(i int, salt byte) *entry.Draft {
-	types := []string{"ai.agentmesh.tool.invoked", "ai.agentmesh.policy.violation", "com.example.own kind", "ai.agentmesh.rogue_detection"}
-	ev := entry.Event{
-		ID: fmt.Sprintf("e-%d-\u00fc'%d", salt, i), Source: fmt.Sprintf("did:web:agent-%d.example.com", i%5), Type: types[i%len(types)],
-		Subject: fmt.Sprintf("/crm/%d", i%3), HasData: data[i%len(data)] != nil, Data: data[i%len(data)],
+func draftOf(i int, salt byte) *draft.Draft {
+	types := []string{
+		"ai.agentmesh.tool.invoked",
+		"ai.agentmesh.policy.violation",
+		"com.example.own kind",
+		"ai.agentmesh.rogue_detection",
 	}
-	ev.EventType = entry.EventType(ev.Type)
+	ev := entry.Event{
+		ID:      fmt.Sprintf("e-%d-\u00fc'%d", salt, i),
+		Source:  fmt.Sprintf("did:web:agent-%d.example.com", i%5),
+		Type:    types[i%len(types)],
+		Subject: fmt.Sprintf("/crm/%d", i%3),
+		HasData: data[i%len(data)] != nil,
+		Data:    data[i%len(data)],
+	}
+	ev.EventType = ruleset.EventType(ev.Type)
 	switch i % 4 {
 	case 1:
 		ev.Action, ev.Outcome, ev.PolicyDecision, ev.MatchedRule = "deny", "denied", "denied by \"rule\"", "r-1"
@@ -46,8 +66,14 @@ func draft(i int, salt byte) *entry.Draft {
 	case 3:
 		ev.Subject, ev.Time = "", "2026-05-22T01:02:03.456789Z"
 	}
-	src := entry.Source{Log: "default", Origin: "sink.example.com/default/00000000", Secret: bytes.Repeat([]byte{salt}, 32),
-		Epoch: 1, Seq: uint64(i + 1), ReceivedAt: fmt.Sprintf("2026-05-22T%02d:%02d:%02d.%09dZ", i/3600%24, i/60%60, i%60, i)}
-	d := entry.EventDraft(src, ev)
+	src := draft.Source{
+		Log:        "default",
+		Origin:     "sink.example.com/default/00000000",
+		Secret:     bytes.Repeat([]byte{salt}, 32),
+		Epoch:      1,
+		Seq:        uint64(i + 1),
+		ReceivedAt: fmt.Sprintf("2026-05-22T%02d:%02d:%02d.%09dZ", i/3600%24, i/60%60, i%60, i),
+	}
+	d := draft.Event(src, ev)
 	return &d
 }

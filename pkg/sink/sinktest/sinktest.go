@@ -1,4 +1,5 @@
-// Package sinktest is the conformance suite for sinks: what the contract of pkg/sink says, as tests that every sink must pass.
+// Package sinktest is the conformance suite for sinks: the contract of package sink as tests that
+// every sink must pass.
 package sinktest
 
 import (
@@ -11,33 +12,48 @@ import (
 	"github.com/sealstream/sealstream/pkg/sink"
 )
 
-// Place is somewhere a sink keeps entries. Place outlives the sinks that are opened on it.
+// Place is where a sink keeps entries. It outlives the sinks that are opened on it.
 type Place struct {
 	// Open opens the sink, the first time and after a Close.
 	Open func(ctx context.Context) (sink.Sink, error)
 
-	// Tamper changes, in the place and while no sink is open, something that the entry of an index says. nil: not tested.
+	// Tamper changes a field of the stored entry with an index. It is called while no sink is open.
+	// If it is nil, the test of tampering is skipped.
 	Tamper func(t *testing.T, index uint64)
 
-	// Deaf: nothing can be read back, and the tests that would are left out.
+	// Deaf means that nothing can be read back. The tests that read are skipped.
 	Deaf bool
 
-	// Shared: two sinks may be open at once. Otherwise the second one must be ErrLocked.
+	// Shared means that two sinks may be open at the same time. Otherwise opening the second one must
+	// return ErrLocked.
 	Shared bool
 
-	// Alone: the sink has no locks, and one goroutine at a time may use it. Only a sink that is nobody's but the Runner's may be so.
+	// Alone means that only one goroutine at a time may use the sink, because it has no locks. Set it
+	// only for a sink that is never used outside a runner.
 	Alone bool
 }
 
-// Run runs the suite; make makes an empty place for each test.
+// Run runs the suite. make returns an empty place for each test.
 func Run(t *testing.T, make func(t *testing.T) Place) {
 	for _, c := range []struct {
 		name string
 		test func(*place)
 	}{
-		{"empty", testEmpty}, {"one by one", testSingly}, {"batches", testBatches}, {"repeats", testRepeats}, {"gap", testGap}, {"other log", testOther},
-		{"reopen", testReopen}, {"read from", testReadFrom}, {"erased before", testErasedBefore}, {"erase", testErase}, {"cancel", testCancel},
-		{"closed", testClosed}, {"second writer", testSecond}, {"tampered", testTampered}, {"read beside write", testBeside},
+		{"empty", testEmpty},
+		{"one by one", testSingly},
+		{"batches", testBatches},
+		{"repeats", testRepeats},
+		{"gap", testGap},
+		{"other log", testOther},
+		{"reopen", testReopen},
+		{"read from", testReadFrom},
+		{"erased before", testErasedBefore},
+		{"erase", testErase},
+		{"cancel", testCancel},
+		{"closed", testClosed},
+		{"second writer", testSecond},
+		{"tampered", testTampered},
+		{"read beside write", testBeside},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &place{T: t, Place: make(t)}
@@ -52,10 +68,11 @@ type place struct {
 	Place
 }
 
-const bound = 30 * time.Second
+// timeout is the longest time that one step of a test may take.
+const timeout = 30 * time.Second
 
 func (p *place) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(p.Context(), bound)
+	ctx, cancel := context.WithTimeout(p.Context(), timeout)
 	p.Cleanup(cancel)
 	return ctx
 }
@@ -84,12 +101,12 @@ func (p *place) write(s sink.Sink, records []sink.Record) {
 	}
 }
 
-// cursorIs waits for the cursor: what was written may be durable a little later, and only then counts.
+// cursorIs waits until the sink has a cursor, which may become durable a little after a write.
 func (p *place) cursorIs(s sink.Sink, want sink.Cursor) {
 	p.Helper()
 	var got sink.Cursor
 	var err error
-	for deadline := time.Now().Add(bound); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if got, err = s.Cursor(p.ctx()); errors.Is(err, sink.ErrNoCursor) && p.Deaf || err == nil && got == want {
 			return
 		}
@@ -104,7 +121,7 @@ func after(records []sink.Record) sink.Cursor {
 	return sink.Of(&records[len(records)-1].Entry)
 }
 
-// holds says that the sink holds exactly these, and finds them right.
+// holds checks that the sink holds exactly some records, and that its Verify accepts them.
 func (p *place) holds(s sink.Sink, want []sink.Record) {
 	p.Helper()
 	p.cursorIs(s, after(want))
@@ -143,7 +160,8 @@ func (p *place) same(got, want sink.Record) {
 	switch {
 	case (got.Payload == nil) != (want.Payload == nil):
 		p.Fatalf("index %d: payload %v, want %v", want.Entry.Index, got.Payload, want.Payload)
-	case got.Payload != nil && (got.Payload.Index != want.Payload.Index || got.Payload.Salt != want.Payload.Salt || string(got.Payload.Data) != string(want.Payload.Data)):
+	case got.Payload != nil && (got.Payload.Index != want.Payload.Index || got.Payload.Salt != want.Payload.Salt ||
+		string(got.Payload.Data) != string(want.Payload.Data)):
 		p.Fatalf("index %d: payload %q, want %q", want.Entry.Index, got.Payload.Data, want.Payload.Data)
 	}
 }

@@ -38,7 +38,8 @@ func testBatches(p *place) {
 	p.holds(s, list)
 }
 
-// testRepeats: entries come again, alone, together, and with new ones behind them. Each is held once.
+// testRepeats writes entries again: alone, together, and with new ones after them. The sink holds
+// each of them once.
 func testRepeats(p *place) {
 	s, list := p.open(), Records(40, 1)
 	p.write(s, list[:10])
@@ -58,11 +59,12 @@ func testRepeats(p *place) {
 func (p *place) refuses(s sink.Sink, records []sink.Record, want error) {
 	p.Helper()
 	if err := s.Write(p.ctx(), records); !errors.Is(err, want) {
-		p.Fatalf("Write of indexes %d to %d: %v, want %v", records[0].Entry.Index, records[len(records)-1].Entry.Index, err, want)
+		first, last := records[0].Entry.Index, records[len(records)-1].Entry.Index
+		p.Fatalf("Write of indexes %d to %d: %v, want %v", first, last, err, want)
 	}
 }
 
-// testGap: what does not join is refused, also within a batch, and nothing of it is written.
+// testGap checks that entries with a gap before or between them are refused as a whole.
 func testGap(p *place) {
 	s, list := p.open(), Records(20, 1)
 	if p.Deaf {
@@ -79,7 +81,7 @@ func testGap(p *place) {
 	p.holds(s, list)
 }
 
-// testOther: entries of another log, or of another history, are refused.
+// testOther checks that entries of another log are refused, also after a restart.
 func testOther(p *place) {
 	s, list, other := p.open(), Records(20, 1), Records(20, 2)
 	if p.Deaf {
@@ -119,7 +121,7 @@ func testReadFrom(p *place) {
 		p.reads(s, uint64(from), list[from:])
 	}
 	p.reads(s, 1<<40, nil)
-	for r, err := range s.Read(p.ctx(), 7) { // who stops reading stops it
+	for r, err := range s.Read(p.ctx(), 7) { // breaking the loop must end Read
 		if err != nil || r.Entry.Index != 7 {
 			p.Fatal(r.Entry.Index, err)
 		}
@@ -127,7 +129,7 @@ func testReadFrom(p *place) {
 	}
 }
 
-// testErasedBefore: entries whose data is gone come without it, and stand between others.
+// testErasedBefore writes entries whose data was erased between others.
 func testErasedBefore(p *place) {
 	s, list := p.open(), Records(30, 1)
 	for i := range list {
@@ -143,7 +145,7 @@ func testErase(p *place) {
 	s, list := p.open(), Records(30, 1)
 	e, ok := s.(sink.Eraser)
 	if !ok {
-		p.Skip("this sink keeps the data that it has")
+		p.Skip("this sink is not an Eraser")
 	}
 	p.write(s, list)
 	for range 2 {
@@ -167,7 +169,7 @@ func testCancel(p *place) {
 	if err := s.Write(ctx, list[5:]); !errors.Is(err, context.Canceled) {
 		p.Fatalf("Write: %v", err)
 	}
-	p.write(s, list) // whatever that left
+	p.write(s, list) // the cancelled write may have written some of them
 	p.holds(s, list)
 }
 
@@ -181,7 +183,7 @@ func testClosed(p *place) {
 	p.holds(p.open(), list[:5])
 }
 
-// testSecond: a second writer is refused, or does no harm.
+// testSecond checks that a second writer is refused, or does no harm if the place is shared.
 func testSecond(p *place) {
 	s, list := p.open(), Records(10, 1)
 	p.write(s, list[:5])
@@ -204,7 +206,8 @@ func testSecond(p *place) {
 	p.holds(s, list)
 }
 
-// testTampered: whichever entry was changed behind the sink's back, Verify names it, or the place directly behind it.
+// testTampered checks that Verify finds an entry that was changed in the place: it names that entry
+// or the next one.
 func testTampered(p *place) {
 	if p.Tamper == nil {
 		p.Skip("the place cannot be tampered with")
@@ -226,7 +229,7 @@ func testTampered(p *place) {
 	}
 }
 
-// testBeside reads and verifies while entries are written: what is seen is right, whatever it is.
+// testBeside reads and verifies while entries are written. It must find a valid prefix each time.
 func testBeside(p *place) {
 	s, list := p.open(), Records(many, 1)
 	if p.Deaf || p.Alone {
@@ -253,7 +256,8 @@ func testBeside(p *place) {
 		}
 		next := uint64(0)
 		for r, err := range s.Read(p.ctx(), 0) {
-			if err != nil || r.Entry.Index != next || entry.FormatHash(entry.LeafHash(r.Entry.Leaf)) != list[next].Entry.EntryHash {
+			if err != nil || r.Entry.Index != next ||
+				entry.LeafHash(r.Entry.Leaf) != list[next].Entry.EntryHash {
 				p.Fatalf("index %d: %+v, %v", next, r.Entry, err)
 			}
 			next++

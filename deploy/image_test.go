@@ -1,0 +1,143 @@
+package deploy_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// dockerStage is one FROM of the Dockerfile with its instructions.
+type dockerStage struct {
+	from, name   string
+	instructions []string
+}
+
+func dockerStages(t *testing.T) []dockerStage {
+	t.Helper()
+	text, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []dockerStage
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if f := strings.Fields(line); f[0] == "FROM" {
+			if len(f) != 4 || f[2] != "AS" {
+				t.Fatalf("%q has no name", line)
+			}
+			list = append(list, dockerStage{from: f[1], name: f[3]})
+			continue
+		}
+		last := &list[len(list)-1]
+		last.instructions = append(last.instructions, line)
+	}
+	return list
+}
+
+// TestDockerfile: what is built in a container and what is taken from outside come out alike: the
+// same script fills both, and what follows is the same but for where it is copied from. Nothing in
+// the image runs as root, and nothing but the builder is pulled.
+func TestDockerfile(t *testing.T) {
+	stages := dockerStages(t)
+	if len(stages) != 3 || stages[0].name != "prebuilt" || stages[1].name != "build" || stages[2].name != "image" {
+		t.Fatalf("stages %+v: prebuilt must be first, as old builders build all before it, and image last, as it "+
+			"is the default", stages)
+	}
+	if from := []string{
+		stages[0].from, stages[2].from,
+	}; from[0] != "scratch" || from[1] != "scratch" || !strings.HasPrefix(stages[1].from, "golang:") {
+		t.Errorf("stages begin from %v and %s", from, stages[1].from)
+	}
+	build := strings.Join(stages[1].instructions, "\n")
+	if !strings.Contains(build, "RUN .ci/binaries /image") {
+		t.Errorf("the builder does not run .ci/binaries:\n%s", build)
+	}
+	where := regexp.MustCompile(`^COPY (--from=build )?--chown=(\d+:\d+) (\S+) /$`)
+	var rest [][]string
+	for _, s := range []dockerStage{stages[0], stages[2]} {
+		m := where.FindStringSubmatch(s.instructions[0])
+		if m == nil || m[1] == "" && m[3] != "." || m[1] != "" && m[3] != "/image" {
+			t.Fatalf("%s begins with %q", s.name, s.instructions[0])
+		}
+		rest = append(rest, append([]string{m[2]}, s.instructions[1:]...))
+	}
+	if !slices.Equal(rest[0], rest[1]) {
+		t.Errorf("the targets differ:\n%s\n%s", rest[0], rest[1])
+	}
+	if !slices.Contains(rest[0], "USER "+rest[0][0]) || strings.HasPrefix(rest[0][0], "0:") {
+		t.Errorf("user: %v", rest[0])
+	}
+}
+
+// TestCompose: what docker-compose.yml is for is in it: who may be reached from outside, and that
+// no container is without limits, a health check, or a policy for the day it dies.
+func TestCompose(t *testing.T) {
+	text, err := os.ReadFile("../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Services map[string]struct {
+			Image       string
+			Restart     string
+			Ports       []string
+			Networks    []string
+			Profiles    []string
+			ReadOnly    bool `yaml:"read_only"`
+			Healthcheck any
+			Deploy      struct {
+				Resources struct{ Limits map[string]string }
+			}
+		}
+		Networks map[string]struct{ Internal bool }
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	if !file.Networks["inner"].Internal {
+		t.Error("the inner network leads outside")
+	}
+	env, err := os.ReadFile("../.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\$\{(\w+):-([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
+		if !strings.Contains(string(env), "\n"+m[1]+"="+m[2]+"\n") {
+			t.Errorf(".env.example does not have %s=%s", m[1], m[2])
+		}
+	}
+	for _, name := range []string{
+		"nats-1", "nats-2", "nats-3", "sealer-1", "sealer-2", "ingest-1", "ingest-2", "query-1", "query-2",
+		"front-ingest", "front-query", "alert", "archiver",
+	} {
+		s, there := file.Services[name]
+		if !there {
+			t.Errorf("there is no %s", name)
+			continue
+		}
+		if s.Restart != "unless-stopped" || s.Healthcheck == nil || len(s.Deploy.Resources.Limits) != 2 ||
+			!s.ReadOnly || !slices.Contains(s.Networks, "inner") {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	for name, s := range file.Services {
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "127.0.0.1:") {
+				t.Errorf("%s is reached from other machines: %s", name, port)
+			}
+		}
+		if open := len(s.Ports) > 0; s.Profiles == nil && open != strings.HasPrefix(name, "front-") {
+			t.Errorf("%s publishes %v", name, s.Ports)
+		}
+		if s.Profiles == nil && s.Image != "${SEALSTREAM_IMAGE:-sealstream}" {
+			t.Errorf("%s is of another image: %s", name, s.Image)
+		}
+	}
+}

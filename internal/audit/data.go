@@ -1,0 +1,104 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/sealedlog"
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// dataCheck is the outcome of checking a batch's data.
+type dataCheck struct {
+	opened  uint64   // payloads that open their leaf's commitment
+	missing []uint64 // indexes whose payload is not there, ascending
+	err     error    // the first that is wrong
+}
+
+// firstData returns the place of the first entry that has data, or −1.
+func (p *Parsed) firstData() int {
+	return slices.IndexFunc(p.Entries, func(e entry.Entry) bool { return e.DataHash != nil })
+}
+
+// readData reads and checks the data of a batch, if there is any and it is to be checked.
+func (p *Parsed) readData(cfg Config) error {
+	if cfg.Payloads == nil || !p.HasData() {
+		return nil
+	}
+	body, there, err := cfg.Payloads(p.Batch.Payloads)
+	if err != nil {
+		return err
+	}
+	p.CheckData(body, there)
+	return nil
+}
+
+// HasData reports whether an entry of the batch commits to data. Then CheckData needs the batch's
+// PAYLOADS message.
+func (p *Parsed) HasData() bool { return p.err == nil && p.firstData() >= 0 }
+
+// CheckData checks the batch's data. body is the body of the PAYLOADS message that the batch names,
+// and there tells whether that message exists. The outcome counts when the batch is audited.
+// CheckData is pure and may run in parallel with that of other batches.
+func (p *Parsed) CheckData(body []byte, there bool) {
+	var records []entry.Payload
+	if there {
+		var err error
+		if records, err = sealedlog.ParsePayloads(body); err != nil {
+			p.data.err = mismatch(p.Entries[p.firstData()].Index, CheckPayload,
+				"PAYLOADS sequence %d: %v", p.Batch.Payloads, err)
+			return
+		}
+	}
+	p.data = checkRecords(p.Entries, records)
+}
+
+// checkRecords matches payload records, whose indexes ascend, with the entries that commit to them.
+func checkRecords(entries []entry.Entry, records []entry.Payload) (d dataCheck) {
+	for i := range entries {
+		e := &entries[i]
+		if len(records) == 0 || records[0].Index > e.Index {
+			if e.DataHash != nil {
+				d.missing = append(d.missing, e.Index)
+			}
+			continue
+		}
+		if d.err = checkPayload(e, &records[0]); d.err != nil {
+			return d
+		}
+		d.opened++
+		records = records[1:]
+	}
+	if len(records) > 0 {
+		d.err = mismatch(
+			entries[len(entries)-1].Index,
+			CheckPayload,
+			"a record of index %d where none belongs",
+			records[0].Index,
+		)
+	}
+	return d
+}
+
+func checkPayload(e *entry.Entry, p *entry.Payload) error {
+	switch {
+	case p.Index != e.Index || e.DataHash == nil:
+		return mismatch(e.Index, CheckPayload, "a record of index %d where none belongs", p.Index)
+	case !p.Opens(*e):
+		return mismatch(e.Index, CheckPayload, "data and salt do not open data_hash")
+	}
+	d, ok := e.Detail.(*entry.Rejected)
+	switch {
+	case !ok:
+		return nil
+	case len(e.Redactions) > 0: // what is kept is not what came (SPEC 13.5)
+		if len(p.Data) > ruleset.MaxRejectedBytes {
+			return mismatch(e.Index, CheckDigest, "%d bytes kept", len(p.Data))
+		}
+	case uint64(len(p.Data)) != min(d.Size, ruleset.MaxRejectedBytes):
+		return mismatch(e.Index, CheckDigest, "%d bytes kept of %d", len(p.Data), d.Size)
+	case d.Size <= ruleset.MaxRejectedBytes && d.Digest != e.DataHash.String():
+		return mismatch(e.Index, CheckDigest, "it does not open with the bytes that were kept")
+	}
+	return nil
+}

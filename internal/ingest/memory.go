@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"bufio"
+	"net/http"
+
+	"github.com/sealstream/sealstream/pkg/api"
+)
+
+// InFlight returns the memory, in bytes, that all requests together may use, for
+// Config.MaxInFlight. It is a quarter of the process' limit and at most 256 MiB: the garbage
+// collector, the broker and the readers need the rest. A limit of 0 means that the process has
+// none.
+func InFlight(limit int64) int64 {
+	const maximum = 256 << 20
+	if limit <= 0 {
+		return maximum
+	}
+	return min(limit/4, maximum)
+}
+
+// Memory that an event takes besides its bytes while its request runs: its place in the request, in
+// the queue and among the receipts, and their strings. Receipts of sealed events also hold hashes.
+// TestCost measures both.
+const (
+	storedCost = 640
+	sealedCost = 1152
+)
+
+// largeCost is an estimate of the memory that a large request takes for each of its bytes, before
+// it is known how many events it has.
+const largeCost = 3
+
+func eventCost(wait Wait) int64 {
+	if wait == WaitStored {
+		return storedCost
+	}
+	return sealedCost
+}
+
+// chargeStep is how many events are charged for in one step.
+const chargeStep = 16
+
+// charges charges the budget for the events found in a request.
+type charges struct {
+	budget            *budget
+	each, size, taken int64
+}
+
+// newCharges starts to charge for a request whose size bytes are in the budget already.
+func (in *Ingest) newCharges(wait Wait, size int64) *charges {
+	return &charges{budget: &in.budget, each: eventCost(wait), size: size}
+}
+
+// charge takes the cost of more events from the budget. It returns ErrBusy if there is too little
+// memory now, and a problem if the request alone exceeds the budget.
+func (p *charges) charge(events int) error {
+	cost := int64(events) * p.each
+	if p.size+p.taken+cost > p.budget.limit {
+		return p.budget.errTooLarge()
+	}
+	if !p.budget.take(cost) {
+		return ErrBusy
+	}
+	p.taken += cost
+	return nil
+}
+
+// release returns what was charged, once the request is answered.
+func (p *charges) release() { p.budget.release(p.taken) }
+
+// Reserve reserves memory for a request that another handler reads. The caller must call release.
+// The error is ErrBusy if there is too little memory now. Otherwise it is a problem, for
+// WriteError: there will never be enough.
+func (in *Ingest) Reserve(bytes int64) (release func(), err error) {
+	if bytes > in.budget.limit {
+		return nil, in.budget.errTooLarge()
+	}
+	if !in.budget.take(bytes) {
+		return nil, ErrBusy
+	}
+	return func() { in.budget.release(bytes) }, nil
+}
+
+// answerReceipts writes receipts one by one. Marshalled at once they would take many times the
+// memory of the request.
+func answerReceipts(w http.ResponseWriter, receipts []api.Receipt) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	out := bufio.NewWriter(w) // keeps the first error
+	defer out.Flush()
+	out.WriteString(`{"receipts":[`)
+	for i := range receipts {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(body(&receipts[i]))
+	}
+	out.WriteString("]}\n")
+}
+
+// InFlight returns the memory, in bytes, charged to requests that are not answered yet.
+func (in *Ingest) InFlight() int64 { return in.budget.used.Load() }

@@ -1,0 +1,160 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/streams/subject"
+)
+
+// Raw is one event to submit.
+type Raw struct {
+	Event     []byte // a CloudEvent in the JSON format; must not change until Submit returns
+	Publisher string // identity that it was authenticated as; optional
+
+	token string // required agent token of its source; "" accepts any
+}
+
+// Wait is the status that events must reach before Submit returns.
+type Wait int
+
+const (
+	WaitStored    Wait = iota // acknowledged by EVENTS
+	WaitSealed                // entries of the log under a signed checkpoint
+	WaitWitnessed             // sealed, and covered by a checkpoint with enough cosignatures
+)
+
+// Submit stores events in order and returns a receipt for each. A rejected event has a receipt with
+// the reason, and does not affect the others. An error concerns all events; see the errors of this
+// package. If ctx is done first, events may be stored or not.
+func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
+	size := int64(len(events)) * eventCost(wait)
+	for _, r := range events {
+		size += int64(len(r.Event))
+	}
+	release, err := in.Reserve(size)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return in.submit(ctx, events, wait)
+}
+
+// submit is Submit for events that the budget has counted already.
+func (in *Ingest) submit(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
+	receipts, err := in.answer(ctx, events, wait)
+	in.cfg.Observe.answered(receipts, len(events), err)
+	return receipts, err
+}
+
+// answer makes a receipt for each event.
+func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
+	if wait == WaitWitnessed && in.cfg.Policy == nil {
+		return nil, ErrWitnessed
+	}
+	receipts := make([]api.Receipt, len(events))
+	s := &submission{room: &in.ledger, items: make([]item, 0, len(events)), done: make(chan struct{})}
+	for i, r := range events {
+		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) {
+			return nil, fmt.Errorf("ingest: %.80q cannot be a publisher", r.Publisher)
+		}
+		if it, ok := in.check(r, &receipts[i]); ok {
+			it.sub = s
+			s.items = append(s.items, it)
+		}
+	}
+	if s.pending = len(s.items); s.pending == 0 {
+		return receipts, nil
+	}
+	if err := in.reserve(ctx, s.cost()); err != nil {
+		return nil, err
+	}
+	if wait != WaitStored {
+		in.watch.addCaller()
+		defer in.watch.removeCaller()
+	}
+	if err := in.await(ctx, s); err != nil {
+		return nil, err
+	}
+	next := 0
+	for i := range receipts {
+		if r := &receipts[i]; r.Status == api.Stored {
+			r.InputSeq, r.Position, r.Durability = s.items[next].seq, s.items[next].position, in.Durability()
+			next++
+		}
+	}
+	if wait == WaitStored {
+		return receipts, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.SealTimeout)
+	defer cancel()
+	in.awaitSeal(ctx, receipts)
+	if wait == WaitWitnessed {
+		in.awaitWitnesses(ctx, receipts)
+	}
+	return receipts, nil
+}
+
+func (in *Ingest) await(ctx context.Context, s *submission) error {
+	if err := in.queue.put(s); err != nil {
+		in.ledger.release(s.cost())
+		return err
+	}
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		s.abandoned.Store(true)
+		return fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+	}
+}
+
+// check parses an event as the sealer will. The stored bytes are the caller's own. If white space
+// or escapes make them too long for a message, the shortest form of the same event is stored.
+func (in *Ingest) check(r Raw, receipt *api.Receipt) (item, bool) {
+	ev, err := entry.ParseEvent(r.Event)
+	if err == nil {
+		older := ev // the event must fit into a leaf under the oldest rules, too
+		err = older.By(ruleset.First)
+	}
+	if err == nil && r.token != "" && subject.AgentToken(ev.Source) != r.token {
+		err = errToken
+	}
+	if err != nil {
+		*receipt = refused(r.Event, err)
+		return item{}, false
+	}
+	it := item{event: r.Event, publisher: r.Publisher}
+	if err := in.redact(&ev, &it); err != nil {
+		*receipt = refused(it.event, err)
+		return item{}, false
+	}
+	it.data = len(ev.Data)
+	if it.recordSize()+len("[]") > ruleset.MaxMessageBytes {
+		it.event = ev.AppendJSON(nil)
+	}
+	*receipt = api.Receipt{EntryID: ev.ID, AgentDID: ev.Source, Status: api.Stored}
+	return it, true
+}
+
+// refused returns the receipt of a rejected event. It shows the id and source if they can be read.
+func refused(raw []byte, err error) api.Receipt {
+	var shown struct{ ID, Source string }
+	if json.Unmarshal(raw, &shown) != nil || len(shown.ID) > ruleset.MaxAttributeBytes ||
+		len(shown.Source) > ruleset.MaxAttributeBytes {
+		shown.ID, shown.Source = "", ""
+	}
+	return api.Receipt{EntryID: shown.ID, AgentDID: shown.Source, Status: api.Rejected, Error: refusal(err)}
+}
+
+func refusal(err error) *api.Refusal {
+	if fe, ok := errors.AsType[*entry.FieldError](err); ok {
+		return &api.Refusal{Field: fe.Field, Reason: fe.Reason}
+	}
+	return &api.Refusal{Reason: err.Error()}
+}

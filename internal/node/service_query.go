@@ -1,0 +1,47 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/sealstream/sealstream/internal/disk"
+	"github.com/sealstream/sealstream/internal/settings"
+	"github.com/sealstream/sealstream/internal/vitals"
+)
+
+// QueryService answers filters and makes proofs.
+type QueryService struct {
+	ServiceConfig
+	settings.DiskFlags
+	HTTP  string
+	Key   string
+	Index string
+}
+
+// Serve implements Service.
+func (s *QueryService) Serve(ctx context.Context) error {
+	keys, err := s.check(s.HTTP, s.Key)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, service{
+		name: "query", addr: s.HTTP, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
+		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
+			if err := p.addQuery(queryConfig{folder: s.folder()}); err != nil {
+				return err
+			}
+			p.addDisk(s.DiskFlags, disk.Folder{Path: s.folder()})
+			return p.addArchive(nil)
+		},
+	})
+}
+
+// folder is the log's own folder of the index.
+func (s *QueryService) folder() string {
+	if s.Index == "" {
+		return ""
+	}
+	return filepath.Join(s.Index, s.Log)
+}

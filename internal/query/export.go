@@ -1,0 +1,230 @@
+package query
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// Format is an export format.
+type Format string
+
+const (
+	// SPEC 9: a manifest, then one line for each entry; the format that verifiers read
+	JSONL Format = "jsonl"
+	// an object: the manifest in metadata, the entries as the API shows them with raw in entries
+	JSON Format = "json"
+	// CloudEvents is an array of CloudEvents with sealindex, sealhash and sealprevious, and with
+	// sealproof if there are filters.
+	CloudEvents Format = "cloudevents"
+
+	CloudEventLines Format = "cloudevents-jsonl" // the same events as JSON Lines
+	CSV             Format = "csv"               // CSVColumns, for spreadsheets
+)
+
+// Formats lists all export formats.
+var Formats = []Format{JSONL, JSON, CloudEvents, CloudEventLines, CSV}
+
+// writer encodes a manifest and entries in one format. path is nil in an export without filters.
+type writer interface {
+	start(m proof.Manifest) ([]byte, error)
+	entry(dst []byte, f Found, path proof.Path) ([]byte, error)
+	end() []byte
+}
+
+func (f Format) writer() (writer, error) {
+	switch f {
+	case JSONL:
+		return jsonlWriter{}, nil
+	case JSON:
+		return &jsonWriter{}, nil
+	case CloudEvents:
+		return &cloudEventsWriter{array: true}, nil
+	case CloudEventLines:
+		return &cloudEventsWriter{}, nil
+	case CSV:
+		return csvWriter{}, nil
+	}
+	return nil, &api.ParamError{Param: "format", Reason: fmt.Sprintf("%.40q is none of %v", string(f), Formats)}
+}
+
+// ManifestTaker may be implemented by the writer that is given to Export. It receives the manifest
+// before the first byte. Only JSONL and JSON contain the manifest themselves.
+type ManifestTaker interface {
+	TakeManifest(m proof.Manifest) error
+}
+
+// Export writes all entries that a filter matches, in log order, as of the newest checkpoint. It
+// needs constant memory for any number of entries. With a filter, each entry carries its inclusion
+// proof. The manifest comes first and states the number of entries, so no verifier accepts an
+// export that was cut short by an error. Errors before the first byte are *api.ParamError, ErrBusy
+// and ErrBuilding.
+func (q *Query) Export(ctx context.Context, w io.Writer, f api.Filter, format Format) error {
+	p, err := q.exports.enter("", nil)
+	if err != nil {
+		return err
+	}
+	defer p.leave()
+	return q.export(ctx, w, f, format)
+}
+
+// export is Export for a caller that has a place already.
+func (q *Query) export(ctx context.Context, w io.Writer, f api.Filter, format Format) error {
+	out, err := format.writer()
+	if err != nil {
+		return err
+	}
+	if f, err = f.Normal(); err != nil {
+		return err
+	}
+	snap, all, err := q.view(f)
+	if err != nil {
+		return err
+	}
+	if c := q.head.Newest(ctx, snap.checkpoint); c.Size == snap.size && q.isOurs(ctx, snap, c) {
+		snap.checkpoint = c // the same checkpoint with its cosignatures
+	}
+	const walk = 4 << 20 // room for two batches with their payloads
+	e := exporter{
+		reader: reader{
+			Query:    q,
+			snapshot: snap,
+			cache:    newCache[cacheKey](walk),
+			filter:   &f,
+		}, filters: f.Values(), out: out, w: bufio.NewWriterSize(w, 64<<10),
+	}
+	e.taker, _ = w.(ManifestTaker)
+	if err := e.write(ctx, all); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+type exporter struct {
+	reader
+	filters map[string][]string
+	out     writer
+	taker   ManifestTaker // optional
+	w       *bufio.Writer
+	buf     []byte
+}
+
+func (e *exporter) write(ctx context.Context, all search) error {
+	m := e.manifest(all)
+	if e.taker != nil {
+		if err := e.taker.TakeManifest(m); err != nil {
+			return err
+		}
+	}
+	head, err := e.out.start(m)
+	if err != nil {
+		return err
+	}
+	if _, err := e.w.Write(head); err != nil {
+		return err
+	}
+	matches := all.start(0, false)
+	written := uint64(0)
+	for chunk := make([]uint64, 0, 256); ; {
+		chunk = chunk[:0]
+		for x, ok := matches.next(); ok; x, ok = matches.next() {
+			if chunk = append(chunk, x); len(chunk) == cap(chunk) {
+				break
+			}
+		}
+		if len(chunk) == 0 {
+			break
+		}
+		if err := e.chunk(ctx, chunk); err != nil {
+			return err
+		}
+		written += uint64(len(chunk))
+	}
+	if written != m.Count { // both walks used one snapshot
+		return fmt.Errorf("%d entries written, %d announced", written, m.Count)
+	}
+	if _, err := e.w.Write(e.out.end()); err != nil {
+		return err
+	}
+	return e.w.Flush()
+}
+
+func (e *exporter) chunk(ctx context.Context, indexes []uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	list, err := e.read(ctx, indexes)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		var path proof.Path
+		if len(e.filters) > 0 {
+			if path, err = e.path(ctx, f.Entry); err != nil {
+				return err
+			}
+		}
+		if e.buf, err = e.out.entry(e.buf[:0], f, path); err != nil {
+			return fmt.Errorf("entry %d: %w", f.Entry.Index, err)
+		}
+		if _, err := e.w.Write(e.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exporter) manifest(all search) proof.Manifest {
+	n, first, last := all.count()
+	m := proof.Manifest{
+		Export: 1, Log: e.cfg.Log.Name, Origin: e.checkpoint.Origin, Count: n, Size: e.size, Root: e.checkpoint.Root.String(),
+		Checkpoint: string(e.checkpoint.Note), Filters: e.filters,
+	}
+	if n > 0 {
+		m.First, m.Last = &first, &last
+	}
+	return m
+}
+
+// jsonlWriter writes the format of SPEC 9.
+type jsonlWriter struct{}
+
+func (jsonlWriter) start(m proof.Manifest) ([]byte, error) {
+	b, err := json.Marshal(m)
+	return append(b, '\n'), err
+}
+
+func (jsonlWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
+	dst, err := proof.ExportLine{Leaf: f.Entry.Leaf, Payload: f.Payload, DataError: f.DataError, Path: path}.Append(dst)
+	return append(dst, '\n'), err
+}
+
+func (jsonlWriter) end() []byte { return nil }
+
+// jsonWriter writes one object: metadata, then entries.
+type jsonWriter struct{ any bool }
+
+func (j *jsonWriter) start(m proof.Manifest) ([]byte, error) {
+	b, err := json.Marshal(m)
+	return append(append([]byte(`{"metadata":`), b...), `,"entries":[`...), err
+}
+
+func (j *jsonWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
+	if j.any {
+		dst = append(dst, ',')
+	}
+	j.any = true
+	dst, err := f.AppendJSON(append(dst, '\n'), true)
+	if err != nil || path == nil {
+		return dst, err
+	}
+	p, err := path.MarshalJSON()
+	return append(append(append(dst[:len(dst)-1], `,"merkle_proof":`...), p...), '}'), err
+}
+
+func (j *jsonWriter) end() []byte { return []byte("\n]}\n") }

@@ -1,0 +1,146 @@
+package query
+
+import (
+	"github.com/sealstream/sealstream/internal/segment"
+	"github.com/sealstream/sealstream/pkg/api"
+)
+
+// compiled is a normal filter, prepared for the search in parts.
+type compiled struct {
+	wanted segment.Wanted
+	span   span
+	all    bool // the filter matches everything
+}
+
+func compile(f api.Filter) *compiled {
+	c := &compiled{span: newSpan(f)}
+	for i, values := range f.Fields() {
+		a := &c.wanted[i]
+		for _, v := range *values {
+			if i != api.ResourceField {
+				a.Values = append(a.Values, v)
+			} else if text, prefix := api.ResourceValue(v); prefix {
+				a.Prefixes = append(a.Prefixes, text)
+			} else {
+				a.Values = append(a.Values, text)
+			}
+		}
+	}
+	c.all = c.wanted.All() && c.span.open()
+	return c
+}
+
+// search yields the entries that a filter matches, in one direction, from a snapshot of the index.
+// It searches each part when it reaches it.
+type search struct {
+	by    *compiled
+	parts []*part
+	// matches in the parts that were live at the time of the snapshot, which are the last ones
+	found []*segment.Bits
+	rows  uint64
+	size  uint64 // size of the snapshot
+
+	descending bool
+	at         int64 // next index to look at
+	in         int64 // part that bits belongs to, or −1
+	bits       *segment.Bits
+	own, spare *segment.Bits
+}
+
+// search prepares a normal filter. It is called under the lock and searches live parts at once,
+// from an index on.
+func (x *index) search(f api.Filter, from uint64) search {
+	s := search{by: compile(f), parts: x.parts, rows: x.rows, size: x.size}
+	if s.by.all {
+		return s
+	}
+	for n, p := range x.parts {
+		if p.live != nil {
+			s.found = append(s.found, x.match(n, s.by, from))
+		}
+	}
+	return s
+}
+
+// match returns what a filter matches in a part, or nil. It searches a live part from an index on.
+func (x *index) match(n int, by *compiled, from uint64) *segment.Bits {
+	p := x.parts[n]
+	if p.live != nil && p.first+uint64(p.live.rows.Rows()) <= from {
+		return nil
+	}
+	found, spare := new(segment.Bits), new(segment.Bits)
+	if p.live != nil && p.live.match(x.key, by, int(max(from, p.first)-p.first), found, spare) ||
+		p.frozen != nil && p.frozen.match(by, found, spare) {
+		return found
+	}
+	return nil
+}
+
+// start sets the first index to look at and the direction.
+func (s search) start(at int64, descending bool) *search {
+	s.at, s.descending, s.in = at, descending, -1
+	if !s.by.all {
+		s.own, s.spare = new(segment.Bits), new(segment.Bits)
+	}
+	return &s
+}
+
+// next returns the next match.
+func (s *search) next() (uint64, bool) {
+	for s.at >= 0 && s.at < int64(s.size) {
+		x := s.at
+		if !s.by.all {
+			n, row := x/int64(s.rows), x%int64(s.rows)
+			if s.in != n {
+				s.in, s.bits = n, s.match(int(n))
+			}
+			next := -1
+			if s.bits != nil && s.descending {
+				next = s.bits.Previous(int(row))
+			} else if s.bits != nil {
+				next = s.bits.Next(int(row))
+			}
+			if next < 0 {
+				if s.at = (n + 1) * int64(s.rows); s.descending {
+					s.at = n*int64(s.rows) - 1
+				}
+				continue
+			}
+			x += int64(next) - row
+		}
+		if s.at = x + 1; s.descending {
+			s.at = x - 1
+		}
+		if x < int64(s.size) { // rows after it belong to a batch that is not added completely
+			return uint64(x), true
+		}
+	}
+	s.at = -1
+	return 0, false
+}
+
+// match returns what the filter matches in a part, or nil.
+func (s *search) match(n int) *segment.Bits {
+	if live := n - (len(s.parts) - len(s.found)); live >= 0 {
+		return s.found[live]
+	}
+	if !s.parts[n].frozen.match(s.by, s.own, s.spare) {
+		return nil
+	}
+	return s.own
+}
+
+// count returns the number of matches, and the first and the last of them.
+func (s search) count() (n, first, last uint64) {
+	if s.by.all && s.size > 0 {
+		return s.size, 0, s.size - 1
+	}
+	all := s.start(0, false)
+	for x, ok := all.next(); ok; x, ok = all.next() {
+		if n++; n == 1 {
+			first = x
+		}
+		last = x
+	}
+	return n, first, last
+}

@@ -1,0 +1,117 @@
+package sealer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// benchEvents are n events of about 1 KiB, each in a message of its own, or grouped as ingest groups them.
+func benchEvents(n, group int) []entry.Message {
+	data := fmt.Sprintf(`{"tool":"search","query":%q,"nanos":1732400000123456789}`,
+		strings.Repeat("flights to Zurich ", 40))
+	var list []entry.Message
+	for i := 0; i < n; i += group {
+		m := entry.Message{
+			Subject: "audit." + testLog + "." + tokenSubject("did:a"), Data: []byte(event(fmt.Sprint(i), data)),
+		}
+		if group > 1 {
+			m.Subject, m.Data = "audit."+testLog+".batch.i", []byte("[")
+			for k := range group {
+				m.Data = append(m.Data, `{"event":`+event(fmt.Sprint(i+k), data)+`,"publisher":"a"},`...)
+			}
+			m.Data[len(m.Data)-1] = ']'
+		}
+		m.Seq, m.Time = uint64(len(list)+2), time.Unix(1732400000, int64(i)).UTC()
+		list = append(list, m)
+	}
+	return list
+}
+
+func perSecond(b *testing.B, events int) {
+	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkPrepare is the part that workers do side by side, for one event.
+func BenchmarkPrepare(b *testing.B) {
+	id := identity{logName: testLog, origin: testSigner.Origin(), secret: testSecret}
+	m := benchEvents(1, 1)[0]
+	b.SetBytes(int64(len(m.Data)))
+	for b.Loop() {
+		id.prepare(m, 1)
+	}
+}
+
+// BenchmarkSequence is the part that is done in order: window, chain, tree, batches, payload records.
+func BenchmarkSequence(b *testing.B) {
+	id := identity{logName: testLog, origin: testSigner.Origin(), secret: testSecret}
+	const n = 4096
+	messages := benchEvents(n, 1)
+	list := make([]prepared, n)
+	for i := range list {
+		list[i] = id.prepare(messages[i], 1)
+	}
+	for b.Loop() {
+		st := &state{
+			identity: id, keys: []string{testSigner.VerifierKey()}, size: 1, epoch: 1,
+			config: &entry.Config{}, window: newWindow(ruleset.WindowSize, windowSlack, 0),
+		}
+		q := &sequencer{
+			state: st, limits: batchLimits{256, 512 << 10, 768 << 10}, signer: testSigner,
+			emit: func(*batch) error { return nil },
+		}
+		for i := range list {
+			if err := q.message(list[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	perSecond(b, n)
+}
+
+// BenchmarkPipeline is all of it, over a log in memory.
+func BenchmarkPipeline(b *testing.B) {
+	for _, group := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d in a message", group), func(b *testing.B) {
+			const n = 1 << 14
+			messages := benchEvents(n, group)
+			for b.Loop() {
+				b.StopTimer()
+				log := store.NewMemory(testLog)
+				cfg := Config{Log: log, Signer: testSigner, Secret: testSecret, KeepEvents: true}
+				if err := Create(b.Context(), cfg, true); err != nil {
+					b.Fatal(err)
+				}
+				for _, m := range messages {
+					if _, err := log.Events.Append(b.Context(), m, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				s, err := New(cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(b.Context())
+				ended := make(chan error, 1)
+				b.StartTimer()
+				go func() { ended <- s.Run(ctx) }()
+				for s.Status().Size < n+1 {
+					time.Sleep(100 * time.Microsecond)
+				}
+				b.StopTimer()
+				cancel()
+				if err := <-ended; err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			perSecond(b, n)
+		})
+	}
+}

@@ -1,0 +1,47 @@
+package sealer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
+// putHead writes the newest checkpoint to the HEAD cache. It is signed, so a lost or old value
+// deceives nobody. A larger checkpoint stays, since another sealer may be ahead; so does one of the
+// same size, since witnesses may have cosigned it.
+func (s *Sealer) putHead(ctx context.Context, c committed) error {
+	head, key := s.cfg.Log.Head, s.identity.logName
+	for unread := 0; ; {
+		old, revision, err := head.Get(ctx, key)
+		switch {
+		// exists but cannot be read: damaged on disk
+		case errors.Is(err, store.ErrNotFound) && unread > 2:
+			return head.Put(ctx, key, c.batch.Checkpoint)
+		case errors.Is(err, store.ErrNotFound):
+			unread++
+			err = head.Create(ctx, key, c.batch.Checkpoint)
+		case err != nil:
+			return err
+		default:
+			if s.covers(old, c.batch.Size) {
+				return nil
+			}
+			err = head.Update(ctx, key, c.batch.Checkpoint, revision)
+		}
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+}
+
+// covers reports whether note is a checkpoint of this log of at least the given size. It verifies
+// the signature only if the size suffices.
+func (s *Sealer) covers(note []byte, size uint64) bool {
+	if c, err := proof.ParseCheckpointUnverified(note); err != nil || c.Size < size {
+		return false
+	}
+	_, err := proof.OpenCheckpoint(note, s.keys...)
+	return err == nil
+}

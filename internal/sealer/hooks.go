@@ -1,0 +1,37 @@
+package sealer
+
+// hooks let tests plant bugs, to prove that they are found. A nil *hooks does nothing, which is the
+// case outside of tests.
+type hooks struct {
+	opened     func(*startPoint) // gets what open has made
+	made       func(*batch)      // gets a batch before its payloads are sent
+	committed  func(*batch)      // gets a batch before it is written to SEALED
+	blindTo    func(error) bool
+	noRecheck  bool // skips the second check before a gap is sealed
+	noFullWalk bool // trusts the batch it starts from, whatever follows
+}
+
+func (h *hooks) open(b *startPoint) {
+	if h != nil && h.opened != nil {
+		h.opened(b)
+	}
+}
+
+func (h *hooks) make(b *batch) {
+	if h != nil && h.made != nil {
+		h.made(b)
+	}
+}
+
+func (h *hooks) commit(b *batch) {
+	if h != nil && h.committed != nil {
+		h.committed(b)
+	}
+}
+
+// blind reports whether a test wants this error ignored.
+func (h *hooks) blind(err error) bool { return h != nil && h.blindTo != nil && h.blindTo(err) }
+
+func (h *hooks) skipsRecheck() bool { return h != nil && h.noRecheck }
+
+func (h *hooks) trustsStart() bool { return h != nil && h.noFullWalk }

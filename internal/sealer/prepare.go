@@ -1,0 +1,210 @@
+package sealer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
+	"github.com/sealstream/sealstream/streams/subject"
+)
+
+// prepared is an EVENTS message, processed as far as possible without the state of the log: parsed,
+// checked, salted and hashed. Preparing is a pure function of the message and the log's identity,
+// so messages are prepared in parallel. Only state.step handles them in order.
+type prepared struct {
+	msg    entry.Message
+	source draft.Source // of position 0
+	items  []item       // one for each event, by position
+	open   bool         // published on events.open
+
+	controlType string // event type of a control message
+	control     entry.Detail
+
+	redact *redact.Set // rules used; state.step prepares again if the log's rules differ by then
+	rules  uint64      // rules number used, likewise
+}
+
+// item is one event of a message: the draft of its entry, or of the rejected entry in its place.
+type item struct {
+	draft       draft.Draft
+	key         windowKey // of (source, id); unused if the draft is no event
+	fingerprint windowKey // fingerprint
+}
+
+// identity is what sealing depends on besides the log's prefix and the events (SPEC 1, 5).
+type identity struct {
+	logName, origin string
+	secret          []byte
+	redact          *redact.Set // redaction rules of the newest config; nil redacts nothing
+	rules           uint64      // rules number of the newest config
+}
+
+func (id identity) source(m entry.Message, epoch uint64) draft.Source {
+	return draft.Source{
+		Log:        id.logName,
+		Origin:     id.origin,
+		Secret:     id.secret,
+		Epoch:      epoch,
+		Seq:        m.Seq,
+		ReceivedAt: canonical.FormatReceived(m.Time),
+		Redact:     id.redact,
+	}
+}
+
+// Reasons for rejecting a whole message (SPEC 4).
+var (
+	errSubject = errors.New("not a subject of this log's EVENTS")
+	errSize    = fmt.Errorf("more than %d bytes in one message", ruleset.MaxMessageBytes)
+	errOpen    = errors.New("events.open is not accepted by this log")
+	errToken   = &entry.FieldError{
+		Field:  "source",
+		Reason: "its agent token is not the one of the subject it was published on",
+	}
+)
+
+// prepare never fails: a message that cannot be read becomes a rejected entry.
+func (id identity) prepare(m entry.Message, epoch uint64) prepared {
+	p := prepared{msg: m, source: id.source(m, epoch), redact: id.redact, rules: id.rules}
+	rest, ok := strings.CutPrefix(m.Subject, subject.Root(id.logName))
+	kind, token, _ := strings.Cut(rest, ".")
+	switch {
+	case !ok:
+		p.refuse(errSubject)
+	case len(m.Data) > ruleset.MaxMessageBytes:
+		p.refuse(errSize)
+	case kind == "control" && token == "":
+		var err error
+		if p.controlType, p.control, err = m.Control(); err != nil {
+			p.refuse(err)
+		}
+	case kind == "batch" && token != "":
+		p.records()
+	case kind == "events" && token == "open":
+		p.open = true
+		p.events("")
+	case kind == "events" && token != "":
+		p.events(token)
+	default:
+		p.refuse(errSubject)
+	}
+	return p
+}
+
+// refuse turns the whole message into one rejected entry.
+func (p *prepared) refuse(cause error) {
+	p.controlType, p.control = "", nil
+	p.items = []item{{draft: draft.RejectedMessage(p.source, cause, p.msg)}}
+}
+
+// events reads a message that an agent published. An empty token accepts any source.
+func (p *prepared) events(token string) {
+	switch inbox.ModeOf(p.msg, p.rules) {
+	case inbox.Binary:
+		ev, err := inbox.ParseBinary(p.msg, p.rules)
+		p.single(ev, err, token, nil)
+	case inbox.Structured:
+		ev, err := entry.ParseEvent(p.msg.Data)
+		p.single(ev, err, token, p.msg.Data)
+	case inbox.Batched:
+		parts, err := inbox.Split(p.msg.Data)
+		if err != nil {
+			p.refuse(err)
+			return
+		}
+		p.items = make([]item, 0, len(parts)+1)
+		for _, raw := range parts {
+			ev, err := entry.ParseEvent(raw)
+			p.add(ev, err, token, raw, "")
+		}
+	}
+}
+
+// single adds the event of a message that holds exactly one. raw is the text that it was parsed
+// from, or nil in binary mode.
+func (p *prepared) single(ev entry.Event, err error, token string, raw []byte) {
+	if err == nil {
+		err = p.admit(&ev, token, raw)
+	}
+	if err != nil {
+		p.refuse(err)
+		return
+	}
+	p.seal(p.source, ev)
+}
+
+// admit applies the log's rules to an event, checks its source against the token of its subject,
+// and redacts it.
+func (p *prepared) admit(ev *entry.Event, token string, raw []byte) error {
+	if err := ev.By(p.rules); err != nil {
+		return err
+	}
+	if err := checkToken(*ev, token); err != nil || p.redact == nil {
+		return err
+	}
+	return ev.Redact(p.redact, raw)
+}
+
+// records reads a message in the format of ingest.
+func (p *prepared) records() {
+	list, err := inbox.ParseRecords(p.msg.Data)
+	if err != nil {
+		p.refuse(err)
+		return
+	}
+	p.items = make([]item, 0, len(list)+1)
+	for i := range list {
+		r := &list[i]
+		whole := r.Record.Event
+		if whole == nil {
+			whole = r.Raw
+		}
+		p.add(r.Event, r.Err, "", whole, r.Record.Publisher)
+	}
+}
+
+func checkToken(ev entry.Event, token string) error {
+	if token != "" && subject.AgentToken(ev.Source) != token {
+		return errToken
+	}
+	return nil
+}
+
+// add appends the event at the next position, or the rejected entry in its place. raw is the
+// "whole" of SPEC 5.2.
+func (p *prepared) add(ev entry.Event, err error, token string, raw []byte, publisher string) {
+	src := p.source
+	src.Position, src.Publisher = uint64(len(p.items)), publisher
+	if err == nil {
+		err = p.admit(&ev, token, raw)
+	}
+	if err != nil {
+		p.items = append(p.items, item{draft: draft.Rejected(src, err, raw, p.msg.Subject)})
+		return
+	}
+	p.seal(src, ev)
+}
+
+// seal appends the draft of an event.
+func (p *prepared) seal(src draft.Source, ev entry.Event) {
+	it := item{draft: draft.Event(src, ev)}
+	it.key = claimKey(it.draft.Claim())
+	it.fingerprint = windowKey(it.draft.Fingerprint())
+	p.items = append(p.items, it)
+}
+
+// claimKey returns the window key of (source, id).
+func claimKey(source, id string) windowKey {
+	buf := make([]byte, 0, 256)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(source)))
+	buf = append(buf, source...)
+	buf = append(buf, id...)
+	return windowKey(sha256.Sum256(buf))
+}

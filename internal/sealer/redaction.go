@@ -1,0 +1,58 @@
+package sealer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
+	"github.com/sealstream/sealstream/streams/subject"
+)
+
+// redaction compiles the redaction rules of a config. It fails with ErrRefused if this release
+// lacks one of the built-in sets or has other rules under its name: the sealer would make other
+// bytes than the log has.
+func redaction(c *entry.Config) (*redact.Set, error) {
+	if c.Redaction == nil {
+		return nil, nil
+	}
+	set, err := redact.Compile(c.Redaction)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return set, nil
+}
+
+// AnnounceRedaction publishes a config that replaces the log's redaction rules from the next index
+// on (SPEC 13.1). Nil rules end redaction. The config also brings the log to the newest sealing
+// rules (SPEC 5.1). AnnounceRedaction returns false and publishes nothing if the log has these
+// rules already, or if nothing is sealed yet. The rules take effect when the config is sealed, not
+// when AnnounceRedaction returns.
+func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bool, error) {
+	s, err := New(cfg)
+	if err != nil {
+		return false, err
+	}
+	s.resetTail()
+	if _, err := s.open(ctx); err != nil {
+		return false, err
+	}
+	if s.tail.chain.Size() == 0 || rules.Equal(s.tail.config.Redaction) && s.tail.config.Rules == ruleset.Newest {
+		return false, nil
+	}
+	next, at := *s.tail.config, s.tail.configIndex
+	next.Redaction, next.Rules, next.Previous = rules, ruleset.Newest, &at
+	if _, err := redaction(&next); err != nil {
+		return false, err
+	}
+	body := inbox.FormatControl(uuid.NewString(), s.identity.origin, entry.TypeConfig, next.AppendJSON(nil))
+	if _, err = cfg.Log.Events.Append(ctx, entry.Message{Subject: subject.Control(s.identity.logName), Data: body},
+		nil); err != nil {
+		return false, fmt.Errorf("publish config: %w", err)
+	}
+	return true, nil
+}

@@ -1,0 +1,51 @@
+package entry
+
+import (
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/ruleset"
+)
+
+// readCanonical reads a leaf without detail and redactions in one pass. If it returns false,
+// readGeneral must read the leaf.
+func (e *Entry) readCanonical(leaf string) bool {
+	r := canonical.NewReader(leaf)
+	e.Action = r.Optional("action")
+	e.AgentDID = r.Optional("agent_did")
+	e.AgentPrev = r.Optional("agent_prev")
+	if r.Member("agent_seq") {
+		n := r.Uint()
+		e.AgentSeq = &n
+	}
+	e.CloudEventType = r.Optional("cloudevent_type")
+	if r.Member("data_hash") {
+		h := Hash(r.Hash())
+		e.DataHash = &h
+	}
+	e.EntryID = r.Optional("entry_id")
+	e.EventType = r.Optional("event_type")
+	if r.Member("extensions") {
+		e.Extensions = r.TextMap(ruleset.ValidAttribute)
+	}
+	e.Index = r.Required("index")
+	e.InputEpoch = r.Required("input_epoch")
+	e.InputSeq = r.Required("input_seq")
+	e.Log = r.Optional("log")
+	e.MatchedRule = r.Optional("matched_rule")
+	e.Outcome = r.Optional("outcome")
+	e.PolicyDecision = r.Optional("policy_decision")
+	e.Position = r.Required("position")
+	if !r.Member("previous_hash") {
+		return false
+	}
+	e.PreviousHash = r.Hash()
+	e.Publisher = r.Optional("publisher")
+	e.ReceivedAt = r.Optional("received_at")
+	e.Resource = r.Optional("resource")
+	e.SessionID = r.Optional("session_id")
+	e.Signature = r.Optional("signature")
+	e.TargetDID = r.Optional("target_did")
+	e.Timestamp = r.Optional("timestamp")
+	e.TraceID = r.Optional("trace_id")
+	e.V = r.Required("v")
+	return r.End()
+}

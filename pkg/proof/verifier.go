@@ -1,0 +1,105 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// Verifier checks many checkpoints and proofs with the same keys, which it parses once. A
+// checkpoint that comes again is not checked again. Several goroutines may use a Verifier at a
+// time.
+type Verifier struct {
+	keys      []string
+	verifiers note.Verifiers
+
+	mu   sync.Mutex
+	last openedNote
+}
+
+// openedNote is a checkpoint that a Verifier has opened.
+type openedNote struct {
+	signed     string
+	checkpoint Checkpoint
+	by         []string
+}
+
+// NewVerifier returns a Verifier for the given verifier keys. A key that is malformed is an error.
+func NewVerifier(vkeys ...string) (*Verifier, error) {
+	verifiers, err := newVerifiers(vkeys)
+	if err != nil {
+		return nil, err
+	}
+	return &Verifier{keys: slices.Clone(vkeys), verifiers: verifiers}, nil
+}
+
+// Keys returns the verifier keys.
+func (v *Verifier) Keys() []string { return slices.Clone(v.keys) }
+
+// Open is OpenCheckpoint with the Verifier's keys. It also returns the keys that have signed.
+func (v *Verifier) Open(signed []byte) (c Checkpoint, by []string, err error) {
+	v.mu.Lock()
+	last := v.last
+	v.mu.Unlock()
+	if last.signed != "" && last.signed == string(signed) {
+		c = last.checkpoint
+		c.Note = signed
+		return c, last.by, nil
+	}
+	c, ids, err := openCheckpointBy(signed, v.verifiers)
+	if err != nil {
+		return c, nil, err
+	}
+	for _, k := range v.keys {
+		if slices.ContainsFunc(ids, func(id uint32) bool {
+			return strings.HasPrefix(k, fmt.Sprintf("%s+%08x+", c.Origin, id))
+		}) {
+			by = append(by, k)
+		}
+	}
+	v.mu.Lock()
+	v.last = openedNote{string(signed), c, by}
+	v.mu.Unlock()
+	return c, by, nil
+}
+
+// CheckEntry is EntryProof.Check with the Verifier's keys.
+func (v *Verifier) CheckEntry(p EntryProof) (entry.Entry, Checkpoint, error) {
+	c, _, err := v.Open([]byte(p.Checkpoint))
+	if err != nil {
+		return entry.Entry{}, Checkpoint{}, err
+	}
+	e, err := p.check(c)
+	if err != nil {
+		return entry.Entry{}, Checkpoint{}, err
+	}
+	return e, c, nil
+}
+
+// CheckBatch is BatchProof.Check with the Verifier's keys.
+func (v *Verifier) CheckBatch(p BatchProof, entries []entry.Entry) (Checkpoint, error) {
+	c, _, err := v.Open([]byte(p.Checkpoint))
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	return c, p.check(entries, c)
+}
+
+func newVerifiers(vkeys []string) (note.Verifiers, error) {
+	var list []note.Verifier
+	for i, k := range vkeys {
+		v, err := note.NewVerifier(k)
+		if err != nil {
+			return nil, fmt.Errorf("verifier key %.80q: %w", k, err)
+		}
+		if !slices.Contains(vkeys[:i], k) { // twice would be ambiguous
+			list = append(list, v)
+		}
+	}
+	return note.VerifierList(list...), nil
+}

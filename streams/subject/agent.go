@@ -1,0 +1,14 @@
+package subject
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+)
+
+// AgentToken is the subject token of an agent: the first 26 characters of the lower-case base32 of
+// SHA-256(source). It is never the DID itself, whose dots and wildcards would speak NATS.
+func AgentToken(source string) string {
+	s := sha256.Sum256([]byte(source))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(s[:]))[:26]
+}

@@ -1,0 +1,23 @@
+package subject
+
+// Cosigned returns the key in HEAD of the newest checkpoint that enough witnesses have cosigned.
+// The key of the newest checkpoint is the log's name.
+func Cosigned(log string) string { return log + "/cosigned" }
+
+// Lease returns the key in HEAD that the active sealer updates while it seals.
+func Lease(log string) string { return log + "/lease" }
+
+// Sweep returns the key in CURSORS of the sealer's sweep for orphaned payloads.
+func Sweep(log string) string { return log + "/sweep" }
+
+// Tile returns the key in TILES of a full tile. path is that of c2sp.org/tlog-tiles, from tile/ on.
+func Tile(log, path string) string { return log + "/" + path }
+
+// AlertCursor returns the key in CURSORS of the follower that makes alerts.
+func AlertCursor(log string) string { return log + "/alerts" }
+
+// WebhookCursor returns the key in CURSORS of a webhook.
+func WebhookCursor(log, webhook string) string { return log + "/webhook/" + webhook }
+
+// SinkCursor returns the key in CURSORS of a sink that cannot store its own cursor.
+func SinkCursor(log, sink string) string { return log + "/sink-" + sink }
