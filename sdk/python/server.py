@@ -24,6 +24,11 @@ def tearDownModule():
     _build.cleanup()
 
 
+def command():
+    """The path of the command that setUpModule has built."""
+    return os.path.join(_build.name, "sealstream")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,7 +54,7 @@ class Server:
         self.url = "http://127.0.0.1:%d" % self.port
 
     def start(self):
-        argv = [os.path.join(_build.name, "sealstream"), "up", "--data", str(self.folder / "data"), "--http", "127.0.0.1:%d" % self.port,
+        argv = [command(), "up", "--data", str(self.folder / "data"), "--http", "127.0.0.1:%d" % self.port,
                 "--nats", "127.0.0.1:0"]
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)

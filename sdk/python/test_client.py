@@ -27,6 +27,7 @@ class ClientTest(Case):
             policy_version="7", issued_at="2026-01-02T03:04:05Z", completed_at="2026-01-02T03:04:06Z",
             extensions={"tenant": "a"}, wait="sealed")
         self.assertEqual((receipt.status, receipt.agent_did), ("sealed", AGENT))
+        until(lambda: server.entries(agent=AGENT))  # query is a moment behind the seal
         entry = server.get("/v1/entries/%d" % receipt.index)
         want = dict(
             entry_id=receipt.entry_id, entry_hash=receipt.entry_hash, event_type="tool_invocation", agent_did=AGENT, action="allow",

@@ -12,6 +12,8 @@ import threading
 import unittest
 
 import sealstream
+from sealstream import spool
+from sealstream.sender import Sender
 from server import Case, free_port, setUpModule, tearDownModule, until  # noqa: F401: the first two are for unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -107,8 +109,8 @@ class SpoolTest(Case):
         self.assertEqual(self.sealed(self.server()), [0, 1, 2, 3, 4])
 
     def test_many_files(self):
-        segment, sealstream._SEGMENT = sealstream._SEGMENT, 1000
-        self.addCleanup(setattr, sealstream, "_SEGMENT", segment)
+        segment, spool.SEGMENT = spool.SEGMENT, 1000
+        self.addCleanup(setattr, spool, "SEGMENT", segment)
         client = self.client()
         self.log(client, range(100))
         self.assertGreater(len(self.files()), 10)
@@ -161,8 +163,8 @@ class SpoolTest(Case):
         self.assertIn("\\\\xff\\\\xfe", (self.spool / "rejected.jsonl").read_text())
 
     def test_damaged_files(self):
-        segment, sealstream._SEGMENT = sealstream._SEGMENT, 1000
-        self.addCleanup(setattr, sealstream, "_SEGMENT", segment)
+        segment, spool.SEGMENT = spool.SEGMENT, 1000
+        self.addCleanup(setattr, spool, "SEGMENT", segment)
         client = self.client()
         self.log(client, range(60))
         client.close(timeout=0)
@@ -185,6 +187,41 @@ class SpoolTest(Case):
         self.assertLessEqual(client.status()["bytes"], 2000)
         client.close(timeout=0)
         self.assertEqual(self.sealed(self.server()), list(range(n)))
+
+    def test_removed_while_in_use(self):
+        client = self.client()
+        with self.assertLogs("sealstream"):
+            client.log("tool_invocation", AGENT, data=1)
+            for path in pathlib.Path(client._spool._folder).iterdir():
+                path.unlink()
+            with self.assertRaisesRegex(OSError, "was removed"):
+                client.log("tool_invocation", AGENT, data=2)
+            until(lambda: client.status()["problem"])
+
+    def test_takes_again_after_it_was_full(self):
+        server = self.server(start=False)
+        client = self.client(server.url, max_bytes=20_000)
+        numbers = iter(range(10_000))
+        kept = []
+
+        def fill():
+            with self.assertRaises(sealstream.SpoolFull):
+                for n in numbers:
+                    client.log("tool_invocation", AGENT, data=n, entry_id=str(n))
+                    kept.append(n)
+
+        with self.assertLogs("sealstream"):
+            fill()
+            until(lambda: client.status()["problem"])
+            server.start()
+            for _ in range(3):  # full, sent, full again: never for ever
+                self.assertTrue(client.flush(60))
+                until(lambda: client.log("tool_invocation", AGENT, data=kept.append(next(numbers)) or kept[-1], entry_id=str(kept[-1])))
+                server.kill()
+                fill()
+                server.start()
+        client.close(timeout=60)
+        self.assertEqual(self.sealed(server), kept)
 
     def test_disk_full(self):
         program = self.run_program(FULL_PROGRAM, NOWHERE, str(self.spool))
@@ -223,10 +260,11 @@ class Stub(http.server.BaseHTTPRequestHandler):
         if Stub.requests % 3 == 0:
             self.answer(503, {"detail": "busy"})
         elif any(event["id"].startswith("poison") for event in events):
-            self.answer(413, {"detail": "poison"})
+            self.answer(413, {"type": "urn:sealstream:problem:too-large", "detail": "poison"})
         else:
             Stub.stored += [event["id"] for event in events]
-            self.answer(200, {"receipts": [{"entry_id": event["id"], "status": "stored", "position": 0} for event in events[Stub.requests % 3 - 1:]]})
+            self.answer(200, {"receipts": [
+                {"entry_id": event["id"], "agent_did": AGENT, "status": "stored", "position": 0} for event in events[Stub.requests % 3 - 1:]]})
 
     def answer(self, status, value):
         body = json.dumps(value).encode()
@@ -257,8 +295,68 @@ class TroubleTest(Case):
         self.assertEqual(list(dict.fromkeys(Stub.stored)), [name + "x" for name in ids if name != "poison"])
         self.assertIn("receipts for", "".join(logged.output))
 
+    def foreign(self, answers):
+        """A server that gives these answers, (status, content type, body) each, one a request, and then takes events of at most 2,000 bytes."""
+        stored, left = [], list(answers)
+
+        class Foreign(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if left:
+                    self.answer(*left.pop(0))
+                elif int(self.headers["Content-Length"]) > 2000:
+                    self.answer(413, "text/html", "<html>Request Entity Too Large</html>")
+                else:
+                    stored.extend(event["id"] for event in events)
+                    self.answer(200, "application/json", json.dumps({"receipts": [
+                        {"entry_id": event["id"], "agent_did": event["source"], "status": "stored", "position": 0} for event in events]}))
+
+            def answer(self, status, kind, body):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Location", "/login")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Foreign)
+        threading.Thread(target=server.serve_forever).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return "http://127.0.0.1:%d" % server.server_port, stored
+
+    def test_only_the_log_can_refuse(self):
+        html = "<html>400 The plain HTTP request was sent to HTTPS port</html>"
+        receipt = dict(entry_id="0", agent_did=AGENT, status="stored")
+        answers = [(status, "text/html", html) for status in (302, 400, 401, 403, 404, 405, 411, 413, 414, 415, 422, 431, 451, 500, 501)] + [
+            (400, "application/problem+json", '{"type":"about:blank","detail":"a gateway"}'),
+            (400, "application/problem+json", '{"type":["urn:sealstream:problem:rejected"]}'),
+            (400, "application/problem+json", '{"type":"urn:sealstream:problem:cut-off","detail":"the body was cut off"}'),
+            (422, "application/json", "[" * 50_000), (200, "text/html", "<html>Please log in</html>"), (200, "application/json", "[]"),
+            (200, "application/json", '{"receipts":{"0":1}}'), (200, "application/json", '{"receipts":[1]}'),
+        ] + [(200, "application/json", json.dumps({"receipts": [dict(receipt, **change)]})) for change in (
+            {"status": "fine"}, {"status": None}, {"entry_id": "1"}, {"agent_did": "did:web:other"}, {"status": "rejected", "entry_id": "1"})]
+        url, stored = self.foreign(answers)
+        pauses = Sender.PAUSES
+        self.addCleanup(setattr, Sender, "PAUSES", pauses)
+        Sender.PAUSES = (0.001, 0.001)
+        with self.assertLogs("sealstream") as logged, sealstream.Client(url, self.spool) as client:
+            self.assertEqual(client.log("t", AGENT, entry_id="0", wait="stored").status, "stored")
+            ids = ["%d" % n for n in range(1, 40)]
+            client.send_batch([{"specversion": "1.0", "id": id, "source": AGENT, "type": "t", "data": "x" * 300} for id in ids])
+            self.assertTrue(client.flush(60))
+            self.assertEqual((client.status()["rejected"], client.status()["pending"]), (0, 0))
+        self.assertEqual(stored, ["0"] + ids)
+        self.assertGreaterEqual(len(logged.output), len(answers))
+
     def test_python_3_9(self):
-        ast.parse((HERE / "sealstream.py").read_text(), feature_version=(3, 9))
+        files = [*HERE.glob("*.py"), *HERE.glob("sealstream/*.py")]
+        self.assertGreater(len(files), 20)
+        for path in files:
+            ast.parse(path.read_text(), feature_version=(3, 9))
 
 
 if __name__ == "__main__":
