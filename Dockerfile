@@ -1,9 +1,13 @@
-# One image for every container of docker-compose.yml: the services, the command line and the NATS server, on nothing else.
+# One image for every container of docker-compose.yml: the services, the command line and the NATS
+# server, and nothing else.
 #
-#	docker build -t sealstream .                                        builds in a container, and pulls golang for it
-#	.ci/binaries dist && docker build -t sealstream --target prebuilt -f Dockerfile dist    takes what was built outside, and pulls nothing
+# Build the programs in a container, with the image golang:
+#	docker build -t sealstream .
+# Copy programs that were built outside, without pulling an image:
+#	.ci/binaries dist && docker build -t sealstream --target prebuilt -f Dockerfile dist
 #
-# The last lines of both targets are the same; a test holds them to it. prebuilt comes first, as builders without BuildKit build all that stands before.
+# A test checks that the last lines of both targets are the same. prebuilt comes first, because builders
+# without BuildKit build every stage before the target.
 FROM scratch AS prebuilt
 COPY --chown=65532:65532 . /
 ENV PATH=/
