@@ -3,7 +3,8 @@
 package ruleset
 
 // The numbers of the sealing rules. New code that would seal the same messages to other bytes gets
-// a new number (SPEC 5.1). New logs begin with Newest.
+// a new number (SPEC 5.1). New logs begin with Newest. docs/SPEC-rules4.md is a draft of the next
+// number, which this release refuses.
 const (
 	First     = 1       // the rules of SPEC 2 to 5
 	Redacting = 2       // First, and redaction where a config asks for it (SPEC 13)
