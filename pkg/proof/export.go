@@ -131,6 +131,9 @@ func (l ExportLine) Append(dst []byte) ([]byte, error) {
 // ParseExportLine reads a line of an export and parses its leaf. It verifies neither path nor
 // payload.
 func ParseExportLine(line []byte) (ExportLine, entry.Entry, error) {
+	if l, e, ok := readLine(string(line)); ok {
+		return l, e, nil
+	}
 	l, e, more, err := parseLine(line)
 	if err != nil {
 		return l, e, err
@@ -141,6 +144,30 @@ func ParseExportLine(line []byte) (ExportLine, entry.Entry, error) {
 		}
 	}
 	return l, e, checkMembers(more, []string{"merkle_proof"}, "merkle_proof")
+}
+
+// readLine reads a line of text without a path in one pass, in the form that Append writes. If it
+// returns false, the caller must read the line in general.
+func readLine(line string) (l ExportLine, e entry.Entry, ok bool) {
+	r := canonical.NewReader(line)
+	if !r.Member("leaf") {
+		return l, e, false
+	}
+	l.Leaf = r.Bytes()
+	if r.Member("data_raw") {
+		l.Payload = &entry.Payload{Data: r.Bytes()}
+	}
+	salt := r.Optional("salt")
+	if !r.End() || (salt == "") != (l.Payload == nil) {
+		return l, e, false
+	}
+	var err error
+	if e, err = entry.ParseEntry(l.Leaf); err != nil || l.Payload == nil {
+		return l, e, err == nil
+	}
+	l.Payload.Index = e.Index
+	l.Payload.Salt, err = entry.ParseHash(salt)
+	return l, e, err == nil && canonical.IsText(l.Payload.Data)
 }
 
 // parseLine reads the members of a line that tell an entry and its data, and returns the others.

@@ -60,26 +60,9 @@ func ParsePageLine(raw []byte) (PageLine, error) {
 
 // readPageLine reads a line of text in one pass, as AppendPageLine writes it; false says nothing
 // but that ParsePageLine must look.
-func readPageLine(raw string) (l PageLine, ok bool) {
-	r := canonical.NewReader(raw)
-	if !r.Member("leaf") {
-		return l, false
-	}
-	leaf := r.Bytes()
-	if r.Member("data_raw") {
-		l.Payload = &entry.Payload{Data: r.Bytes()}
-	}
-	salt := r.Optional("salt")
-	if !r.End() || (salt == "") != (l.Payload == nil) {
-		return l, false
-	}
-	var err error
-	if l.Entry, err = entry.ParseEntry(leaf); err != nil || l.Payload == nil {
-		return l, err == nil
-	}
-	l.Payload.Index = l.Entry.Index
-	l.Payload.Salt, err = entry.ParseHash(salt)
-	return l, err == nil && canonical.IsText(l.Payload.Data) && l.Payload.Opens(l.Entry)
+func readPageLine(raw string) (PageLine, bool) {
+	l, e, ok := readLine(raw)
+	return PageLine{Entry: e, Payload: l.Payload}, ok && (l.Payload == nil || l.Payload.Opens(e))
 }
 
 // HasJSON reports whether the data is JSON text, which can be inserted into other JSON. It is false
