@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"internal/health":                {},
 	"internal/memory":                {},
 	"internal/outward":               {},
+	"internal/parallel":              {},
 	"internal/retry":                 {},
 	"internal/ruleset":               {},
 	"internal/segment":               {},
@@ -190,7 +191,9 @@ var mayImport = map[string][]string{
 }
 
 // leaves are packages that import nothing of this module. Every package above the ground may import them.
-var leaves = []string{"streams/subject", "internal/retry", "internal/size", "internal/canonical", "internal/ruleset"}
+var leaves = []string{
+	"streams/subject", "internal/retry", "internal/size", "internal/canonical", "internal/parallel", "internal/ruleset",
+}
 
 // ground packages do no I/O and start nothing.
 var ground = []string{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/datadir"
+	"github.com/sealstream/sealstream/internal/parallel"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -120,7 +121,7 @@ func (v *verification) export(r io.Reader, bytes uint64) error {
 	filtered := false
 	cfg := v.config(bar)
 	cfg.Progress = nil // the reader moves the bar
-	report, err := audit.Export(cfg, lines(read, &filtered))
+	report, err := auditExport(cfg, read, &filtered)
 	bar.done()
 	report.Cosigned = v.cosigned
 	if v.laterKey(err, v.exportAgain) {
@@ -153,7 +154,7 @@ func (v *verification) exportAgain() (r audit.Report, err error) {
 		body = file
 	}
 	filtered := false
-	return audit.Export(audit.Config{}, lines(body, &filtered))
+	return auditExport(audit.Config{}, body, &filtered)
 }
 
 // laterKey reports whether an audit failed only because a successor of the given key signed the
@@ -177,12 +178,24 @@ func (v *verification) laterKey(err error, again func() (audit.Report, error)) b
 	return true
 }
 
-// lines yields the lines of an export. It sets filtered if the export's manifest has filters.
+// auditExport audits an export. It sets filtered if the export's manifest has filters.
+func auditExport(cfg audit.Config, r io.Reader, filtered *bool) (audit.Report, error) {
+	return audit.ParsedExport(cfg, parallel.Map(audit.Blocks(lines(r, filtered)), parallel.Ahead(), audit.ParseLines))
+}
+
+// lines yields the lines of an export. It sets filtered if the export's manifest has filters. A
+// line is valid until the next one.
 func lines(r io.Reader, filtered *bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		b := bufio.NewReaderSize(r, 1<<20)
 		for first := true; ; first = false {
-			line, err := b.ReadBytes('\n')
+			line, err := b.ReadSlice('\n')
+			if err == bufio.ErrBufferFull {
+				var rest []byte
+				line = bytes.Clone(line)
+				rest, err = b.ReadBytes('\n')
+				line = append(line, rest...)
+			}
 			if err == io.EOF && len(line) == 0 {
 				return
 			}
@@ -191,8 +204,10 @@ func lines(r io.Reader, filtered *bool) iter.Seq2[[]byte, error] {
 				return
 			}
 			line = bytes.TrimSuffix(line, []byte("\n"))
-			if m, err := proof.ParseManifest(line); first && err == nil {
-				*filtered = !m.Whole()
+			if first {
+				if m, err := proof.ParseManifest(line); err == nil {
+					*filtered = !m.Whole()
+				}
 			}
 			if !yield(line, nil) {
 				return

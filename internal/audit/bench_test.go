@@ -50,3 +50,29 @@ func BenchmarkLog(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.entries)), "ns/entry")
 }
+
+// BenchmarkExport audits the export of a log of 64 batches of 128 entries each, with its data.
+func BenchmarkExport(b *testing.B) {
+	w := newWriter(b)
+	for seq := uint64(2); seq < 66; seq++ {
+		for p := range uint64(128) {
+			w.plain(seq, p)
+		}
+		w.cut(seq, sealedlog.PlaceEnd)
+	}
+	lines := exportOf(b, w)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := audit.Export(audit.Config{Keys: []string{w.signer.VerifierKey()}}, func(yield func([]byte, error) bool) {
+			for _, line := range lines {
+				if !yield(line, nil) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(w.entries)), "ns/entry")
+}

@@ -17,21 +17,23 @@ import (
 // checkpoint. That says nothing about entries that are left out, and known checkpoints are ignored.
 // A filtered export requires keys. Errors are those of Log.
 func Export(cfg Config, lines iter.Seq2[[]byte, error]) (Report, error) {
+	return ParsedExport(cfg, func(yield func([]Line, error) bool) {
+		for block, err := range Blocks(lines) {
+			if !yield(ParseLines(block), err) {
+				return
+			}
+		}
+	})
+}
+
+// ParsedExport is Export for lines that were gathered by Blocks and read by ParseLines. ParseLines
+// is most of the work, so that a caller may run it in parallel.
+func ParsedExport(cfg Config, blocks iter.Seq2[[]Line, error]) (Report, error) {
 	x := &exportAudit{auditor: newAuditor(cfg), walk: newWalk(), keys: cfg.Keys}
 	x.out.DataChecked = true
-	blank := false // what stands behind the last entry may be empty lines; between entries they are none of the format
-	for line, err := range lines {
-		switch empty := len(bytes.Trim(line, " \t\r")) == 0; {
-		case err != nil:
-		case x.manifest == nil:
-			err = x.begin(line)
-		case empty:
-			blank = true
-			continue
-		case blank:
-			err = mismatch(x.next(), CheckLeaf, "an empty line stands before it")
-		default:
-			err = x.line(line)
+	for block, err := range blocks {
+		for i := 0; i < len(block) && err == nil; i++ {
+			err = x.take(&block[i])
 		}
 		if err != nil {
 			return x.report(), x.broken(err, x.origin(), cfg.Keys)
@@ -53,6 +55,21 @@ type exportAudit struct {
 	count    uint64           // lines taken
 	first    uint64           // index of the first of them
 	last     uint64           // and of the last
+	blank    bool             // an empty line was there, behind which no entry may stand
+}
+
+// take takes the next line.
+func (x *exportAudit) take(l *Line) error {
+	switch empty := len(bytes.Trim(l.text, " \t\r")) == 0; {
+	case x.manifest == nil:
+		return x.begin(l.text)
+	case empty:
+		x.blank = true
+		return nil
+	case x.blank:
+		return mismatch(x.next(), CheckLeaf, "an empty line stands before it")
+	}
+	return x.line(l)
 }
 
 func (x *exportAudit) begin(line []byte) error {
@@ -141,25 +158,25 @@ func (x *exportAudit) fits() error {
 	return nil
 }
 
-func (x *exportAudit) line(line []byte) error {
-	next := x.next()
+func (x *exportAudit) line(l *Line) error {
+	next, e := x.next(), l.entry
 	if x.count >= x.cp.Size {
 		return mismatch(next, CheckLeaf, "there are more entries than the tree has")
 	}
-	l, e, err := proof.ParseExportLine(line)
-	if err != nil {
+	if l.err != nil {
 		if e.Leaf != nil { // the leaf could be read, what stands beside it not
 			next = e.Index
 		}
-		return mismatch(next, CheckLeaf, "%v", err)
+		return mismatch(next, CheckLeaf, "%v", l.err)
 	}
 	if e.Log != x.manifest.Log {
 		return mismatch(e.Index, CheckLog, "a leaf of log %q in an export of log %q", e.Log, x.manifest.Log)
 	}
+	var err error
 	if x.manifest.Whole() {
-		err = x.whole(&e, l)
+		err = x.whole(e, l.path)
 	} else {
-		err = x.filtered(&e, l)
+		err = x.filtered(e, l.path)
 	}
 	if err != nil {
 		return err
@@ -168,36 +185,32 @@ func (x *exportAudit) line(line []byte) error {
 		x.first = e.Index
 	}
 	x.count++
-	if err := x.entry(&e); err != nil {
+	if err := x.entry(e); err != nil {
 		return err
 	}
 	if x.cfg.Progress != nil && x.count%256 == 0 {
 		x.cfg.Progress(x.count)
 	}
-	var records []entry.Payload
-	if l.Payload != nil {
-		records = []entry.Payload{*l.Payload}
-	}
-	return x.found(checkRecords([]entry.Entry{e}, records))
+	return x.found(l.data)
 }
 
-func (x *exportAudit) whole(e *entry.Entry, l proof.ExportLine) error {
-	if l.Path != nil {
+func (x *exportAudit) whole(e *entry.Entry, path proof.Path) error {
+	if path != nil {
 		return mismatch(e.Index, CheckLeaf, "a merkle_proof in a whole export")
 	}
 	x.last = e.Index
 	return x.walk.entry(e)
 }
 
-func (x *exportAudit) filtered(e *entry.Entry, l proof.ExportLine) error {
+func (x *exportAudit) filtered(e *entry.Entry, path proof.Path) error {
 	if x.count > 0 && e.Index <= x.last {
 		return mismatch(e.Index, CheckIndex, "after index %d", x.last)
 	}
 	x.last = e.Index
-	if l.Path == nil {
+	if path == nil {
 		return mismatch(e.Index, CheckProof, "no merkle_proof, which a filtered export has for every entry")
 	}
-	if err := proof.CheckInclusion(entry.LeafHash(e.Leaf), e.Index, x.cp.Size, l.Path, x.cp.Root); err != nil {
+	if err := proof.CheckInclusion(entry.LeafHash(e.Leaf), e.Index, x.cp.Size, path, x.cp.Root); err != nil {
 		return mismatch(e.Index, CheckProof, "%v", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"net/url"
 
 	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/parallel"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -74,7 +75,7 @@ func VerifyExport(r io.Reader, keys ...string) (Report, error) {
 
 // auditExport audits the lines of an export.
 func auditExport(cfg audit.Config, export iter.Seq2[[]byte, error]) (Report, error) {
-	r, err := audit.Export(cfg, export)
+	r, err := audit.ParsedExport(cfg, parallel.Map(audit.Blocks(export), parallel.Ahead(), audit.ParseLines))
 	if err != nil {
 		return Report{}, asFault(err)
 	}
@@ -231,7 +232,8 @@ func checkManifest(line []byte, begin func(proof.Manifest) error) error {
 	return begin(m)
 }
 
-// lines yields the lines of r without their line feeds, and at last the error that ended them.
+// lines yields the lines of r without their line feeds, and at last the error that ended them. A
+// line is valid until the next one.
 func lines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for in := bufio.NewReaderSize(r, 1<<20); ; {
@@ -256,6 +258,9 @@ func readLine(in *bufio.Reader) (line []byte, err error) {
 		part, err := in.ReadSlice('\n')
 		if len(line)+len(part) > maxAnswer {
 			return nil, fmt.Errorf("%w: a line of more than %d bytes: %w", ErrProof, maxAnswer, bufio.ErrTooLong)
+		}
+		if len(line) == 0 && err != bufio.ErrBufferFull {
+			return part, err
 		}
 		if line = append(line, part...); err != bufio.ErrBufferFull {
 			return line, err
