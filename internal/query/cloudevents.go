@@ -98,20 +98,19 @@ func integer(n uint64) any {
 func verbatim(s string) url.URL { return url.URL{Opaque: s} }
 
 // cloudEventsWriter writes one event a line, as an array or as JSON Lines.
-type cloudEventsWriter struct{ array, any bool }
+type cloudEventsWriter struct{ array bool }
 
-func (c *cloudEventsWriter) start(proof.Manifest) ([]byte, error) {
+func (c cloudEventsWriter) start(proof.Manifest) ([]byte, error) {
 	if c.array {
 		return []byte("["), nil
 	}
 	return nil, nil
 }
 
-func (c *cloudEventsWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
-	if c.array && c.any {
+func (c cloudEventsWriter) entry(dst []byte, f Found, path proof.Path, first bool) ([]byte, error) {
+	if c.array && !first {
 		dst = append(dst, ',')
 	}
-	c.any = true
 	ce, err := f.CloudEvent()
 	if err != nil {
 		return dst, err
@@ -132,7 +131,7 @@ func (c *cloudEventsWriter) entry(dst []byte, f Found, path proof.Path) ([]byte,
 	return append(append(dst, b...), '\n'), err
 }
 
-func (c *cloudEventsWriter) end() []byte {
+func (c cloudEventsWriter) end() []byte {
 	if c.array {
 		return []byte("\n]\n")
 	}

@@ -33,7 +33,7 @@ func (csvWriter) start(proof.Manifest) ([]byte, error) {
 
 func (csvWriter) end() []byte { return nil }
 
-func (csvWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
+func (csvWriter) entry(dst []byte, f Found, path proof.Path, _ bool) ([]byte, error) {
 	e := &f.Entry
 	var leaf struct{ Extensions, Redactions, Detail json.RawMessage }
 	if err := json.Unmarshal(e.Leaf, &leaf); err != nil {

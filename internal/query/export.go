@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/sealstream/sealstream/internal/parallel"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -30,10 +31,11 @@ const (
 // Formats lists all export formats.
 var Formats = []Format{JSONL, JSON, CloudEvents, CloudEventLines, CSV}
 
-// writer encodes a manifest and entries in one format. path is nil in an export without filters.
+// writer encodes a manifest and entries in one format. It is safe for concurrent use. path is nil
+// in an export without filters. first tells that no entry comes before.
 type writer interface {
 	start(m proof.Manifest) ([]byte, error)
-	entry(dst []byte, f Found, path proof.Path) ([]byte, error)
+	entry(dst []byte, f Found, path proof.Path, first bool) ([]byte, error)
 	end() []byte
 }
 
@@ -42,11 +44,11 @@ func (f Format) writer() (writer, error) {
 	case JSONL:
 		return jsonlWriter{}, nil
 	case JSON:
-		return &jsonWriter{}, nil
+		return jsonWriter{}, nil
 	case CloudEvents:
-		return &cloudEventsWriter{array: true}, nil
+		return cloudEventsWriter{array: true}, nil
 	case CloudEventLines:
-		return &cloudEventsWriter{}, nil
+		return cloudEventsWriter{}, nil
 	case CSV:
 		return csvWriter{}, nil
 	}
@@ -89,12 +91,11 @@ func (q *Query) export(ctx context.Context, w io.Writer, f api.Filter, format Fo
 	if c := q.head.Newest(ctx, snap.checkpoint); c.Size == snap.size && q.isOurs(ctx, snap, c) {
 		snap.checkpoint = c // the same checkpoint with its cosignatures
 	}
-	const walk = 4 << 20 // room for two batches with their payloads
 	e := exporter{
 		reader: reader{
 			Query:    q,
 			snapshot: snap,
-			cache:    newCache[cacheKey](walk),
+			cache:    newCache[cacheKey](walkBytes),
 			filter:   &f,
 		}, filters: f.Values(), out: out, w: bufio.NewWriterSize(w, 64<<10),
 	}
@@ -111,7 +112,6 @@ type exporter struct {
 	out     writer
 	taker   ManifestTaker // optional
 	w       *bufio.Writer
-	buf     []byte
 }
 
 func (e *exporter) write(ctx context.Context, all search) error {
@@ -128,22 +128,22 @@ func (e *exporter) write(ctx context.Context, all search) error {
 	if _, err := e.w.Write(head); err != nil {
 		return err
 	}
-	matches := all.start(0, false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of what is read ahead
 	written := uint64(0)
-	for chunk := make([]uint64, 0, 256); ; {
-		chunk = chunk[:0]
-		for x, ok := matches.next(); ok; x, ok = matches.next() {
-			if chunk = append(chunk, x); len(chunk) == cap(chunk) {
-				break
-			}
+	encode := func(g group) encoded { return e.encode(ctx, g) }
+	for part, err := range parallel.Map(e.groups(ctx, all), exportAhead, encode) {
+		if err == nil {
+			err = part.err
 		}
-		if len(chunk) == 0 {
-			break
+		if err == nil {
+			_, err = e.w.Write(part.text)
 		}
-		if err := e.chunk(ctx, chunk); err != nil {
+		if err != nil {
+			cancel()
 			return err
 		}
-		written += uint64(len(chunk))
+		written += part.entries
 	}
 	if written != m.Count { // both walks used one snapshot
 		return fmt.Errorf("%d entries written, %d announced", written, m.Count)
@@ -152,31 +152,6 @@ func (e *exporter) write(ctx context.Context, all search) error {
 		return err
 	}
 	return e.w.Flush()
-}
-
-func (e *exporter) chunk(ctx context.Context, indexes []uint64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	list, err := e.read(ctx, indexes)
-	if err != nil {
-		return err
-	}
-	for _, f := range list {
-		var path proof.Path
-		if len(e.filters) > 0 {
-			if path, err = e.path(ctx, f.Entry); err != nil {
-				return err
-			}
-		}
-		if e.buf, err = e.out.entry(e.buf[:0], f, path); err != nil {
-			return fmt.Errorf("entry %d: %w", f.Entry.Index, err)
-		}
-		if _, err := e.w.Write(e.buf); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (e *exporter) manifest(all search) proof.Manifest {
@@ -199,7 +174,7 @@ func (jsonlWriter) start(m proof.Manifest) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-func (jsonlWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
+func (jsonlWriter) entry(dst []byte, f Found, path proof.Path, _ bool) ([]byte, error) {
 	dst, err := proof.ExportLine{Leaf: f.Entry.Leaf, Payload: f.Payload, DataError: f.DataError, Path: path}.Append(dst)
 	return append(dst, '\n'), err
 }
@@ -207,18 +182,17 @@ func (jsonlWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
 func (jsonlWriter) end() []byte { return nil }
 
 // jsonWriter writes one object: metadata, then entries.
-type jsonWriter struct{ any bool }
+type jsonWriter struct{}
 
-func (j *jsonWriter) start(m proof.Manifest) ([]byte, error) {
+func (jsonWriter) start(m proof.Manifest) ([]byte, error) {
 	b, err := json.Marshal(m)
 	return append(append([]byte(`{"metadata":`), b...), `,"entries":[`...), err
 }
 
-func (j *jsonWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error) {
-	if j.any {
+func (jsonWriter) entry(dst []byte, f Found, path proof.Path, first bool) ([]byte, error) {
+	if !first {
 		dst = append(dst, ',')
 	}
-	j.any = true
 	dst, err := f.AppendJSON(append(dst, '\n'), true)
 	if err != nil || path == nil {
 		return dst, err
@@ -227,4 +201,4 @@ func (j *jsonWriter) entry(dst []byte, f Found, path proof.Path) ([]byte, error)
 	return append(append(append(dst[:len(dst)-1], `,"merkle_proof":`...), p...), '}'), err
 }
 
-func (j *jsonWriter) end() []byte { return []byte("\n]}\n") }
+func (jsonWriter) end() []byte { return []byte("\n]}\n") }
