@@ -20,7 +20,9 @@ func showReads(a *app, r bench.Reads) error {
 	}
 	fmt.Fprintf(t, "folder\t%.2f × SEALED and PAYLOADS\t\n", float64(kept)/float64(r.LogBytes))
 	fmt.Fprintf(t, "kept\t%.0f entries/s\t\n", r.KeptPerS)
-	fmt.Fprintf(t, "start\t%.0f ms\t\n\n", r.StartMS)
+	fmt.Fprintf(t, "start\t%.0f ms\t\n", r.StartMS)
+	fmt.Fprintf(t, "full verification\t%.0f entries/s\t\n", r.VerifyPerS)
+	fmt.Fprintf(t, "full verification over HTTP\t%.0f entries/s\t\n\n", r.VerifyHTTPPerS)
 	fmt.Fprintln(t, "read\tclients\tper second\tp50 ms\tp99 ms\tmax ms\t")
 	for _, c := range r.Cases {
 		name := c.Name

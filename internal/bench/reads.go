@@ -21,13 +21,16 @@ import (
 type Reads struct {
 	Machine  string           `json:"machine"`
 	Entries  uint64           `json:"entries"`
-	LogBytes uint64           `json:"log_bytes"`     // SEALED and PAYLOADS
-	Folder   map[string]int64 `json:"folder_bytes"`  // query's folder, by kind of file
-	KeptPerS float64          `json:"kept_per_s"`    // entries, from an empty folder until all full parts are in files
-	StartMS  float64          `json:"start_ms"`      // from a full folder until requests are answered
-	Cases    []ReadCase       `json:"cases"`         // in the order in which they were measured
-	Memory   []Memory         `json:"memory"`        // before, while and after
-	Cold     bool             `json:"cold_measured"` // the page cache could be dropped
+	LogBytes uint64           `json:"log_bytes"`    // SEALED and PAYLOADS
+	Folder   map[string]int64 `json:"folder_bytes"` // query's folder, by kind of file
+	KeptPerS float64          `json:"kept_per_s"`   // entries, from an empty folder until all full parts are in files
+	StartMS  float64          `json:"start_ms"`     // from a full folder until requests are answered
+	// entries of the log, verified as a whole: out of the streams, and over HTTP out of an export
+	VerifyPerS     float64    `json:"verify_per_s"`
+	VerifyHTTPPerS float64    `json:"verify_http_per_s"`
+	Cases          []ReadCase `json:"cases"`         // in the order in which they were measured
+	Memory         []Memory   `json:"memory"`        // before, while and after
+	Cold           bool       `json:"cold_measured"` // the page cache could be dropped
 }
 
 // ReadCase is one kind of read, with so many clients at a time.
@@ -84,6 +87,10 @@ func Reading(ctx context.Context, dir string, n uint64, progress func(string)) (
 	begin = time.Now()
 	err = r.serve(ctx, folder, out.Entries, func(q *query.Query) error {
 		out.StartMS = float64(time.Since(begin)) / float64(time.Millisecond)
+		progress("verifying")
+		if err := r.verify(ctx, q, &out); err != nil {
+			return err
+		}
 		return b.readCases(ctx, q, &out, progress)
 	})
 	return out, err
