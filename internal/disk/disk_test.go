@@ -143,6 +143,26 @@ func TestOwed(t *testing.T) {
 	}
 }
 
+// TestSpare: what is above the reserve may be written for convenience.
+func TestSpare(t *testing.T) {
+	dir := t.TempDir()
+	s, err := disk.Look(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ reserve, least, most uint64 }{
+		{1, s.Free / 2, s.Size}, {s.Free / 2, 0, s.Free}, {s.Size, 0, 0},
+	} {
+		var b health.Board
+		w := disk.New(disk.Config{
+			Folders: []disk.Folder{{Path: dir}}, Limits: disk.Limits{Reserve: disk.Level{Most: c.reserve}}, Board: &b,
+		})
+		if got := w.Spare(); got < c.least || got > c.most {
+			t.Errorf("%d bytes above a reserve of %d, %d are free", got, c.reserve, s.Free)
+		}
+	}
+}
+
 // TestCanary: a folder in which nothing can be written is full, whatever its numbers.
 func TestCanary(t *testing.T) {
 	dir := t.TempDir()

@@ -40,6 +40,7 @@ func (n *Node) inDir(ctx context.Context, pc *pipelineConfig) error {
 	pc.sealer.mark = n.dir.Join(datadir.FileMark)
 	pc.sealer.guard, pc.sealer.mayPurge = n.dir.Held, n.mayPurge
 	pc.ingest.room = hasRoom(n.room)
+	pc.query.room = n.room
 	pc.query.folder = filepath.Join(n.dir.Join(datadir.DirIndex), n.cfg.Log)
 	pc.reopen = true
 	return nil

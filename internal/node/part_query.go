@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/internal/agtapi"
+	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/query"
 )
 
 // queryConfig configures query in a process.
 type queryConfig struct {
-	folder    string       // of the index of this log; "": in memory alone
-	mark      string       // file of the newest checkpoint that the sealer of this host has seen; "": none
-	accepting func() error // why no events are accepted; nil: another process accepts them
-	memory    bool         // the log ends with the process
-	await     bool         // requests wait for an index that is being built, instead of failing at once
+	folder    string        // of the index of this log; "": in memory alone
+	room      *disk.Watcher // watches the disk of the folder; nil: nobody does
+	mark      string        // file of the newest checkpoint that the sealer of this host has seen; "": none
+	accepting func() error  // why no events are accepted; nil: another process accepts them
+	memory    bool          // the log ends with the process
+	await     bool          // requests wait for an index that is being built, instead of failing at once
 }
 
 // addQuery adds query, which answers filters and makes proofs.
@@ -25,8 +27,12 @@ func (p *process) addQuery(cfg queryConfig) error {
 	if p.ingest != nil {
 		durability = p.ingest.Durability()
 	}
+	var spare func() uint64
+	if cfg.room != nil {
+		spare = cfg.room.Spare
+	}
 	q, err := query.New(query.Config{
-		Log: p.log, Keys: p.keys, Folder: cfg.folder, Mark: cfg.mark, Health: p.board,
+		Log: p.log, Keys: p.keys, Folder: cfg.folder, Spare: spare, Mark: cfg.mark, Health: p.board,
 		Durability: durability, Accepting: cfg.accepting, Logger: p.logger,
 	})
 	if err != nil {

@@ -55,13 +55,15 @@ func sinkFolders(sinks []sink.Spec) (list []disk.Folder) {
 
 // addDisk adds what watches the disks of a service. The service goes on without room, which is a
 // warning: what it writes to disk it can make again, or catch up on. Folders without a path are
-// those that it does not have.
-func (p *process) addDisk(f settings.DiskFlags, folders ...disk.Folder) {
+// those that it does not have. It returns nil if there are no others.
+func (p *process) addDisk(f settings.DiskFlags, folders ...disk.Folder) *disk.Watcher {
 	folders = slices.DeleteFunc(folders, func(f disk.Folder) bool { return f.Path == "" })
 	if len(folders) == 0 {
-		return
+		return nil
 	}
-	p.addWatcher(disk.New(disk.Config{Folders: folders, Limits: f.Limits(), Board: p.board, Advise: true}))
+	w := disk.New(disk.Config{Folders: folders, Limits: f.Limits(), Board: p.board, Advise: true})
+	p.addWatcher(w)
+	return w
 }
 
 func (p *process) addWatcher(w *disk.Watcher) {

@@ -29,10 +29,10 @@ func (s *QueryService) Serve(ctx context.Context) error {
 	return s.serve(ctx, service{
 		name: "query", addr: s.HTTP, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
-			if err := p.addQuery(queryConfig{folder: s.folder()}); err != nil {
+			room := p.addDisk(s.DiskFlags, disk.Folder{Path: s.folder()})
+			if err := p.addQuery(queryConfig{folder: s.folder(), room: room}); err != nil {
 				return err
 			}
-			p.addDisk(s.DiskFlags, disk.Folder{Path: s.folder()})
 			return p.addArchive(nil)
 		},
 	})

@@ -3,9 +3,11 @@ package query_test
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/pkg/api"
 )
@@ -30,6 +32,24 @@ func BenchmarkBuild(b *testing.B) {
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n)/float64(len(kept)), "bytes/entry")
 	runtime.KeepAlive(kept)
+}
+
+// BenchmarkKeep fills an empty folder: it follows a log of full parts, indexes it, and keeps all
+// entries in files.
+func BenchmarkKeep(b *testing.B) {
+	defer query.FullParts()()
+	const n = 8 << 16
+	p := large(b, n)
+	p.log = p.onNATS()
+	b.ResetTimer()
+	worked := processor()
+	for b.Loop() {
+		q, stop := p.begin(query.Config{Folder: filepath.Join(b.TempDir(), "index")})
+		logtest.Until(b, "the entries are in files", func() bool { return q.Status().Kept == n>>16 })
+		stop()
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "kept/s")
+	b.ReportMetric(float64((processor()-worked).Nanoseconds())/float64(n*b.N)/1000, "cpu-us/entry")
 }
 
 // BenchmarkFirstPage reads the first page of 100 of 200,000 entries; cold means that no message is kept in memory.

@@ -35,6 +35,7 @@ type kept struct {
 
 	health *health.Board
 	first  time.Duration // query.Config.CheckFirst
+	spare  func() uint64 // query.Config.Spare
 }
 
 // journal is a log file in memory.
@@ -73,7 +74,7 @@ func (k *kept) start() {
 	k.Helper()
 	k.logs = &journal{}
 	k.serve(query.Config{
-		Log: k.log, Keys: []string{k.key}, Folder: k.dir, Health: k.health, CheckFirst: k.first,
+		Log: k.log, Keys: []string{k.key}, Folder: k.dir, Health: k.health, CheckFirst: k.first, Spare: k.spare,
 		Logger: slog.New(slog.NewTextHandler(k.logs, nil)),
 	})
 	k.stop = k.stopLast

@@ -20,11 +20,35 @@ const (
 	maxKeepRetry = 10 * time.Minute
 )
 
+// keeping is what keepFiles knows from one pass to the next.
+type keeping struct {
+	*Query
+	sealed, payloads backlog
+	gathered         map[uint64]*gathered // leaves of parts that are still to be written, by first index
+	erased           int                  // erased entries known at the last pass
+	used             time.Time            // when the backlogs were last read
+}
+
+// Bounds of what the keeper holds while nothing needs it.
+const (
+	keepGathered = 4               // parts whose leaves are gathered
+	keepOpen     = 2 * time.Second // how long the backlogs stay open, with messages that were read ahead
+	keepSoon     = 20 * time.Millisecond
+)
+
 // keepFiles writes the files of full parts, and removes erased data from them, until ctx is done. A
 // crash leaves a temporary file, or a file with data that was erased: the next start removes both.
 func (q *Query) keepFiles(ctx context.Context) {
-	for q.folder != "" {
-		next, err := q.keepPass(ctx)
+	if q.folder == "" {
+		return
+	}
+	k := &keeping{
+		Query: q, sealed: backlog{stream: q.cfg.Log.Sealed}, payloads: backlog{stream: q.cfg.Log.Payloads},
+		gathered: map[uint64]*gathered{},
+	}
+	defer k.closeBacklogs()
+	for {
+		next, err := k.pass(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -32,14 +56,49 @@ func (q *Query) keepFiles(ctx context.Context) {
 			q.logger.ErrorContext(ctx, "query cannot keep entries in its folder; it reads them from the log",
 				"log", q.cfg.Log.Name, "folder", string(q.folder), "cause", err)
 		}
-		timer := time.NewTimer(next)
+		k.wait(ctx, next)
+	}
+}
+
+// wait waits until there may be something to do, and holds what is gathered meanwhile.
+func (k *keeping) wait(ctx context.Context, atMost time.Duration) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-q.toKeep:
+		case <-k.toKeep:
 		case <-timer.C:
+		case g := <-k.gatherer.out:
+			if len(k.gathered) < keepGathered { // else the keeper is held up, and will read it from the log
+				k.gathered[g.first] = g
+			}
+			continue
 		}
-		timer.Stop()
+		return
 	}
+}
+
+// collect takes what was gathered, as much as the keeper may hold.
+func (k *keeping) collect(x *index) {
+	for first, g := range k.gathered {
+		if g.of != x {
+			delete(k.gathered, first)
+		}
+	}
+	for len(k.gathered) < keepGathered {
+		select {
+		case g := <-k.gatherer.out:
+			k.gathered[g.first] = g
+		default:
+			return
+		}
+	}
+}
+
+func (k *keeping) closeBacklogs() {
+	k.sealed.close()
+	k.payloads.close()
 }
 
 // wakeKeeper says that there may be something to keep, or to erase.
@@ -50,36 +109,62 @@ func (q *Query) wakeKeeper() {
 	}
 }
 
-// keepPass goes through the parts that the log has confirmed. It erases in all of them first, and
-// then writes the files of at most one, so that an erasure never waits for more than that. It
-// returns the time after which it must run again.
-func (q *Query) keepPass(ctx context.Context) (again time.Duration, err error) {
-	q.mu.RLock()
-	erased := slices.Sorted(maps.Keys(q.index.erased))
-	q.mu.RUnlock()
+// pass goes through the parts that the log has confirmed. It erases in all of them first, and then
+// writes the files of at most one, so that an erasure never waits for more than that. It returns
+// the time after which it must run again.
+func (k *keeping) pass(ctx context.Context) (again time.Duration, err error) {
+	k.mu.RLock()
+	x, erased := k.index, slices.Sorted(maps.Keys(k.index.erased))
+	k.mu.RUnlock()
+	if len(erased) != k.erased { // what was read ahead may be erased now
+		k.closeBacklogs()
+		k.erased = len(erased)
+	}
+	coming := k.gatherer.at.Load()
+	k.collect(x)
 	again = maxKeepRetry
 	var missing *keeper
 	var erasing error
+	behind := 0
 	for at := 0; ctx.Err() == nil; at++ {
-		k := q.keeperOf(at, erased)
-		if k == nil {
+		p := k.keeperOf(at, erased)
+		if p == nil {
 			break
 		}
-		whole, err := k.check()
+		whole, err := p.check()
 		if err != nil {
 			again, erasing = min(again, keepRetry), cmp.Or(erasing, err)
 		}
-		if wait := time.Until(k.part.writeAfter); !whole && wait > 0 {
+		if whole {
+			delete(k.gathered, p.part.about.First)
+			continue
+		}
+		if wait := time.Until(p.part.writeAfter); wait > 0 {
 			again = min(again, wait)
-		} else if !whole && missing == nil {
-			missing = k
+		} else if behind++; missing == nil {
+			missing = p
 		}
 	}
-	q.reportErasing(erasing)
-	if missing == nil {
+	k.reportErasing(erasing)
+	switch {
+	case missing == nil:
+		if k.sealed.reader == nil && k.payloads.reader == nil {
+			return again, erasing
+		}
+		if time.Since(k.used) < keepOpen {
+			return min(again, keepOpen), erasing
+		}
+		k.closeBacklogs()
 		return again, erasing
+	case coming != nil && coming.of == x && coming.first == missing.part.about.First &&
+		k.gathered[coming.first] == nil:
+		return keepSoon, erasing
 	}
-	if err := missing.write(ctx); err != nil {
+	missing.hurry = behind > 1
+	err = missing.write(ctx)
+	k.used = time.Now()
+	delete(k.gathered, missing.part.about.First)
+	if err != nil {
 		return 0, fmt.Errorf("entries %d to %d: %w", missing.part.about.First, missing.part.about.Size-1, err)
 	}
 	return 0, erasing
@@ -98,25 +183,28 @@ func (q *Query) reportErasing(err error) {
 // keeper keeps one part.
 type keeper struct {
 	reader
-	part   *frozen
-	erased []uint64 // indexes of the part, ascending
-	pace   *pace
+	keeping *keeping
+	part    *frozen
+	erased  []uint64 // indexes of the part, ascending
+	pace    *pace
+	hurry   bool          // more parts wait to be written
+	spare   func() uint64 // Config.Spare, while what can be made again is written
 }
 
 // keeperOf returns the keeper of a part, or nil if the part is not full or not confirmed. erased
 // are the indexes of all erased data, ascending.
-func (q *Query) keeperOf(at int, erased []uint64) *keeper {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
-	x := q.index
+func (k *keeping) keeperOf(at int, erased []uint64) *keeper {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	x := k.index
 	if at >= len(x.parts) || x.parts[at].frozen == nil || x.fromFiles > 0 {
 		return nil
 	}
 	f := x.parts[at].frozen
 	start, _ := slices.BinarySearch(erased, f.about.First)
 	end, _ := slices.BinarySearch(erased, f.about.Size)
-	r := reader{Query: q, snapshot: x.snapshot(), cache: newCache[cacheKey](4 << 20)}
-	return &keeper{reader: r, part: f, erased: erased[start:end], pace: newPace()}
+	r := reader{Query: k.Query, snapshot: x.snapshot(), cache: newCache[cacheKey](4 << 20)}
+	return &keeper{reader: r, keeping: k, part: f, erased: erased[start:end], pace: newPace()}
 }
 
 // check opens the files of the part, if they are not open, and erases from its data. It reports

@@ -56,6 +56,16 @@ func (d deaf) Get(ctx context.Context, seq uint64) (entry.Message, error) {
 	return d.Stream.Get(ctx, seq)
 }
 
+func (d deaf) Read(ctx context.Context, from uint64) (store.Reader, error) {
+	if d.on.Load() {
+		if d.hangs {
+			<-ctx.Done()
+		}
+		return nil, errDeaf
+	}
+	return d.Stream.Read(ctx, from)
+}
+
 func (d deaf) Fetch(ctx context.Context, seq uint64) ([]byte, error) {
 	m, err := d.Get(ctx, seq)
 	return m.Data, err
@@ -261,4 +271,72 @@ func TestErasureInFiles(t *testing.T) {
 	if _, err := os.Stat(name + ".tmp"); err == nil {
 		t.Error("the rest of a crash is still there")
 	}
+}
+
+// tallied is a stream that counts how often it is read, and how often it is asked for a message.
+type tallied struct {
+	store.Stream
+	reads, gets *atomic.Int64
+}
+
+func (c tallied) Read(ctx context.Context, from uint64) (store.Reader, error) {
+	c.reads.Add(1)
+	return c.Stream.Read(ctx, from)
+}
+
+func (c tallied) Get(ctx context.Context, seq uint64) (entry.Message, error) {
+	c.gets.Add(1)
+	return c.Stream.Get(ctx, seq)
+}
+
+// TestKeepReadsOnce: an empty folder is filled from one walk over SEALED and one over PAYLOADS, and
+// has the same files as one whose files are made again, each by itself.
+func TestKeepReadsOnce(t *testing.T) {
+	k := newKept(t)
+	good := map[string][]byte{}
+	for _, name := range k.entryFiles() {
+		good[name], _ = os.ReadFile(name)
+	}
+	os.RemoveAll(k.dir)
+	var sealed, payloads [2]atomic.Int64
+	log := *k.log
+	log.Sealed = tallied{log.Sealed, &sealed[0], &sealed[1]}
+	log.Payloads = tallied{log.Payloads, &payloads[0], &payloads[1]}
+	k.log = &log
+	k.start()
+	k.inFiles()
+	for what, c := range map[string]*[2]atomic.Int64{"SEALED": &sealed, "PAYLOADS": &payloads} {
+		if reads, gets := c[0].Load(), c[1].Load(); reads != 1 || gets > 1 { // the last one shows where it ends
+			t.Errorf("%s was read %d times, and asked for %d messages", what, reads, gets)
+		}
+	}
+	k.stop()
+	k.repaired(good, "made while following")
+	for name := range good {
+		os.Remove(name)
+	}
+	k.start()
+	k.inFiles()
+	if gets := sealed[1].Load() + payloads[1].Load(); gets > 20 { // to find where a walk begins
+		t.Errorf("%d messages were asked for", gets)
+	}
+	k.stop()
+	k.repaired(good, "made again")
+}
+
+// TestKeepWithoutRoom: what can be read from the log is not kept from the reserve of the disk, but
+// erased data is removed in any case.
+func TestKeepWithoutRoom(t *testing.T) {
+	k := newKept(t)
+	name := filepath.Join(k.dir, "0000000000000000.leaves")
+	os.Remove(name)
+	k.spare = func() uint64 { return 1 << 20 }
+	k.start()
+	logtest.Until(t, "it is told", func() bool { return k.logs.has("no room beyond its reserve") })
+	k.answers()
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the file was written")
+	}
+	k.eraseEntries(70)
+	k.erasedFrom(70)
 }

@@ -25,10 +25,15 @@ func (k *keeper) write(ctx context.Context) error {
 	f.writeAfter = time.Now().Add(min(keepRetry<<min(f.writes, 10), maxKeepRetry))
 	f.writes++
 	files := &partFiles{erasedRows: len(k.erased)}
+	k.spare = k.cfg.Spare // which an erasure does not mind
 	var err error
-	files.leaves, err = k.writeRows(leavesEnd, func(to *segment.RowsWriter) ([]byte, error) {
-		return k.copyLeaves(ctx, to)
-	})
+	if g := k.keeping.gathered[f.about.First]; g != nil {
+		files.leaves, err = k.writeFile(leavesEnd, g.file.writeTo)
+	} else {
+		files.leaves, err = k.writeRows(leavesEnd, func(to *segment.RowsWriter) ([]byte, error) {
+			return k.copyLeaves(ctx, to)
+		})
+	}
 	if err == nil {
 		files.data, err = k.writeRows(dataEnd, func(to *segment.RowsWriter) ([]byte, error) {
 			return k.dataName(), k.copyData(ctx, to)
@@ -45,8 +50,7 @@ func (k *keeper) write(ctx context.Context) error {
 
 // writeRows writes a file of rows in place of the one that is there, and opens it.
 func (k *keeper) writeRows(end string, fill func(*segment.RowsWriter) (side []byte, err error)) (*rowFile, error) {
-	first := k.part.about.First
-	err := k.folder.write(first, end, func(w io.Writer) error {
+	return k.writeFile(end, func(w io.Writer) error {
 		rows, err := segment.NewRowsWriter(w)
 		if err != nil {
 			return err
@@ -57,6 +61,12 @@ func (k *keeper) writeRows(end string, fill func(*segment.RowsWriter) (side []by
 		}
 		return rows.Close(side)
 	})
+}
+
+// writeFile writes a file of rows as its bytes are.
+func (k *keeper) writeFile(end string, fill func(w io.Writer) error) (*rowFile, error) {
+	first := k.part.about.First
+	err := k.folder.write(first, end, func(w io.Writer) error { return fill(&sparing{w: w, spare: k.spare}) })
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +82,7 @@ func (k *keeper) writeRows(end string, fill func(*segment.RowsWriter) (side []by
 func (k *keeper) copyLeaves(ctx context.Context, to *segment.RowsWriter) (side []byte, err error) {
 	first, size := k.part.about.First, k.part.about.Size
 	for x := first; x < size; {
+		k.readAhead(ctx, x, min(x+keepChunk, size))
 		read, cancel := context.WithTimeout(ctx, keepTimeout)
 		leaves, hashes, err := k.leafRange(read, x, min(x+keepChunk, size))
 		cancel()
@@ -90,6 +101,22 @@ func (k *keeper) copyLeaves(ctx context.Context, to *segment.RowsWriter) (side [
 	return side, nil
 }
 
+// readAhead reads the messages of leaves in order, and puts them where leafRange looks first.
+func (k *keeper) readAhead(ctx context.Context, first, end uint64) {
+	for x := first; x < end; {
+		ref, over := k.batchOf(x)
+		key := cacheKey{seq: ref.seq}
+		if _, there := k.cache.get(key); !there {
+			body, ok := k.keeping.sealed.get(ctx, ref.seq)
+			if !ok {
+				return
+			}
+			k.cache.put(key, body)
+		}
+		x = over
+	}
+}
+
 // copyData copies the records of the part's data that were not erased. A message that is missing,
 // or bad, leaves its records out: whoever asks for them is told what the log says.
 func (k *keeper) copyData(ctx context.Context, to *segment.RowsWriter) error {
@@ -102,9 +129,7 @@ func (k *keeper) copyData(ctx context.Context, to *segment.RowsWriter) error {
 			continue
 		}
 		last = ref.payloads
-		read, cancel := context.WithTimeout(ctx, keepTimeout)
-		body, err := k.body(read, cacheKey{payloads: true, seq: ref.payloads})
-		cancel()
+		body, err := k.records(ctx, ref.payloads)
 		_, damaged := errors.AsType[*audit.MismatchError](err)
 		if errors.Is(err, store.ErrNotFound) || damaged {
 			continue
@@ -117,6 +142,16 @@ func (k *keeper) copyData(ctx context.Context, to *segment.RowsWriter) error {
 		k.rest(ctx)
 	}
 	return nil
+}
+
+// records reads a message of PAYLOADS.
+func (k *keeper) records(ctx context.Context, seq uint64) ([]byte, error) {
+	if body, ok := k.keeping.payloads.get(ctx, seq); ok {
+		return body, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
+	defer cancel()
+	return store.PayloadMessage(ctx, k.cfg.Log, seq)
 }
 
 // copyRecords copies the records of a message whose indexes lie from one on to before end.
@@ -162,9 +197,10 @@ func recordsOf(body []byte, from, end uint64) (list []record) {
 	return list
 }
 
-// rest halves the speed while the log grows: whoever seals or asks comes first.
+// rest halves the speed while the log grows, unless the keeper falls behind: whoever seals or asks
+// comes first.
 func (k *keeper) rest(ctx context.Context) {
-	if time.Since(time.Unix(0, k.grown.Load())) < time.Second {
+	if !k.hurry && time.Since(time.Unix(0, k.grown.Load())) < time.Second {
 		k.pace.wait(ctx)
 	}
 }
@@ -220,4 +256,29 @@ func (k *keeper) holdsErased(data *rowFile) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// sparing is a writer that fails rather than touch the reserve of a disk, which sealing and
+// indexing need.
+type sparing struct {
+	w     io.Writer
+	spare func() uint64 // nil: there is always room
+	ahead int           // bytes that there is room for
+}
+
+var errReserve = errors.New("the disk has no room beyond its reserve")
+
+const spareStep = 4 << 20 // bytes after which the disk is looked at again
+
+// Write implements io.Writer.
+func (s *sparing) Write(b []byte) (int, error) {
+	if s.spare != nil && s.ahead < len(b) {
+		step := max(spareStep, len(b))
+		if s.spare() < uint64(2*step) { // others write too
+			return 0, errReserve
+		}
+		s.ahead = step
+	}
+	s.ahead -= len(b)
+	return s.w.Write(b)
 }

@@ -48,6 +48,9 @@ type Config struct {
 	// Folder is the path of the folder for the segments of the index, for this log alone. It is
 	// created if missing. Empty keeps the index in memory alone.
 	Folder string
+	// Spare returns how many bytes may be written into Folder without touching the reserve of its
+	// disk. Entries are kept there only while there is room. Nil means that there always is.
+	Spare func() uint64
 	// Mark is the path of the file with the newest checkpoint that the sealer of this host has
 	// seen. Empty means Folder + ".seen", which this service writes itself.
 	Mark string
@@ -88,7 +91,8 @@ type Query struct {
 	rows       uint64        // of a part of the index
 	freezing   chan struct{} // holds a token while segments are being written
 	toKeep     chan struct{} // holds a token while there may be something for keepFiles
-	grown      atomic.Int64  // when the log last grew, in Unix nanoseconds
+	gatherer   gatherer
+	grown      atomic.Int64 // when the log last grew, in Unix nanoseconds
 	suspicions chan suspicion
 	streams    streams
 	head       *store.Head
@@ -141,6 +145,7 @@ func New(cfg Config) (*Query, error) {
 			limit: cfg.MaxExports, credit: exportCredit, stallTimeout: exportStallTimeout,
 		},
 		folder: folder(cfg.Folder), freezing: make(chan struct{}, 1), toKeep: make(chan struct{}, 1),
+		gatherer:   newGatherer(),
 		suspicions: make(chan suspicion, 1),
 		index:      newIndex(cfg.Log.Name, partRows), rows: partRows, changed: make(chan struct{}),
 	}

@@ -41,6 +41,7 @@ func (q *Query) Run(ctx context.Context) error {
 	var kept sync.WaitGroup
 	kept.Go(func() { q.keepMarks(ctx) })
 	kept.Go(func() { q.keepFiles(ctx) })
+	kept.Go(func() { q.gatherLeaves(ctx) })
 	defer func() { cancel(); kept.Wait(); q.closeFiles() }()
 	defer func() { cancel(); <-watched; q.freezing <- struct{}{}; <-q.freezing }()
 	defer q.EndStreams() // nothing would follow
@@ -111,6 +112,7 @@ func (q *Query) session(ctx context.Context) error {
 		if err := q.take(x, s); err != nil {
 			return err
 		}
+		q.gather(ctx, x, s)
 		q.dropErased(s.Entries) // in any case: what passMark finds is only tried again
 		if err := q.passMark(ctx); err != nil {
 			return err
