@@ -47,6 +47,14 @@ func (f *Frontier) Append(leafHash entry.Hash) {
 // Size returns the number of leaves.
 func (f Frontier) Size() uint64 { return f.size }
 
+// at returns the root of the perfect subtree of 2^level leaves, if the frontier has one.
+func (f Frontier) at(level int) (entry.Hash, bool) {
+	if f.size>>level&1 == 0 {
+		return entry.Hash{}, false
+	}
+	return f.hashes[bits.OnesCount64(f.size>>(level+1))], true
+}
+
 // Root returns the root of the tree. It computes one hash per subtree.
 func (f Frontier) Root() entry.Hash {
 	if f.size == 0 {
