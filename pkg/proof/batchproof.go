@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sort"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -140,6 +141,77 @@ func (p BatchProof) Path(entries []entry.Entry, index uint64) (Path, error) {
 		return nil, err
 	}
 	return path, nil
+}
+
+// EntryProofs returns a proof of each of the entries, which are those that the batch proof was
+// checked with. Errors wrap ErrProof.
+func (p BatchProof) EntryProofs(entries []entry.Entry) ([]EntryProof, error) {
+	indexes, leaves := leavesOf(entries)
+	hashes, err := p.hashes()
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]Path, len(entries))
+	root, err := foldBatch(leaves, indexes, p.TreeSize, hashes, func(lo, middle, hi uint64, left, right entry.Hash) {
+		first, _ := slices.BinarySearch(indexes, lo)
+		for i := first; i < len(indexes) && indexes[i] < hi; i++ {
+			step := Step{right, false}
+			if indexes[i] >= middle {
+				step = Step{left, true}
+			}
+			paths[i] = append(paths[i], step)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]EntryProof, len(entries))
+	for i, e := range entries {
+		shown, err := e.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrProof, err)
+		}
+		list[i] = EntryProof{
+			Entry: shown, Leaf: string(e.Leaf), LeafIndex: e.Index, TreeSize: p.TreeSize, MerkleProof: paths[i],
+			MerkleRoot: root.String(), Checkpoint: p.Checkpoint, Verified: true,
+		}
+		if paths[i] == nil {
+			list[i].MerkleProof = Path{}
+		}
+	}
+	return list, nil
+}
+
+// Prefix returns the root that the tree had at an earlier size, if the hashes of the proof and the
+// entries are enough to compute it. The entries are those that the proof was checked with. They are
+// enough if size is the index of the first of them, or if all up to size are among them. The
+// checkpoint of that size and root is then consistent with that of the proof.
+func (p BatchProof) Prefix(entries []entry.Entry, size uint64) (root entry.Hash, ok bool) {
+	if size == 0 || size >= p.TreeSize {
+		return root, false
+	}
+	indexes, leaves := leavesOf(entries)
+	hashes, err := p.hashes()
+	if err != nil {
+		return root, false
+	}
+	edge, known := make([]entry.Hash, bits.OnesCount64(size)), 0
+	take := func(lo, hi uint64, h entry.Hash) {
+		// one of the perfect subtrees of the tree of that size
+		if width := hi - lo; width&(width-1) == 0 && size&width != 0 && lo == size&^(2*width-1) {
+			edge[bits.OnesCount64(lo)] = h
+			known++
+		}
+	}
+	_, err = foldBatch(leaves, indexes, p.TreeSize, hashes, func(lo, middle, hi uint64, left, right entry.Hash) {
+		take(lo, middle, left)
+		take(middle, hi, right)
+	})
+	if err != nil || known < len(edge) {
+		return root, false
+	}
+	f, err := merkle.NewFrontier(size, edge)
+	return f.Root(), err == nil
 }
 
 // foldBatch returns the root that the leaves and hashes lead to. It calls join for each subtree

@@ -179,3 +179,58 @@ func TestBatchPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchPrefix: the root of an earlier size that a batch proof gives is the one that the tree had,
+// and it is given where an entry stands there that follows the tree of that size, or where all from
+// there on do.
+func TestBatchPrefix(t *testing.T) {
+	const most = 70
+	entries, leaves := make([]entry.Entry, most), make([]entry.Hash, most)
+	for i := range entries {
+		entries[i] = entry.Entry{Index: uint64(i), Leaf: fmt.Append(nil, "leaf ", i)}
+		leaves[i] = entry.LeafHash(entries[i].Leaf)
+	}
+	tree, _ := treeOf(leaves)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 400 {
+		size := 2 + rng.Uint64N(most-1)
+		first := rng.Uint64N(size)
+		some, indexes := []entry.Entry{}, []uint64{}
+		run := first // all from first up to it are there
+		for x := first; x < size; x++ {
+			if x == first || rng.IntN(3) == 0 {
+				if some, indexes = append(some, entries[x]), append(indexes, x); run == x {
+					run++
+				}
+			}
+		}
+		hashes, err := proof.ProveBatch(indexes, size, tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := proof.BatchProof{TreeSize: size}
+		for _, h := range hashes {
+			batch.Hashes = append(batch.Hashes, h.String())
+		}
+		for at := range uint64(most + 2) {
+			got, ok := batch.Prefix(some, at)
+			if must := at > 0 && at < size && at >= first && at <= run; must && !ok || ok && (at == 0 || at >= size) {
+				t.Fatalf("size %d of %v in %d: %v", at, indexes, size, ok)
+			}
+			if want, _ := tree.Root(at); ok && got != want {
+				t.Fatalf("size %d of %v in %d: another root", at, indexes, size)
+			}
+		}
+		proofs, err := batch.EntryProofs(some)
+		if err != nil || len(proofs) != len(some) {
+			t.Fatal(err)
+		}
+		root, _ := tree.Root(size)
+		for i, p := range proofs {
+			if err := proof.CheckInclusion(leaves[indexes[i]], p.LeafIndex, p.TreeSize, p.MerkleProof, root); err != nil ||
+				p.LeafIndex != indexes[i] || p.MerkleRoot != root.String() {
+				t.Fatalf("index %d of %v in %d: %v", indexes[i], indexes, size, err)
+			}
+		}
+	}
+}

@@ -18,15 +18,22 @@ type Verifier struct {
 	keys      []string
 	verifiers note.Verifiers
 
-	mu   sync.Mutex
-	last openedNote
+	mu     sync.Mutex
+	opened [openedNotes]*openedNote // the newest ones, in a ring
+	next   int
 }
 
-// openedNote is a checkpoint that a Verifier has opened.
+// openedNotes is how many notes a Verifier remembers. Concurrent callers may have that many
+// different ones, each without opening it again.
+const openedNotes = 16
+
+// openedNote is a note that a Verifier has opened, or opens just now.
 type openedNote struct {
 	signed     string
+	once       sync.Once
 	checkpoint Checkpoint
 	by         []string
+	err        error
 }
 
 // NewVerifier returns a Verifier for the given verifier keys. A key that is malformed is an error.
@@ -43,14 +50,31 @@ func (v *Verifier) Keys() []string { return slices.Clone(v.keys) }
 
 // Open is OpenCheckpoint with the Verifier's keys. It also returns the keys that have signed.
 func (v *Verifier) Open(signed []byte) (c Checkpoint, by []string, err error) {
-	v.mu.Lock()
-	last := v.last
-	v.mu.Unlock()
-	if last.signed != "" && last.signed == string(signed) {
-		c = last.checkpoint
+	n := v.note(signed)
+	n.once.Do(func() { n.checkpoint, n.by, n.err = v.openNote([]byte(n.signed)) })
+	c = n.checkpoint
+	if n.err == nil {
 		c.Note = signed
-		return c, last.by, nil
 	}
+	return c, n.by, n.err
+}
+
+// note returns the place where the result of opening a note is kept.
+func (v *Verifier) note(signed []byte) *openedNote {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range v.opened {
+		if n != nil && n.signed == string(signed) {
+			return n
+		}
+	}
+	n := &openedNote{signed: string(signed)}
+	v.opened[v.next%openedNotes] = n
+	v.next++
+	return n
+}
+
+func (v *Verifier) openNote(signed []byte) (c Checkpoint, by []string, err error) {
 	c, ids, err := openCheckpointBy(signed, v.verifiers)
 	if err != nil {
 		return c, nil, err
@@ -62,9 +86,6 @@ func (v *Verifier) Open(signed []byte) (c Checkpoint, by []string, err error) {
 			by = append(by, k)
 		}
 	}
-	v.mu.Lock()
-	v.last = openedNote{string(signed), c, by}
-	v.mu.Unlock()
 	return c, by, nil
 }
 
