@@ -19,6 +19,8 @@ type pageVectors struct {
 	Log   string           `json:"log"`
 	Batch []batchProofCase `json:"batch"`
 	Pages []pageCase       `json:"pages"`
+
+	Receipts []receiptsCase `json:"receipts"`
 }
 
 type (
@@ -289,6 +291,7 @@ func makePages(t *testing.T) *pageVectors {
 	v := &pageVectors{VKey: vectorKey(t, "sealstream.example", "default", 1).VerifierKey(), Log: "default"}
 	v.batches()
 	v.pages(t)
+	v.receipts(t)
 	return v
 }
 
@@ -313,6 +316,13 @@ func TestVectorsPages(t *testing.T) {
 		indexes, err := checkPage(c.Page, v.Log, v.VKey)
 		if (err == nil) != c.OK || c.OK && !slices.Equal(indexes, c.Indexes) {
 			t.Errorf("page %s: %v %v, want ok %v", c.Name, indexes, err, c.OK)
+		}
+	}
+	for _, c := range v.Receipts {
+		names = append(names, "receipts "+c.Name)
+		indexes, err := checkReceipts(c, v.Log, v.VKey)
+		if (err == nil) != c.OK || c.OK && !slices.Equal(indexes, c.Indexes) {
+			t.Errorf("receipts %s: %v %v, want ok %v", c.Name, indexes, err, c.OK)
 		}
 	}
 	unique(t, "pages.json", names...)

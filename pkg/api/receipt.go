@@ -1,5 +1,11 @@
 package api
 
+import (
+	"slices"
+
+	"github.com/sealstream/sealstream/pkg/proof"
+)
+
 // States of a Receipt.
 const (
 	Stored    = "stored"    // on disk (fsync); it will be sealed
@@ -35,8 +41,15 @@ type Receipt struct {
 	// The event is then sealed as sealstream.equivocation. 0 means that there is none.
 	EquivocationOf uint64 `json:"equivocation_of,omitempty"`
 
-	// Checkpoint is the signed note that covers the entry.
+	// Checkpoint is the signed note that covers the entry. It is empty if ProofAt is not nil.
 	Checkpoint string `json:"checkpoint,omitempty"`
+
+	// ProofAt is the place in Receipts.Proofs of the proof of the entry, and Leaf is the leaf that it
+	// proves. Salt opens the leaf's commitment to the data that was sent. It is empty if there is no
+	// data. Nil means that the answer has no proof of the entry.
+	ProofAt *int   `json:"proof,omitempty"`
+	Leaf    string `json:"leaf,omitempty"`
+	Salt    string `json:"salt,omitempty"`
 
 	// Wait is "timeout" if the event was not sealed or cosigned in time, or if the server could not
 	// find out. The event is stored, and will still be sealed.
@@ -64,4 +77,19 @@ func (r *Refusal) Error() string {
 // Receipts is the answer to POST /v1/events: one receipt for each event, in their order.
 type Receipts struct {
 	Receipts []Receipt `json:"receipts"`
+
+	// Proofs are those that were asked for with proof=1 (SPEC 8.1).
+	Proofs []proof.BatchProof `json:"proofs,omitempty"`
+}
+
+// WithoutProofs returns the same receipts as they are if no proofs are asked for.
+func (r Receipts) WithoutProofs() Receipts {
+	bare := slices.Clone(r.Receipts)
+	for i := range bare {
+		if at := bare[i].ProofAt; at != nil {
+			bare[i].Checkpoint = r.Proofs[*at].Checkpoint
+			bare[i].ProofAt, bare[i].Leaf, bare[i].Salt = nil, "", ""
+		}
+	}
+	return Receipts{Receipts: bare}
 }

@@ -17,7 +17,7 @@ import sealstream_verify as sv
 from sealstream_vectors_sealed import archive, archive_damaged, batches
 from sealstream_vectors_values import (
     HASHES, batch, checkpoint, consistency, event_log, inclusion, leaf, new_result, page, payload,
-    to_bytes,
+    receipts, to_bytes,
 )
 
 
@@ -159,6 +159,10 @@ def page_cases(about):
     for case in about["pages"]:
         expected = {"indexes": case.get("indexes", [])} if case["ok"] else {}
         yield Case("pages.json: " + case["name"], case["ok"], partial(page, case, about), expected)
+    for case in about["receipts"]:
+        expected = {"indexes": case.get("indexes", [])} if case["ok"] else {}
+        name = "pages.json receipts: " + case["name"]
+        yield Case(name, case["ok"], partial(receipts, case, about), expected)
 
 
 def log_cases(load, directory):

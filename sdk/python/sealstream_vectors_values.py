@@ -198,6 +198,29 @@ def page(case, about):
     return {"indexes": [shown["index"] for shown, _ in found]}
 
 
+def receipts(case, about):
+    """An answer of ingest. Each proof is like one of a page of the entries of its receipts."""
+    keys = [sv.read_key(about["vkey"])]
+    shown = list(zip(case["answer"]["receipts"], case["events"]))
+    numbers = [one["proof"] for one, _ in shown if "proof" in one]
+    sv.check(set(numbers) <= set(range(len(case["answer"]["proofs"]))), "no such proof")
+    indexes = []
+    for number, proof in enumerate(case["answer"]["proofs"]):
+        mine = [both for both in shown if both[0].get("proof") == number]
+        lines = [
+            {"leaf": one.get("leaf"), "data_raw": event["data"], "salt": one["salt"]}
+            for one, event in mine
+        ]
+        found = sv.check_page(lines, proof, keys, new_result())
+        for (one, event), (entry, entry_hash) in zip(mine, found):
+            leaf = json.loads(one["leaf"])
+            said = leaf["log"], leaf["index"], leaf["entry_id"], leaf["agent_did"], entry_hash
+            wanted = about["log"], one["index"], event["id"], event["source"], one["entry_hash"]
+            sv.check(said == wanted, "index %d is of another event" % entry["index"])
+            indexes.append(entry["index"])
+    return {"indexes": indexes}
+
+
 def event_log(case, about):
     """The leaves of a case of events.json are a log (SPEC 10), and each salt is the sender's or the
     derived one."""
