@@ -79,7 +79,7 @@ var mayImport = map[string][]string{
 		"pkg/entry", "streams/subject",
 	},
 	"internal/ingest": {
-		"internal/httpapi", "internal/inbox", "internal/retry", "internal/sealedlog",
+		"internal/httpapi", "internal/inbox", "internal/merkle", "internal/retry", "internal/sealedlog",
 		"internal/store", "pkg/api", "pkg/entry", "pkg/proof", "pkg/redact", "streams/subject",
 	},
 	"internal/query": {

@@ -37,7 +37,7 @@ func (in *Ingest) Reachable(ctx context.Context) error {
 }
 
 func (in *Ingest) events(w http.ResponseWriter, r *http.Request) {
-	receipts, single, err := in.accept(w, r)
+	answer, single, err := in.accept(w, r)
 	switch {
 	case errors.Is(err, ErrBusy):
 		// A client that is answered before it has sent its body sees a reset connection instead of
@@ -46,47 +46,50 @@ func (in *Ingest) events(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, err)
 	case err != nil:
 		WriteError(w, err)
-	case single && receipts[0].Status == api.Rejected:
-		WriteError(w, refusedProblem(receipts[0]))
+	case single && answer.Receipts[0].Status == api.Rejected:
+		WriteError(w, refusedProblem(answer.Receipts[0]))
 	default:
-		answerReceipts(w, receipts)
+		answerReceipts(w, answer)
 	}
 }
 
 // accept reads a request and submits its events. single reports that it is no batch, so that a
 // rejected event fails the request.
-func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (receipts []api.Receipt, single bool, err error) {
+func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (answer api.Receipts, single bool, err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, false, api.Problem{Status: http.StatusMethodNotAllowed, Detail: "events are sent with POST"}
+		return answer, false, api.Problem{Status: http.StatusMethodNotAllowed, Detail: "events are sent with POST"}
 	}
-	wait, err := in.parameters(r.URL.RawQuery)
+	asked, err := in.parameters(r.URL.RawQuery)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
 	mode, err := modeOf(r.Header)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
 	endTurn, err := in.awaitTurn(r)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
 	defer endTurn()
 	body, size, err := in.readBody(r)
 	defer in.budget.release(size)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
-	charges := in.newCharges(wait, size)
+	charges, err := in.newCharges(asked, size)
 	defer charges.release()
+	if err != nil {
+		return answer, false, err
+	}
 	raws, err := split(mode, r.Header, body, in.Publisher(r), charges.charge)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
 	endTurn()
-	receipts, err = in.submit(r.Context(), raws, wait)
-	return receipts, mode != inbox.Batched, err
+	answer, err = in.submit(r.Context(), raws, asked)
+	return answer, mode != inbox.Batched, err
 }
 
 // Publisher returns the identity that a request was authenticated as, or "". It is stored with the
@@ -98,25 +101,29 @@ func (in *Ingest) Publisher(r *http.Request) string {
 	return in.cfg.Publisher(r)
 }
 
-// parameters reads ?wait= and ?log=.
-func (in *Ingest) parameters(query string) (Wait, error) {
+// parameters reads ?wait=, ?proof= and ?log=.
+func (in *Ingest) parameters(query string) (w want, err error) {
 	p := httpapi.ParseQuery(query)
 	name, given := p.One("log")
 	wait := p.All("wait")
+	w.proof = p.Flag("proof")
 	if len(wait) > 1 {
 		p.Fail("wait", "given more than once")
 	}
 	if err, wrong := errors.AsType[*api.ParamError](p.End()); wrong {
-		return 0, api.Problem{Status: http.StatusBadRequest, Field: err.Param, Detail: err.Reason}
+		return w, api.Problem{Status: http.StatusBadRequest, Field: err.Param, Detail: err.Reason}
 	}
 	if given && name != in.cfg.Log.Name {
-		return 0, api.Problem{
+		return w, api.Problem{
 			Status: http.StatusNotFound,
 			Field:  "log",
 			Detail: fmt.Sprintf("there is no log %.40q here", name),
 		}
 	}
-	return in.waitOf(strings.Join(wait, ""))
+	if w.wait, err = in.waitOf(strings.Join(wait, "")); err != nil {
+		return w, err
+	}
+	return w, w.check()
 }
 
 // modeOf determines the mode as the CloudEvents HTTP binding does: by the media type first, then by

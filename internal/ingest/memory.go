@@ -25,14 +25,18 @@ func InFlight(limit int64) int64 {
 const (
 	storedCost = 640
 	sealedCost = 1152
+	provenCost = 2048 // with the leaf, which holds the attributes of the event once more
 )
 
 // largeCost is an estimate of the memory that a large request takes for each of its bytes, before
 // it is known how many events it has.
 const largeCost = 3
 
-func eventCost(wait Wait) int64 {
-	if wait == WaitStored {
+func eventCost(w want) int64 {
+	switch {
+	case w.proof:
+		return provenCost
+	case w.wait == WaitStored:
 		return storedCost
 	}
 	return sealedCost
@@ -47,15 +51,21 @@ type charges struct {
 	each, size, taken int64
 }
 
-// newCharges starts to charge for a request whose size bytes are in the budget already.
-func (in *Ingest) newCharges(wait Wait, size int64) *charges {
-	return &charges{budget: &in.budget, each: eventCost(wait), size: size}
+// newCharges starts to charge for a request whose size bytes are in the budget already. The leaves
+// that come with proofs repeat what the attributes of the events say.
+func (in *Ingest) newCharges(w want, size int64) (*charges, error) {
+	p := &charges{budget: &in.budget, each: eventCost(w), size: size}
+	if w.proof {
+		return p, p.take(size)
+	}
+	return p, nil
 }
 
 // charge takes the cost of more events from the budget. It returns ErrBusy if there is too little
 // memory now, and a problem if the request alone exceeds the budget.
-func (p *charges) charge(events int) error {
-	cost := int64(events) * p.each
+func (p *charges) charge(events int) error { return p.take(int64(events) * p.each) }
+
+func (p *charges) take(cost int64) error {
 	if p.size+p.taken+cost > p.budget.limit {
 		return p.budget.errTooLarge()
 	}
@@ -84,20 +94,25 @@ func (in *Ingest) Reserve(bytes int64) (release func(), err error) {
 
 // answerReceipts writes receipts one by one. Marshalled at once they would take many times the
 // memory of the request.
-func answerReceipts(w http.ResponseWriter, receipts []api.Receipt) {
+func answerReceipts(w http.ResponseWriter, answer api.Receipts) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	out := bufio.NewWriter(w) // keeps the first error
 	defer out.Flush()
 	out.WriteString(`{"receipts":[`)
-	for i := range receipts {
+	for i := range answer.Receipts {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		out.Write(body(&receipts[i]))
+		out.Write(body(&answer.Receipts[i]))
 	}
-	out.WriteString("]}\n")
+	out.WriteByte(']')
+	if len(answer.Proofs) > 0 {
+		out.WriteString(`,"proofs":`)
+		out.Write(body(answer.Proofs))
+	}
+	out.WriteString("}\n")
 }
 
 // InFlight returns the memory, in bytes, charged to requests that are not answered yet.

@@ -18,25 +18,31 @@ import (
 // Headers of a NATS request and of its answer. The headers of the answer are those of NATS' own
 // service clients.
 const (
-	headerWait  = "Sealstream-Wait" // stored (default), sealed or witnessed
+	headerWait  = "Sealstream-Wait"  // stored (default), sealed or witnessed
+	headerProof = "Sealstream-Proof" // 0 (default), or 1: with proofs of what is sealed
 	headerCode  = "Nats-Service-Error-Code"
 	headerError = "Nats-Service-Error"
 )
 
 // Request answers a NATS request on audit.<log>.submit.<agent token>. The request holds events in
 // the modes that EVENTS accepts. The answer holds the receipts of POST /v1/events, once the events
-// have reached the status in the header Sealstream-Wait. Unlike publishes to EVENTS, requests that
-// come together share one message and one fsync. The token "open" accepts any source if Config.Open
-// is set; any other token accepts only its agent.
+// have reached the status in the header Sealstream-Wait, with proofs if the header Sealstream-Proof
+// is 1. Unlike publishes to EVENTS, requests that come together share one message and one fsync.
+// The token "open" accepts any source if Config.Open is set; any other token accepts only its
+// agent.
 func (in *Ingest) Request(ctx context.Context, m entry.Message) (entry.Header, []byte) {
-	receipts, single, err := in.request(ctx, m)
-	if err == nil && single && receipts[0].Status == api.Rejected {
-		err = refusedProblem(receipts[0])
+	answer, single, err := in.request(ctx, m)
+	if err == nil && single && answer.Receipts[0].Status == api.Rejected {
+		err = refusedProblem(answer.Receipts[0])
 	}
 	if err != nil {
 		return refuse(err)
 	}
-	return entry.Header{"Content-Type": {"application/json"}}, body(api.Receipts{Receipts: receipts})
+	text := body(answer)
+	if len(answer.Proofs) > 0 && len(text) > ruleset.MaxMessageBytes { // the server would not deliver it
+		text = body(answer.WithoutProofs())
+	}
+	return entry.Header{"Content-Type": {"application/json"}}, text
 }
 
 func body(v any) []byte {
@@ -57,56 +63,83 @@ func oneLine(s string) string {
 	}, s))
 }
 
-func (in *Ingest) request(ctx context.Context, m entry.Message) (receipts []api.Receipt, single bool, err error) {
+func (in *Ingest) request(ctx context.Context, m entry.Message) (answer api.Receipts, single bool, err error) {
 	token, ok := strings.CutPrefix(m.Subject, subject.Submit(in.cfg.Log.Name, ""))
 	if !ok || token == "" {
-		return nil, false, api.Problem{
+		return answer, false, api.Problem{
 			Status: http.StatusNotFound,
 			Detail: fmt.Sprintf("%.80q is not a subject of log %s", m.Subject, in.cfg.Log.Name),
 		}
 	}
 	if token == "open" && !in.cfg.Open {
-		return nil, false, api.Problem{
+		return answer, false, api.Problem{
 			Status: http.StatusForbidden,
 			Detail: "submit.open is not accepted here; use the subject of the agent",
 		}
 	}
-	wait, err := in.requestedWait(m.Header)
+	asked, err := in.wanted(m.Header)
 	if err != nil {
-		return nil, false, err
+		return answer, false, err
 	}
 	size := int64(len(m.Data))
 	if !in.budget.take(size) {
-		return nil, false, ErrBusy
+		return answer, false, ErrBusy
 	}
 	defer in.budget.release(size)
-	charges := in.newCharges(wait, size)
+	charges, err := in.newCharges(asked, size)
 	defer charges.release()
+	if err != nil {
+		return answer, false, err
+	}
 	raws, single, err := splitMessage(m, charges.charge)
 	if err != nil {
-		return nil, single, err
+		return answer, single, err
 	}
 	if token != "open" {
 		for i := range raws {
 			raws[i].token = token
 		}
 	}
-	receipts, err = in.submit(ctx, raws, wait)
-	return receipts, single, err
+	answer, err = in.submit(ctx, raws, asked)
+	return answer, single, err
 }
 
-// requestedWait reads the status to wait for from the headers, whose names are case-insensitive.
-func (in *Ingest) requestedWait(h entry.Header) (Wait, error) {
+// wanted reads what a request asks for from the headers, whose names are case-insensitive.
+func (in *Ingest) wanted(h entry.Header) (w want, err error) {
+	wait, err := oneHeader(h, headerWait, "wait")
+	if err != nil {
+		return w, err
+	}
+	proof, err := oneHeader(h, headerProof, "proof")
+	if err != nil {
+		return w, err
+	}
+	if w.wait, err = in.waitOf(wait); err != nil {
+		return w, err
+	}
+	switch proof {
+	case "", "0":
+	case "1":
+		w.proof = true
+	default:
+		return w, api.Problem{Status: http.StatusBadRequest, Field: "proof", Detail: headerProof + " must be 0 or 1"}
+	}
+	return w, w.check()
+}
+
+// oneHeader returns a header without the white space around it, or "". A header that is given more
+// than once is an error of the field.
+func oneHeader(h entry.Header, header, field string) (string, error) {
 	var all []string
 	for name, values := range h {
-		if strings.EqualFold(name, headerWait) {
+		if strings.EqualFold(name, header) {
 			all = append(all, values...)
 		}
 	}
 	if len(all) > 1 {
-		return 0, api.Problem{Status: http.StatusBadRequest, Field: "wait", Detail: headerWait + " is given more than once"}
+		return "", api.Problem{Status: http.StatusBadRequest, Field: field, Detail: header + " is given more than once"}
 	}
-	return in.waitOf(strings.Trim(strings.Join(all, ""), " \t"))
+	return strings.Trim(strings.Join(all, ""), " \t"), nil
 }
 
 // waitOf parses the status to wait for.

@@ -23,12 +23,14 @@ type outcome struct {
 	source, id     string
 	equivocationOf uint64
 	checkpoint     string
+	of             *held // the batch with the entry; nil for a duplicate
 	refusal        *api.Refusal
 }
 
 // awaitSeal completes the receipts of stored events with their entries. Receipts of events that are
-// not sealed before ctx is done stay stored, with wait "timeout".
-func (in *Ingest) awaitSeal(ctx context.Context, receipts []api.Receipt) {
+// not sealed before ctx is done stay stored, with wait "timeout". Unless p is nil, it gets the
+// proofs of the entries.
+func (in *Ingest) awaitSeal(ctx context.Context, receipts []api.Receipt, p *proofs) {
 	for first := 0; first < len(receipts); {
 		if receipts[first].Status != api.Stored {
 			first++
@@ -46,24 +48,32 @@ func (in *Ingest) awaitSeal(ctx context.Context, receipts []api.Receipt) {
 				"input_seq", seq, "cause", err)
 		}
 		for i := first; i < end; i++ {
-			if receipts[i].Status == api.Stored {
-				seal(&receipts[i], entries)
+			if receipts[i].Status != api.Stored {
+				continue
+			}
+			if of := seal(&receipts[i], entries); of != nil {
+				p.add(ctx, &receipts[i], of)
 			}
 		}
 		first = end
 	}
+	p.end(ctx)
 }
 
 // seal completes a receipt with the outcome at its position, if that belongs to the same event: in
-// a new epoch, the same sequence is another message.
-func seal(r *api.Receipt, entries map[uint64]outcome) {
+// a new epoch, the same sequence is another message. It returns the batch if the event is sealed.
+func seal(r *api.Receipt, entries map[uint64]outcome) *held {
 	o, ok := entries[r.Position]
 	if !ok || o.id != "" && (o.id != r.EntryID || o.source != r.AgentDID) {
 		r.Wait = "timeout"
-		return
+		return nil
 	}
 	r.Status, r.Index, r.EntryHash, r.Checkpoint = o.status, o.index, o.hash, o.checkpoint
 	r.EquivocationOf, r.Error = o.equivocationOf, o.refusal
+	if o.status != api.Sealed {
+		return nil
+	}
+	return o.of
 }
 
 // resolve waits until a message is sealed and returns the outcomes of its events. The first caller
@@ -84,11 +94,13 @@ func (w *watch) resolve(ctx context.Context, s *sealing) (map[uint64]outcome, er
 
 // entries reads the entries of a message, from the batch with its end backwards.
 func (w *watch) entries(ctx context.Context, s *sealing) (map[uint64]outcome, error) {
-	at, err := s.end, error(nil)
-	if at.Seq == 0 {
-		if at, err = store.FindInput(ctx, w.log, s.epoch, s.seq); err != nil {
+	at := s.end
+	if at == nil {
+		end, err := store.FindInput(ctx, w.log, s.epoch, s.seq)
+		if err != nil {
 			return nil, err
 		}
+		at = hold(end)
 	}
 	found := make(map[uint64]outcome, len(s.positions))
 	for {
@@ -104,7 +116,7 @@ func (w *watch) entries(ctx context.Context, s *sealing) (map[uint64]outcome, er
 
 // collect collects the wanted outcomes from one batch. more reports whether the batch before may
 // hold entries of the message, too.
-func (w *watch) collect(ctx context.Context, s *sealing, at store.At, found map[uint64]outcome) (more bool, err error) {
+func (w *watch) collect(ctx context.Context, s *sealing, at *held, found map[uint64]outcome) (more bool, err error) {
 	for i, leaf := range at.Batch.Leaves {
 		seq, ok := leafNumber(leaf, "input_seq")
 		if !ok {
@@ -121,7 +133,7 @@ func (w *watch) collect(ctx context.Context, s *sealing, at store.At, found map[
 	return more, nil
 }
 
-func (w *watch) leaf(ctx context.Context, s *sealing, at store.At, leaf []byte, found map[uint64]outcome) error {
+func (w *watch) leaf(ctx context.Context, s *sealing, at *held, leaf []byte, found map[uint64]outcome) error {
 	position, _ := leafNumber(leaf, "position")
 	own := bytes.Contains(leaf, []byte(`"event_type":"`+ruleset.OwnPrefix))
 	if !own && !s.positions[position] {
@@ -131,7 +143,7 @@ func (w *watch) leaf(ctx context.Context, s *sealing, at store.At, leaf []byte, 
 	if err != nil {
 		return err
 	}
-	o := outcome{status: api.Sealed, index: e.Index, hash: e.EntryHash.String(), checkpoint: string(at.Batch.Checkpoint)}
+	o := outcome{status: api.Sealed, index: e.Index, hash: e.EntryHash.String(), checkpoint: at.note, of: at}
 	switch d := e.Detail.(type) {
 	case nil, *entry.Equivocation:
 		if q, ok := d.(*entry.Equivocation); ok {
@@ -155,7 +167,7 @@ func (w *watch) leaf(ctx context.Context, s *sealing, at store.At, leaf []byte, 
 func (w *watch) duplicates(
 	ctx context.Context,
 	s *sealing,
-	at store.At,
+	at *held,
 	d *entry.Duplicate,
 	found map[uint64]outcome,
 ) error {
@@ -175,14 +187,14 @@ func (w *watch) duplicates(
 			status:     api.Duplicate,
 			index:      o.Index,
 			hash:       hash,
-			checkpoint: string(at.Batch.Checkpoint),
+			checkpoint: at.note,
 		}
 	}
 	return nil
 }
 
 // holder finds the batch of an index. It looks among the recent batches first.
-func (w *watch) holder(ctx context.Context, index uint64) (store.At, error) {
+func (w *watch) holder(ctx context.Context, index uint64) (*held, error) {
 	w.mu.Lock()
 	for _, at := range w.recent {
 		if at.Batch.First <= index && index < at.Batch.Size {
@@ -191,11 +203,12 @@ func (w *watch) holder(ctx context.Context, index uint64) (store.At, error) {
 		}
 	}
 	w.mu.Unlock()
-	return store.FindBatch(ctx, w.log, index)
+	at, err := store.FindBatch(ctx, w.log, index)
+	return hold(at), err
 }
 
 // batchBefore returns the batch before another.
-func (w *watch) batchBefore(ctx context.Context, at store.At) (store.At, error) {
+func (w *watch) batchBefore(ctx context.Context, at *held) (*held, error) {
 	return w.holder(ctx, at.Batch.First-1)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/api"
@@ -29,11 +30,32 @@ const (
 	WaitWitnessed             // sealed, and covered by a checkpoint with enough cosignatures
 )
 
+// want is what a request asks for.
+type want struct {
+	wait  Wait
+	proof bool // with proofs of the sealed entries
+}
+
+// errProof is the answer to a request for proofs of what need not be sealed yet.
+var errProof = api.Problem{
+	Status: http.StatusBadRequest,
+	Field:  "proof",
+	Detail: "proofs come only with receipts of status sealed; add wait=sealed",
+}
+
+// check returns an error if the parts of a request contradict each other.
+func (w want) check() error {
+	if w.proof && w.wait == WaitStored {
+		return errProof
+	}
+	return nil
+}
+
 // Submit stores events in order and returns a receipt for each. A rejected event has a receipt with
 // the reason, and does not affect the others. An error concerns all events; see the errors of this
 // package. If ctx is done first, events may be stored or not.
 func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
-	size := int64(len(events)) * eventCost(wait)
+	size := int64(len(events)) * eventCost(want{wait: wait})
 	for _, r := range events {
 		size += int64(len(r.Event))
 	}
@@ -42,18 +64,26 @@ func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Re
 		return nil, err
 	}
 	defer release()
-	return in.submit(ctx, events, wait)
+	answer, err := in.submit(ctx, events, want{wait: wait})
+	return answer.Receipts, err
 }
 
 // submit is Submit for events that the budget has counted already.
-func (in *Ingest) submit(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
-	receipts, err := in.answer(ctx, events, wait)
+func (in *Ingest) submit(ctx context.Context, events []Raw, w want) (api.Receipts, error) {
+	var p *proofs
+	if w.proof && w.wait == WaitSealed {
+		p = &proofs{log: in.cfg.Log}
+	}
+	receipts, err := in.answer(ctx, events, w.wait, p)
 	in.cfg.Observe.answered(receipts, len(events), err)
-	return receipts, err
+	if p == nil || err != nil {
+		return api.Receipts{Receipts: receipts}, err
+	}
+	return api.Receipts{Receipts: receipts, Proofs: p.list}, nil
 }
 
-// answer makes a receipt for each event.
-func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
+// answer makes a receipt for each event. Unless p is nil, it gets the proofs of sealed ones.
+func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait, p *proofs) ([]api.Receipt, error) {
 	if wait == WaitWitnessed && in.cfg.Policy == nil {
 		return nil, ErrWitnessed
 	}
@@ -93,7 +123,7 @@ func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait) ([]api.Re
 	}
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.SealTimeout)
 	defer cancel()
-	in.awaitSeal(ctx, receipts)
+	in.awaitSeal(ctx, receipts, p)
 	if wait == WaitWitnessed {
 		in.awaitWitnesses(ctx, receipts)
 	}

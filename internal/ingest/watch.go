@@ -28,7 +28,7 @@ type watch struct {
 	callers int // callers between addCaller and removeCaller
 	waiting map[uint64]*sealing
 	input   sealedlog.Position // newest input position known to be sealed
-	recent  []store.At         // the newest consecutive batches
+	recent  []*held            // the newest consecutive batches
 }
 
 // sealing is one EVENTS message that callers wait for.
@@ -36,7 +36,7 @@ type sealing struct {
 	seq       uint64
 	positions map[uint64]bool // positions of the events they wait for
 	ready     chan struct{}   // closed once it is sealed
-	end       store.At        // the batch with the end of the message; its Seq is 0 if unknown
+	end       *held           // the batch with the end of the message; nil if unknown
 	epoch     uint64
 
 	once    sync.Once
@@ -49,6 +49,8 @@ const (
 	// time without a caller after which the reader is closed: it would fall behind
 	readerIdleTimeout = 250 * time.Millisecond
 	readSize          = 16
+	// messages that are read before the newest one: each gives the frontier for the proofs of the next
+	readBack = 3
 )
 
 func newWatch(log *store.Log, keys []string, logger *slog.Logger) *watch {
@@ -108,7 +110,7 @@ func reached(p sealedlog.Position, seq uint64) bool {
 func (w *watch) finish(s *sealing) {
 	s.epoch = w.input.Epoch
 	for _, at := range w.recent {
-		if b := at.Batch; b.Input.Epoch == s.epoch && reached(b.Input, s.seq) {
+		if b := &at.Batch; b.Input.Epoch == s.epoch && reached(b.Input, s.seq) {
 			if first, ok := leafNumber(b.Leaves[0], "input_seq"); ok && first <= s.seq {
 				s.end = at
 			} // otherwise its end is before the recent batches
@@ -186,7 +188,7 @@ func (w *watch) read(ctx context.Context, r *reading) (*reading, error) {
 		if err != nil {
 			return r, err
 		}
-		from := max(info.Last, 1)
+		from := max(info.Last, readBack+1) - readBack
 		reader, err := w.log.Sealed.Read(ctx, from)
 		if err != nil {
 			return r, err
@@ -203,7 +205,7 @@ func (w *watch) read(ctx context.Context, r *reading) (*reading, error) {
 			w.logger.WarnContext(ctx, "ingest skips a message on SEALED", "log", w.log.Name,
 				"sequence", m.Seq, "cause", err)
 		} else {
-			w.take(at)
+			w.take(hold(at))
 		}
 	}
 	return r, nil
@@ -224,7 +226,7 @@ func (w *watch) open(m entry.Message) (store.At, error) {
 
 // take adds a batch and releases the callers whose messages are sealed. It ignores a batch that
 // does not extend the newest one: it is void or was seen before.
-func (w *watch) take(at store.At) {
+func (w *watch) take(at *held) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n := len(w.recent); n > 0 {
@@ -234,6 +236,8 @@ func (w *watch) take(at store.At) {
 			return
 		case at.Batch.First != last.Batch.Size:
 			w.recent = nil // some batches were skipped
+		default:
+			at.follow(last)
 		}
 	}
 	if len(w.recent) >= recentBatches {
