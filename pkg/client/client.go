@@ -107,9 +107,9 @@ type Client struct {
 	cancel context.CancelFunc
 }
 
-// sender brings events to the log, one receipt each, in order. It tries again until ctx is done.
+// sender brings events to the log, one answer each, in order. It tries again until ctx is done.
 type sender interface {
-	send(ctx context.Context, events []outgoing, wait Wait) ([]Receipt, error)
+	send(ctx context.Context, events []outgoing, wait Wait) ([]answer, error)
 }
 
 // outgoing is an event with the bytes that are sent, the same at every try.
@@ -162,7 +162,7 @@ func New(cfg Config) (*Client, error) {
 		c.cancel()
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	if c.sender = (&httpSender{&c.api, strings.TrimRight(cfg.Ingest, "/")}); cfg.NATS != nil {
+	if c.sender = (&httpSender{httpAPI: &c.api, base: strings.TrimRight(cfg.Ingest, "/")}); cfg.NATS != nil {
 		if c.sender, err = newNATSSender(cfg); err != nil {
 			return nil, fmt.Errorf("client: %w", err)
 		}
@@ -206,17 +206,17 @@ func (c *Client) Log(ctx context.Context, event Event, opts ...LogOption) (Recei
 	if err != nil {
 		return refusal(out, err), err
 	}
-	r, err := c.lanes[o.wait].do(ctx, out)
-	if err == nil && r.Error != nil {
-		err = r.Error
+	a, err := c.lanes[o.wait].do(ctx, out)
+	if err == nil && a.Error != nil {
+		err = a.Error
 	}
 	if err == nil && o.wait.sealed() {
-		err = c.verify(ctx, out, &r)
+		err = c.verify(ctx, out, &a)
 	}
 	if err == nil && o.wait == WaitWitnessed {
-		err = c.witnessed(ctx, &r)
+		err = c.witnessed(ctx, &a.Receipt)
 	}
-	return r, err
+	return a.Receipt, err
 }
 
 // LogBatch records events in their order, in as few requests as possible, and returns a receipt for
@@ -269,12 +269,21 @@ func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption
 	return receipts, errors.Join(rejected...)
 }
 
+// send sends events, and checks the proofs that come with the answers.
+func (c *Client) send(ctx context.Context, events []outgoing, wait Wait) ([]answer, error) {
+	answers, err := c.sender.send(ctx, events, wait)
+	if err == nil {
+		c.check(ctx, answers)
+	}
+	return answers, err
+}
+
 // sendGroup sends one group, verifies what is sealed, and puts each receipt in its place.
 func (c *Client) sendGroup(ctx context.Context, group []outgoing, places []int, receipts []Receipt, wait Wait) error {
 	if len(group) == 0 {
 		return nil
 	}
-	got, err := c.sender.send(ctx, group, wait)
+	got, err := c.send(ctx, group, wait)
 	if err != nil {
 		return err
 	}
@@ -284,7 +293,7 @@ func (c *Client) sendGroup(ctx context.Context, group []outgoing, places []int, 
 				return err
 			}
 		}
-		receipts[places[i]] = got[i]
+		receipts[places[i]] = got[i].Receipt
 	}
 	if wait != WaitWitnessed {
 		return nil

@@ -443,6 +443,7 @@ func TestNotSealedInTime(t *testing.T) {
 // TestLies: a server that shows anything but the truth is found out.
 func TestLies(t *testing.T) {
 	w := memory(t)
+	w.older() // TestLyingReceipts is of proofs that come with the receipts
 	honest := w.client()
 	other, err := honest.Log(bounded(t), client.Event{ID: "other", Type: "x", Data: 1}, client.WaitSealed)
 	if err != nil {

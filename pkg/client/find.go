@@ -70,7 +70,7 @@ func (c *Client) choose(
 		}
 		e, p, err := c.proveIndex(ctx, one.Index)
 		if err == nil {
-			err = c.isOurs(ctx, e, ev)
+			err = c.isOurs(ctx, e, ev, nil)
 		}
 		if !errors.Is(err, errOther) {
 			return e, p, err
@@ -116,7 +116,7 @@ func (c *Client) openOwn(ctx context.Context, raw []byte, ev entry.Event) (entry
 	}
 	e, p, err := c.open(ctx, raw, at.Index)
 	if err == nil {
-		err = c.isOurs(ctx, e, ev)
+		err = c.isOurs(ctx, e, ev, nil)
 	}
 	return e, p, err
 }

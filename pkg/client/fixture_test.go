@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -110,6 +111,21 @@ func (w *world) rewrite(part string, change func(body string) string) {
 		}
 		a.WriteHeader(rec.Code)
 		a.Write([]byte(change(rec.Body.String())))
+	})
+}
+
+// older makes the server one that knows nothing of receipts with proofs.
+func (w *world) older() {
+	back := w.back
+	w.back = http.HandlerFunc(func(a http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || !r.URL.Query().Has("proof") {
+			back.ServeHTTP(a, r)
+			return
+		}
+		a.Header().Set("Content-Type", "application/problem+json")
+		a.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(a, `{"type":"urn:sealstream:problem:bad-request","title":"Bad Request","status":400,`+
+			`"detail":"unknown parameter \"proof\"","field":"proof"}`)
 	})
 }
 

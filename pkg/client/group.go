@@ -27,12 +27,12 @@ type lane struct {
 
 // waiting is one caller and its event.
 type waiting struct {
-	out     outgoing
-	flight  *flight // the group that has taken it
-	gone    bool    // the caller has left before that
-	receipt Receipt
-	err     error
-	done    chan struct{}
+	out    outgoing
+	flight *flight // the group that has taken it
+	gone   bool    // the caller has left before that
+	answer answer
+	err    error
+	done   chan struct{}
 }
 
 // flight ends its request when the last of its callers has left.
@@ -41,7 +41,7 @@ type flight struct {
 	cancel  context.CancelFunc
 }
 
-func (l *lane) do(ctx context.Context, out outgoing) (Receipt, error) {
+func (l *lane) do(ctx context.Context, out outgoing) (answer, error) {
 	w := &waiting{out: out, done: make(chan struct{})}
 	l.mu.Lock()
 	l.queue = append(l.queue, w)
@@ -52,14 +52,11 @@ func (l *lane) do(ctx context.Context, out outgoing) (Receipt, error) {
 	l.mu.Unlock()
 	select {
 	case <-w.done:
-		return w.receipt, w.err
+		return w.answer, w.err
 	case <-ctx.Done():
 		l.leave(w)
-		return Receipt{
-				Receipt: api.Receipt{EntryID: out.event.ID, AgentDID: out.event.Source},
-			}, l.client.api.cause(
-				context.Cause(ctx),
-			)
+		r := Receipt{Receipt: api.Receipt{EntryID: out.event.ID, AgentDID: out.event.Source}}
+		return answer{Receipt: r}, l.client.api.cause(context.Cause(ctx))
 	}
 }
 
@@ -86,13 +83,13 @@ func (l *lane) run() {
 		for i, w := range group {
 			events[i] = w.out
 		}
-		receipts, err := l.client.sender.send(ctx, events, l.wait)
+		answers, err := l.client.send(ctx, events, l.wait)
 		if l.client.ctx.Err() != nil {
 			err = ErrClosed
 		}
 		for i, w := range group {
 			if w.err = err; err == nil {
-				w.receipt = receipts[i]
+				w.answer = answers[i]
 			}
 			close(w.done)
 		}

@@ -93,15 +93,27 @@ type sighted struct {
 // sighting is a checkpoint that is being compared with those seen before. It ends when the last of
 // its callers has left.
 type sighting struct {
-	callers int // guarded by the head's mu
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when err is known
-	err     error
+	checkpoint proof.Checkpoint
+	prefix     func(size uint64) (entry.Hash, bool) // as in extend; nil: nothing is known
+	callers    int                                  // guarded by the head's mu
+	cancel     context.CancelFunc
+	once       sync.Once
+	done       chan struct{} // closed when err is known
+	err        error
+}
+
+func (s *sighting) end(err error) {
+	s.once.Do(func() { s.err = err; close(s.done) })
+	s.cancel()
 }
 
 // see takes a checkpoint whose signature is verified already: it must be one log with all that were
 // seen before. Callers with the same checkpoint share one request.
-func (h *head) see(ctx context.Context, cp proof.Checkpoint) error {
+func (h *head) see(ctx context.Context, cp proof.Checkpoint) error { return h.seeBy(ctx, cp, nil) }
+
+// seeBy is see. If prefix, which extend describes, comes to be enough while the request is under
+// way, callers do not wait for it.
+func (h *head) seeBy(ctx context.Context, cp proof.Checkpoint, prefix func(uint64) (entry.Hash, bool)) error {
 	if of := ruleset.LogOf(cp.Origin); of != h.api.log {
 		return fmt.Errorf("%w: a checkpoint of %.80q, not of log %.40q", ErrProof, cp.Origin, h.api.log)
 	}
@@ -118,7 +130,7 @@ func (h *head) see(ctx context.Context, cp proof.Checkpoint) error {
 	}
 	if s == nil {
 		var shared context.Context
-		s = &sighting{done: make(chan struct{})}
+		s = &sighting{checkpoint: cp, prefix: prefix, done: make(chan struct{})}
 		shared, s.cancel = context.WithCancel(h.ctx)
 		h.sightings[name] = s
 		go h.settle(shared, name, s, cp)
@@ -136,21 +148,20 @@ func (h *head) see(ctx context.Context, cp proof.Checkpoint) error {
 
 // settle finds out what becomes of a sighting.
 func (h *head) settle(ctx context.Context, name sighted, s *sighting, cp proof.Checkpoint) {
-	defer s.cancel()
-	s.err = h.compare(ctx, cp)
-	if s.err == nil {
+	err := h.compare(ctx, cp, s.prefix != nil)
+	if err == nil {
 		h.succeed(ctx, cp)
-		s.err = h.save(ctx)
+		err = h.save(ctx)
 	}
 	if h.ctx.Err() != nil {
-		s.err = ErrClosed
+		err = ErrClosed
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sightings[name] == s {
 		delete(h.sightings, name)
 	}
-	close(s.done)
+	s.end(err)
 }
 
 // leave ends a sighting that nobody waits for any more.
@@ -175,8 +186,8 @@ func (h *head) fits(cp proof.Checkpoint) bool {
 
 // compare proves that a checkpoint is of one log with the newest one, and takes it. While it asks,
 // others may take a newer one: a checkpoint that was proven to be a prefix of the older one is a
-// prefix of that, too.
-func (h *head) compare(ctx context.Context, cp proof.Checkpoint) error {
+// prefix of that, too. The server may be behind a checkpoint that came with a receipt.
+func (h *head) compare(ctx context.Context, cp proof.Checkpoint, receipt bool) error {
 	for {
 		h.mu.Lock()
 		newest, fits := h.newest, h.fits(cp)
@@ -184,13 +195,14 @@ func (h *head) compare(ctx context.Context, cp proof.Checkpoint) error {
 		if fits {
 			return nil
 		}
-		if err := h.oneLog(ctx, newest, cp); err != nil {
+		if err := h.oneLog(ctx, newest, cp, receipt); err != nil {
 			return err
 		}
 		h.mu.Lock()
 		taken := cp.Size <= newest.Size || h.newest.Size == newest.Size
 		if taken {
 			h.take(cp)
+			h.goOn()
 		}
 		h.mu.Unlock()
 		if taken {
@@ -210,8 +222,56 @@ func (h *head) take(cp proof.Checkpoint) {
 	}
 }
 
+// extend takes a checkpoint whose signature is verified, if what came with it shows that it
+// continues the newest one. prefix returns the root that its tree had at an earlier size, if that
+// is known. Otherwise extend does nothing: see then asks the server.
+func (h *head) extend(cp proof.Checkpoint, prefix func(size uint64) (entry.Hash, bool)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.continues(cp, prefix) {
+		h.take(cp)
+		h.found(sighted{cp.Origin, cp.Size, cp.Root})
+		h.goOn()
+	}
+}
+
+// found ends the wait for a checkpoint that was taken, unless the state must be written. The caller
+// holds mu.
+func (h *head) found(name sighted) {
+	if s := h.sightings[name]; s != nil && h.path == "" {
+		delete(h.sightings, name)
+		s.end(nil)
+	}
+}
+
+// goOn takes the checkpoints that wait and continue the newest one, one after the other. The
+// caller holds mu.
+func (h *head) goOn() {
+	for name, s := range h.sightings {
+		if s.prefix == nil || !h.continues(s.checkpoint, s.prefix) {
+			continue
+		}
+		h.take(s.checkpoint)
+		h.found(name)
+		h.goOn()
+		return
+	}
+}
+
+// continues reports whether a checkpoint continues the newest one. It is false for one that has
+// other signers than the last one, since see must learn which keys are active then. The caller
+// holds mu.
+func (h *head) continues(cp proof.Checkpoint, prefix func(size uint64) (entry.Hash, bool)) bool {
+	if h.newest.Size == 0 || cp.Origin != h.newest.Origin || !slices.Equal(signersOf(cp), h.ring.signers) ||
+		h.ring.replaced(cp) {
+		return false
+	}
+	root, ok := prefix(h.newest.Size)
+	return ok && root == h.newest.Root
+}
+
 // oneLog proves that the smaller of two checkpoints is of a prefix of the other's log.
-func (h *head) oneLog(ctx context.Context, newest, cp proof.Checkpoint) error {
+func (h *head) oneLog(ctx context.Context, newest, cp proof.Checkpoint, receipt bool) error {
 	switch {
 	case newest.Size == 0: // cp is the first one
 		return nil
@@ -219,6 +279,8 @@ func (h *head) oneLog(ctx context.Context, newest, cp proof.Checkpoint) error {
 		return fmt.Errorf("%w: it is %.80q, and was %.80q", ErrFork, cp.Origin, newest.Origin)
 	case cp.Size < newest.Size:
 		return h.consistent(ctx, cp, newest)
+	case receipt:
+		return h.consistentWithin(ctx, catchUp, ErrProof, newest, cp)
 	}
 	return h.consistent(ctx, newest, cp)
 }

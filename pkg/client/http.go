@@ -208,7 +208,8 @@ func (a *httpAPI) retry(ctx context.Context, request string, try func() error) e
 // httpSender posts events as CloudEvents batches.
 type httpSender struct {
 	*httpAPI
-	base string
+	base  string
+	older atomic.Bool // the server gives no proofs with its receipts
 }
 
 // errSplit says that a request is too large for what stands before the log, and that a smaller one
@@ -218,15 +219,15 @@ var errSplit = errors.New("the request is too large")
 // send posts events until the log has stored or refused them. Only the log's own word is final: any
 // other answer, a 200 from a login page or a 400 from a proxy, is tried again, and what is too
 // large for a proxy goes in halves.
-func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]Receipt, error) {
-	query := url.Values{"wait": {"stored"}}
-	if wait.sealed() { // cosignatures are looked for afterwards: what a server says of them is not believed
-		query.Set("wait", "sealed")
-	}
-	var receipts []Receipt
+func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]answer, error) {
+	var answers []answer
 	err := s.retry(ctx, "POST /v1/events", func() (err error) {
-		receipts, err = s.post(ctx, events, query)
+		answers, err = s.post(ctx, events, s.query(wait))
 		status, ok := errors.AsType[*statusError](err)
+		if ok && status.refuses() && status.problem.Field == "proof" && !s.older.Swap(true) {
+			answers, err = s.post(ctx, events, s.query(wait))
+			status, ok = errors.AsType[*statusError](err)
+		}
 		switch {
 		case ok && status.status == http.StatusRequestEntityTooLarge && len(events) > 1:
 			return fmt.Errorf("%w: %w", errSplit, err)
@@ -236,7 +237,7 @@ func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]
 		return err
 	})
 	if !errors.Is(err, errSplit) {
-		return receipts, err
+		return answers, err
 	}
 	half := len(events) / 2
 	first, err := s.send(ctx, events[:half], wait)
@@ -247,9 +248,21 @@ func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]
 	return append(first, second...), err
 }
 
-// post makes one request, and returns a receipt for each event.
-func (s *httpSender) post(ctx context.Context, events []outgoing, query url.Values) ([]Receipt, error) {
-	answer, err := s.try(
+// query is the parameters of a request. Cosignatures are looked for afterwards: what a server says
+// of them is not believed. Servers before SPEC 8.1 had receipts refuse the parameter proof.
+func (s *httpSender) query(wait Wait) url.Values {
+	switch {
+	case !wait.sealed():
+		return url.Values{"wait": {"stored"}}
+	case s.older.Load():
+		return url.Values{"wait": {"sealed"}}
+	}
+	return url.Values{"wait": {"sealed"}, "proof": {"1"}}
+}
+
+// post makes one request, and returns an answer for each event.
+func (s *httpSender) post(ctx context.Context, events []outgoing, query url.Values) ([]answer, error) {
+	raw, err := s.try(
 		ctx,
 		http.MethodPost,
 		s.base,
@@ -262,20 +275,24 @@ func (s *httpSender) post(ctx context.Context, events []outgoing, query url.Valu
 	if err != nil {
 		return nil, err
 	}
-	var got api.Receipts
-	if err := json.Unmarshal(answer, &got); err != nil || got.Receipts == nil {
-		return nil, fmt.Errorf("the answer has no receipts: %.80q", answer)
+	var got struct {
+		Receipts []api.Receipt
+		Proofs   []json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &got); err != nil || got.Receipts == nil {
+		return nil, fmt.Errorf("the answer has no receipts: %.80q", raw)
 	}
 	if len(got.Receipts) != len(events) {
 		return nil, fmt.Errorf("%w: %d receipts for %d events", ErrProof, len(got.Receipts), len(events))
 	}
-	receipts := make([]Receipt, len(events))
+	answers := make([]answer, len(events))
 	for i, r := range got.Receipts {
-		if receipts[i], err = accept(r, events[i]); err != nil {
+		if answers[i].Receipt, err = accept(r, events[i]); err != nil {
 			return nil, fmt.Errorf("%w: receipt %d: %w", ErrProof, i, err)
 		}
 	}
-	return receipts, nil
+	take(got.Receipts, got.Proofs, answers)
+	return answers, nil
 }
 
 func batchBody(events []outgoing) []byte {
@@ -303,6 +320,7 @@ func accept(got api.Receipt, of outgoing) (Receipt, error) {
 	}
 	refusal := got.Error
 	got.Checkpoint, got.Wait, got.Error = "", "", nil
+	got.ProofAt, got.Leaf, got.Salt = nil, "", ""
 	r := Receipt{Receipt: got}
 	switch got.Status {
 	case Stored, Sealed, Duplicate:

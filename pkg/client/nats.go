@@ -36,8 +36,8 @@ func newNATSSender(cfg Config) (*natsSender, error) {
 const natsTimeout = 5 * time.Second
 
 // send publishes one message for each run of events of one agent: the subject is that agent's.
-func (s *natsSender) send(ctx context.Context, events []outgoing, _ Wait) ([]Receipt, error) {
-	receipts := make([]Receipt, 0, len(events))
+func (s *natsSender) send(ctx context.Context, events []outgoing, _ Wait) ([]answer, error) {
+	answers := make([]answer, 0, len(events))
 	for len(events) > 0 {
 		n := 1
 		for n < len(events) && events[n].event.Source == events[0].event.Source {
@@ -45,16 +45,16 @@ func (s *natsSender) send(ctx context.Context, events []outgoing, _ Wait) ([]Rec
 		}
 		seq, err := s.publish(ctx, events[:n])
 		if err != nil {
-			return receipts, err
+			return answers, err
 		}
 		for i, e := range events[:n] {
-			receipts = append(receipts, Receipt{Receipt: api.Receipt{
+			answers = append(answers, answer{Receipt: Receipt{Receipt: api.Receipt{
 				EntryID: e.event.ID, AgentDID: e.event.Source, Status: Stored, InputSeq: seq, Position: uint64(i),
-			}})
+			}}})
 		}
 		events = events[n:]
 	}
-	return receipts, nil
+	return answers, nil
 }
 
 func (s *natsSender) publish(ctx context.Context, events []outgoing) (uint64, error) {

@@ -107,7 +107,7 @@ func (h *head) save(ctx context.Context) error {
 			return fmt.Errorf("state %s: %w: %w", h.path, ErrFork, err)
 		}
 		if other.Size > 0 {
-			if err := h.compare(ctx, other); err != nil {
+			if err := h.compare(ctx, other, false); err != nil {
 				return fmt.Errorf("state %s: %w", h.path, err)
 			}
 		}

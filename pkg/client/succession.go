@@ -81,7 +81,7 @@ func (h *head) follow(ctx context.Context, keys *proof.Verifier, index uint64) {
 		case isStatus(err, http.StatusNotFound): // no checkpoint is of this size
 			continue
 		case err == nil:
-			err = h.compare(ctx, cp)
+			err = h.compare(ctx, cp, false)
 		}
 		if err == nil {
 			h.mu.Lock()

@@ -23,18 +23,15 @@ const catchUp = 30 * time.Second
 
 // verify finds the entry of an event that is said to be sealed, proves it, and completes the
 // receipt. Nothing of the receipt's own claims survives but what the proof says.
-func (c *Client) verify(ctx context.Context, out outgoing, r *Receipt) error {
+func (c *Client) verify(ctx context.Context, out outgoing, a *answer) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	var e entry.Entry
-	var p proof.EntryProof
-	var err error
-	if r.Status == Stored {
-		e, p, err = c.find(ctx, out.event)
-	} else if e, p, err = c.proveIndex(ctx, r.Index); err == nil {
-		err = c.isOurs(ctx, e, out.event)
-	}
+	r := &a.Receipt
+	e, p, err := c.entryOf(ctx, out, a)
 	if err != nil {
+		if r.Status == Sealed { // which nobody knows
+			r.Status = Stored
+		}
 		return fmt.Errorf("event %.80q: %w", out.event.ID, err)
 	}
 	r.Index, r.EntryHash, r.Checkpoint, r.Proof, r.KeyPinned = e.Index, e.EntryHash.String(), p.Checkpoint, &p,
@@ -49,6 +46,21 @@ func (c *Client) verify(ctx context.Context, out outgoing, r *Receipt) error {
 		r.EquivocationOf = q.Original
 	}
 	return nil
+}
+
+// entryOf returns the entry of an event, proven.
+func (c *Client) entryOf(ctx context.Context, out outgoing, a *answer) (entry.Entry, proof.EntryProof, error) {
+	switch {
+	case a.Status == Stored:
+		return c.find(ctx, out.event)
+	case a.brought != nil:
+		return c.openBrought(ctx, a.brought, out.event)
+	}
+	e, p, err := c.proveIndex(ctx, a.Index)
+	if err == nil {
+		err = c.isOurs(ctx, e, out.event, nil)
+	}
+	return e, p, err
 }
 
 // Prove fetches an entry with its proof. It verifies the proof, the signature of the checkpoint,
@@ -121,16 +133,20 @@ var errOther = errors.New("it is another event than was sent")
 
 // isOurs checks that an entry says what the event said, all of it, and commits to its data. The
 // fingerprint of SPEC 5.8 is just that: everything the caller said, and nothing that the log added.
-func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event) error {
+// A salt that the log has made is asked for if it is nil.
+func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event, salt *[32]byte) error {
 	if !e.IsEvent() {
 		return fmt.Errorf("%w: %w: index %d is one of the log's own entries", ErrProof, errOther, e.Index)
 	}
 	if ev.HasData && ev.Salt == nil {
-		salt, err := c.salt(ctx, e.Index)
-		if err != nil {
-			return err
+		if salt == nil {
+			asked, err := c.salt(ctx, e.Index)
+			if err != nil {
+				return err
+			}
+			salt = (*[32]byte)(&asked)
 		}
-		ev.Salt = (*[32]byte)(&salt)
+		ev.Salt = salt
 	}
 	if len(e.Redactions) > 0 { // the log takes the list of what was taken out from among the attributes
 		ev.Extensions = maps.Clone(ev.Extensions)
