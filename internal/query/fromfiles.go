@@ -45,9 +45,11 @@ func (r reader) together(indexes []uint64) int {
 	})
 }
 
-// some reads entries from files if they are there, and otherwise from the log.
+// some reads entries from files if they are there, and otherwise from the log. Entries of a batch
+// that spans parts are read from the log, even if their files have appeared since together was
+// called.
 func (r reader) some(ctx context.Context, indexes []uint64) ([]Found, error) {
-	if leaves := r.leavesOf(indexes[0]); leaves != nil {
+	if leaves := r.leavesOf(indexes[0]); leaves != nil && indexes[len(indexes)-1] < leaves.in.about.Size {
 		list, err := r.fromFiles(ctx, leaves, indexes)
 		if !errors.Is(err, errFiles) {
 			return list, err

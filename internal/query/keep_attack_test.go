@@ -294,6 +294,21 @@ func TestErasureWhileRead(t *testing.T) {
 	}
 }
 
+// TestBatchOfTwoParts: files that appear while a batch of two parts is looked at are not taken for
+// altered ones.
+func TestBatchOfTwoParts(t *testing.T) {
+	k := newKept(t)
+	k.start()
+	k.inFiles()
+	list, err := query.Together(t.Context(), k.q, 62, 63, 64, 65)
+	if err != nil || len(list) != 4 || list[3].Entry.Index != 65 {
+		t.Fatalf("%d entries: %v", len(list), err)
+	}
+	if k.logs.has("writes files of the index again") {
+		t.Error("a file is called altered: ", k.logs.b.String())
+	}
+}
+
 // TestEntryFilesUnderFire reads, erases and damages files at the same time: no answer is wrong, and
 // nothing that was erased is shown, or stays.
 func TestEntryFilesUnderFire(t *testing.T) {

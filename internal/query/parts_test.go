@@ -86,6 +86,14 @@ func SetExportPace(q *Query, credit, stallTimeout time.Duration) {
 	q.exports.credit, q.exports.stallTimeout = credit, stallTimeout
 }
 
+// Together reads entries as if they were found to be of one batch.
+func Together(ctx context.Context, q *Query, indexes ...uint64) ([]Found, error) {
+	q.mu.RLock()
+	r := q.reader(q.index.snapshot())
+	q.mu.RUnlock()
+	return r.some(ctx, indexes)
+}
+
 // InTwoSteps reads an entry that is in files: first looks at the index, then at the data.
 func InTwoSteps(t testing.TB, q *Query, index uint64) (first func() ([]Found, error), then func([]Found) error) {
 	q.mu.RLock()
