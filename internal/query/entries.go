@@ -133,6 +133,9 @@ func pageOf(all search, snap snapshot, f api.Filter, p Page) (indexes []uint64, 
 	if len(indexes) == p.Limit {
 		_, more = s.next()
 	}
+	if s.err != nil {
+		return nil, "", s.err
+	}
 	if more {
 		last := indexes[len(indexes)-1]
 		if !descending {
@@ -185,7 +188,10 @@ func (q *Query) EntryByID(ctx context.Context, id, agent string) (Found, error) 
 const maxCandidates = 256
 
 func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, data bool) (Found, error) {
-	may := snap.candidates(q, id, agent)
+	may, err := snap.candidates(q, id, agent)
+	if err != nil {
+		return Found{}, err
+	}
 	r := q.reader(snap)
 	var candidates []api.Candidate
 	for _, x := range may {
@@ -207,24 +213,35 @@ func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, 
 }
 
 // candidates returns the first entries that may have an id and, if one is given, an agent.
-func (s snapshot) candidates(q *Query, id, agent string) (list []uint64) {
-	q.mu.RLock()
-	defer q.mu.RUnlock()
+func (s snapshot) candidates(q *Query, id, agent string) (list []uint64, err error) {
 	by := compile(api.Filter{Agent: []string{agent}})
-	of, has := -1, (*segment.Bits)(nil)
-	s.indexed.withID(id, func(x uint64) bool {
-		if x >= s.size {
-			return false
+	q.mu.RLock()
+	parts, hash := s.indexed.parts, s.indexed.key.Hash(id)
+	q.mu.RUnlock()
+	for _, p := range parts {
+		rows, err := q.rowsWithID(s.indexed, p, hash)
+		if err != nil {
+			return nil, err
 		}
-		if n := int(x / s.indexed.rows); agent != "" && of != n {
-			of, has = n, s.indexed.match(n, by, 0)
+		var has *segment.Bits
+		if agent != "" && len(rows) > 0 {
+			if has, err = q.matchPart(s.indexed, p, by); err != nil {
+				return nil, err
+			}
 		}
-		if agent == "" || has != nil && has.Has(int(x%s.indexed.rows)) {
-			list = append(list, x)
+		for _, row := range rows {
+			if agent == "" || has != nil && has.Has(row) {
+				list = append(list, p.first+uint64(row))
+			}
+			if len(list) == maxCandidates || p.first+uint64(row) >= s.size {
+				break
+			}
 		}
-		return len(list) < maxCandidates
-	})
-	return list
+		if len(list) == maxCandidates {
+			break
+		}
+	}
+	return slices.DeleteFunc(list, func(x uint64) bool { return x >= s.size }), nil
 }
 
 // MarshalJSON writes the entry as the API shows it (AppendJSON).

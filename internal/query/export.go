@@ -115,7 +115,10 @@ type exporter struct {
 }
 
 func (e *exporter) write(ctx context.Context, all search) error {
-	m := e.manifest(all)
+	m, err := e.manifest(all)
+	if err != nil {
+		return err
+	}
 	if e.taker != nil {
 		if err := e.taker.TakeManifest(m); err != nil {
 			return err
@@ -154,8 +157,8 @@ func (e *exporter) write(ctx context.Context, all search) error {
 	return e.w.Flush()
 }
 
-func (e *exporter) manifest(all search) proof.Manifest {
-	n, first, last := all.count()
+func (e *exporter) manifest(all search) (proof.Manifest, error) {
+	n, first, last, err := all.count()
 	m := proof.Manifest{
 		Export: 1, Log: e.cfg.Log.Name, Origin: e.checkpoint.Origin, Count: n, Size: e.size, Root: e.checkpoint.Root.String(),
 		Checkpoint: string(e.checkpoint.Note), Filters: e.filters,
@@ -163,7 +166,7 @@ func (e *exporter) manifest(all search) proof.Manifest {
 	if n > 0 {
 		m.First, m.Last = &first, &last
 	}
-	return m
+	return m, err
 }
 
 // jsonlWriter writes the format of SPEC 9.

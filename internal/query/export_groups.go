@@ -47,6 +47,9 @@ func (e *exporter) groups(ctx context.Context, all search) iter.Seq2[group, erro
 				first, chunk = false, chunk[n:]
 			}
 		}
+		if matches.err != nil {
+			yield(group{}, matches.err)
+		}
 	}
 }
 

@@ -32,18 +32,20 @@ var errFiles = errors.New("a file of the index was altered")
 type leafFile struct {
 	in     *frozen
 	files  *partFiles
+	failed func(error) error // handles an error of the index
 	cursor *segment.Cursor
 	group  int // that hashes belongs to; −1: none
 	hashes [groupSize]entry.Hash
 }
 
-// leafFile returns a reader of the part's leaves, or nil if they are in no file.
-func (f *frozen) leafFile() *leafFile {
+// leafFile returns a reader of a part's leaves, or nil if they are in no file.
+func (r reader) leafFile(f *frozen) *leafFile {
 	files := f.files.Load()
 	if files == nil {
 		return nil
 	}
-	return &leafFile{in: f, files: files, cursor: files.leaves.Cursor(), group: -1}
+	failed := func(err error) error { return r.damaged(r.indexed, f, err) }
+	return &leafFile{in: f, files: files, failed: failed, cursor: files.leaves.Cursor(), group: -1}
 }
 
 // hash returns the hash of a row's leaf, after it has compared the hashes of its group with the
@@ -55,7 +57,11 @@ func (l *leafFile) hash(row int) (entry.Hash, error) {
 			return entry.Hash{}, fmt.Errorf("%w: %w", errFiles, err)
 		}
 		copy(l.hashes[:], hashesOf(side[:]))
-		if l.group = g; merkle.PerfectRoot(l.hashes[:]) != l.in.levels[0][g] {
+		want, err := l.in.node(groupLevel, uint64(g))
+		if err != nil {
+			return entry.Hash{}, l.failed(err)
+		}
+		if l.group = g; merkle.PerfectRoot(l.hashes[:]) != want {
 			l.group = -1
 			return entry.Hash{}, fmt.Errorf("%w: hashes of rows %d to %d", errFiles, g*groupSize, g*groupSize+groupSize-1)
 		}
@@ -147,14 +153,19 @@ func (p *partFiles) within(limit int, rows func(i int) (row int, ok bool)) (n in
 	}
 }
 
-// closeFiles closes the files of all parts.
+// closeFiles closes the files of all parts. The index must not be used afterwards: it is made
+// again, or the service ends.
 func (q *Query) closeFiles() {
-	q.mu.RLock()
+	q.mu.Lock()
+	q.index.closed = true
 	parts := q.index.parts
-	q.mu.RUnlock()
+	q.mu.Unlock()
 	for _, p := range parts {
 		if p.frozen == nil {
 			continue
+		}
+		if p.frozen.file != nil {
+			p.frozen.file.Close()
 		}
 		if files := p.frozen.files.Swap(nil); files != nil {
 			files.close()

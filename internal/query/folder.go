@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -59,19 +60,22 @@ func (d folder) each(end string, f func(path string) error) error {
 	return nil
 }
 
-// read reads a segment. It returns nil if there is none.
-func (d folder) read(first uint64) ([]byte, error) {
+// openSegment opens the index of a part, and reads all of it, in buf if it fits. It returns nil if
+// there is none.
+func (d folder) openSegment(first uint64, buf []byte) (f *os.File, data []byte, err error) {
 	if d == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	f, size, err := openRegular(d.path(first, segmentEnd))
 	if f == nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.Close()
-	b := make([]byte, size)
-	_, err = io.ReadFull(f, b)
-	return b, err
+	data = slices.Grow(buf[:0], int(size))[:size]
+	if _, err = io.ReadFull(f, data); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, data, nil
 }
 
 // openRegular opens a file for reading and returns its size, or nil if there is none. It does not

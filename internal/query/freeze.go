@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -118,8 +119,9 @@ func (x *index) about(n int) (about, error) {
 	return a, nil
 }
 
-// freezePart encodes a part as a segment, opens it and writes it as a file. A failed write is only
-// logged: the segment is made again at the next start.
+// freezePart encodes a part as a segment, opens it and writes it as a file, from which it is read
+// then. If that fails, it is only logged: the segment stays in memory, and is made again at the
+// next start.
 func (q *Query) freezePart(l *live, key segment.Key, a about) (*frozen, error) {
 	data, err := l.encode(key, a)
 	if err != nil {
@@ -129,9 +131,29 @@ func (q *Query) freezePart(l *live, key segment.Key, a about) (*frozen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open own segment: %w", err)
 	}
-	if err := q.folder.writeSegment(a.First, data); err != nil {
+	f.about.batch = nil // the index has them
+	if err := q.moveToFile(f, data); err != nil {
 		q.logger.Error("query cannot write a segment of the index; it will be made again at the next start",
 			"log", q.cfg.Log.Name, "first", a.First, "cause", err)
 	}
 	return f, nil
+}
+
+// moveToFile writes the segment of a part, and reads it from there from then on.
+func (q *Query) moveToFile(f *frozen, data []byte) error {
+	if q.folder == "" {
+		return nil
+	}
+	if err := q.folder.writeSegment(f.about.First, data); err != nil {
+		return err
+	}
+	file, size, err := openRegular(q.folder.path(f.about.First, segmentEnd))
+	switch {
+	case err != nil:
+		return err
+	case file == nil || size != int64(len(data)):
+		return errors.New("a file that was just written was changed")
+	}
+	f.readFrom(file, q.blocks)
+	return nil
 }

@@ -123,7 +123,7 @@ func (r reader) dataFromFiles(ctx context.Context, leaves *leafFile, wanted []*F
 // file.
 func (r reader) leavesOf(index uint64) *leafFile {
 	if f := r.inFiles(index); f != nil {
-		return f.leafFile()
+		return r.leafFile(f)
 	}
 	return nil
 }

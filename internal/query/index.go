@@ -40,6 +40,7 @@ type index struct {
 	fromFiles uint64
 
 	memoryOnly bool // a part could not be encoded as a segment, so no more are
+	closed     bool // its files are closed
 
 	erased     map[uint64]bool
 	agents     map[uint64]struct{} // hashes of all agents' names
@@ -176,12 +177,12 @@ func (x *index) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 
 func (p *part) full(rows uint64) bool { return p.frozen != nil || p.live.rows.Rows() == int(rows) }
 
-// errNotKept reports that the index does not keep the hash of a node. It can be computed from
-// leaves.
+// errNotKept reports that the hash of a node is not in memory. It can be read from the index's file
+// or, below groupLevel, computed from leaves.
 var errNotKept = errors.New("the index does not keep this hash")
 
-// node returns a node of the tree (proof.Nodes). It returns errNotKept for nodes below groupLevel
-// in frozen parts.
+// node returns a node of the tree (proof.Nodes). It returns errNotKept for lower nodes of frozen
+// parts. It reads no file, because the lock is held.
 func (x *index) node(level int, n uint64) (entry.Hash, error) {
 	up := rowsLevel(x.rows)
 	if level > up {
@@ -195,10 +196,10 @@ func (x *index) node(level int, n uint64) (entry.Hash, error) {
 	switch {
 	case p.live != nil:
 		return p.live.tree.Node(level, local)
-	case level < groupLevel:
+	case level < p.frozen.kept:
 		return entry.Hash{}, errNotKept
 	}
-	return p.frozen.levels[level-groupLevel][local], nil
+	return p.frozen.node(level, local)
 }
 
 // freeze replaces a live part by its segment.
@@ -213,22 +214,17 @@ func (x *index) mayRepeat(index uint64) bool {
 	return x.parts[index/x.rows].repeats.Has(int(index % x.rows))
 }
 
-// withID yields the entries that may have an id, ascending: those whose id has the same hash.
-func (x *index) withID(id string, yield func(index uint64) bool) {
-	h := x.key.Hash(id)
-	for _, p := range x.parts {
-		in := p.withID(h, func(row int) bool { return yield(p.first + uint64(row)) })
-		if !in {
-			return
-		}
+// rowsWithID returns the rows of a part that may have an id, ascending: those whose id has the same
+// hash.
+func (q *Query) rowsWithID(x *index, p *part, hash uint64) (rows []int, err error) {
+	yield := func(row int) bool { rows = append(rows, row); return true }
+	if p.live == nil {
+		return rows, q.damaged(x, p.frozen, p.frozen.seg.WithID(hash, yield))
 	}
-}
-
-func (p *part) withID(hash uint64, yield func(row int) bool) bool {
-	if p.live != nil {
-		return p.live.rows.WithID(hash, yield)
-	}
-	return p.frozen.seg.WithID(hash, yield)
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	p.live.rows.WithID(hash, yield)
+	return rows, nil
 }
 
 // root returns the root of the newest verified checkpoint.

@@ -273,8 +273,8 @@ func (k *keeper) discard() error {
 
 // distrust stops reading files of a part which do not hold what they must. They are written again.
 func (q *Query) distrust(f *frozen, files *partFiles, why error) {
-	if errors.Is(why, os.ErrClosed) || !f.files.CompareAndSwap(files, nil) {
-		return // the service is ending, makes its index again, or knows already
+	if errors.Is(why, errIndexFile) || errors.Is(why, os.ErrClosed) || !f.files.CompareAndSwap(files, nil) {
+		return // it is another file, the service is ending, makes its index again, or knows already
 	}
 	f.distrusted.Store(true)
 	files.close()

@@ -391,7 +391,7 @@ func TestRunAgain(t *testing.T) {
 		done := make(chan struct{})
 		go func() { q.Run(ctx); close(done) }()
 		logtest.Until(t, "the entries are in files", func() bool { return q.Status().Kept == 4 })
-		if n := fds(); n != 8 {
+		if n := fds(); n != 12 {
 			t.Errorf("%d files open", n)
 		}
 		cancel()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -111,16 +112,30 @@ func TestReadsFilesAlone(t *testing.T) {
 	}
 }
 
-// TestDamagedEntryFiles damages each file of leaves and data in every way, while the service is
-// stopped and while it runs: no answer is wrong, the damage is told, and the file is written again.
-func TestDamagedEntryFiles(t *testing.T) {
+// allFiles are all files of the folder, those of one part together.
+func (k *kept) allFiles() []string {
+	k.Helper()
+	list, err := filepath.Glob(filepath.Join(k.dir, "*"))
+	if err != nil || len(list) != 3*int(k.size/64) {
+		k.Fatalf("files %v: %v", list, err)
+	}
+	return list
+}
+
+// TestDamagedFolder damages each file of the folder in every way, while the service is stopped and
+// while it runs: no answer is wrong, the damage is told, and the file is written again.
+func TestDamagedFolder(t *testing.T) {
 	k := newKept(t)
 	r := rand.New(rand.NewPCG(6, 16))
 	good := map[string][]byte{}
-	for _, name := range k.entryFiles() {
+	all := k.allFiles()
+	for _, name := range all {
 		good[name], _ = os.ReadFile(name)
 	}
-	all := k.entryFiles()
+	k.start()
+	k.inFiles()
+	want := k.told(nil)
+	k.stop()
 	damages := map[string]func(name string, b []byte){
 		"flipped": func(name string, b []byte) {
 			b[len(b)/7+r.IntN(len(b)/2)] ^= 1 << r.IntN(8)
@@ -131,7 +146,7 @@ func TestDamagedEntryFiles(t *testing.T) {
 		"emptied":            func(name string, b []byte) { k.write(name, nil) },
 		"removed":            func(name string, b []byte) { os.Remove(name) },
 		"replaced by that of another part": func(name string, b []byte) {
-			other := all[(slices.Index(all, name)+2)%len(all)]
+			other := all[(slices.Index(all, name)+3)%len(all)]
 			k.write(name, good[other])
 		},
 	}
@@ -140,7 +155,7 @@ func TestDamagedEntryFiles(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, running %t", what, running), func(t *testing.T) {
 				k.T, k.health = t, new(health.Board)
 				for i, name := range all {
-					if testing.Short() && i > 1 {
+					if testing.Short() && i > 2 {
 						break
 					}
 					if running {
@@ -151,15 +166,19 @@ func TestDamagedEntryFiles(t *testing.T) {
 					if !running {
 						k.start()
 					}
-					k.eachEntry()
-					if i < 2 { // the leaves and the data of one part
-						k.answers()
-					}
+					k.told(want)
 					k.inFiles()
-					k.stop()
-					if !running { // a running service has the old file open, and may never see it
-						k.repaired(good, what)
+					if noticed := k.health.State("index") == health.Warning; !noticed && !running && what != "removed" {
+						t.Errorf("%s: nothing was told", filepath.Base(name))
 					}
+					k.stop()
+					if running { // it had the old file open, and may not have seen all of it
+						k.start()
+						k.told(want)
+						k.inFiles()
+						k.stop()
+					}
+					k.repaired(good, what)
 					for name, b := range good {
 						k.write(name, b)
 					}
@@ -169,25 +188,47 @@ func TestDamagedEntryFiles(t *testing.T) {
 	}
 }
 
-// eachEntry reads every entry with its data.
-func (k *kept) eachEntry() {
+var rechecking = regexp.MustCompile(`,"rechecking":\d+`)
+
+// told asks everything until all is answered, and compares each answer with that of before.
+func (k *kept) told(before map[string]string) map[string]string {
 	k.Helper()
-	a := k.do("GET", "/v1/entries?limit=1000&raw=1")
-	if n := bytes.Count(a.body, []byte(`"salt":"`)); a.StatusCode != http.StatusOK || n != int(k.size)-1 {
-		k.Fatalf("%d, %d of %d entries with data: %.300s", a.StatusCode, n, k.size, a.body)
+	now := map[string]string{}
+	paths := []string{
+		"/v1/entries?limit=1000&raw=1", "/v1/entries?limit=1000&raw=1&order=asc&proof=1", "/v1/counts?top=5", "/v1/stats",
+		"/v1/traces/t1", "/v1/entries/id/generated-150", "/v1/entries/id/generated-150?agent=did:web:a.example.com",
+		"/v1/entries?resource=/crm/*&action=deny", "/v1/export?format=jsonl&session=s2", "/v1/consistency?from=13&to=256",
+		"/v1/entries?from=2023-11-14T22:15:20Z&to=2023-11-14T22:17:00Z", "/tile/0/001", "/tile/entries/000",
 	}
-	for i := range k.all {
-		if !bytes.Contains(a.body, []byte(k.all[i].EntryHash.String())) {
-			k.Fatalf("entry %d is not there", i)
+	for x := uint64(0); x < k.size; x += 5 {
+		paths = append(paths, fmt.Sprintf("/v1/entries/%d/proof", x))
+	}
+	for _, path := range paths {
+		logtest.Until(k, path+" is answered", func() bool {
+			a := k.do("GET", path)
+			if a.StatusCode == http.StatusServiceUnavailable || a.err != nil {
+				return false
+			}
+			now[path] = fmt.Sprint(a.StatusCode, " ", rechecking.ReplaceAllString(string(a.body), ""))
+			return true
+		})
+		if is, was := now[path], before[path]; before != nil && is != was {
+			k.Fatalf("%s: %.300s\nbefore: %.300s", path, is, was)
 		}
 	}
+	return now
 }
 
-// repaired compares the files with those that were written first.
+// repaired compares the files of entries with those that were written first, and opens the others.
 func (k *kept) repaired(good map[string][]byte, what string) {
 	k.Helper()
 	for name := range good {
-		if b, err := os.ReadFile(name); !bytes.Equal(b, good[name]) {
+		b, err := os.ReadFile(name)
+		if filepath.Ext(name) == ".segment" { // its key may be another one
+			if _, err := segment.Open(b); err != nil {
+				k.Errorf("%s: %s: %v", what, filepath.Base(name), err)
+			}
+		} else if !bytes.Equal(b, good[name]) {
 			k.Errorf("%s: %s has %d bytes, had %d: %v", what, filepath.Base(name), len(b), len(good[name]), err)
 		}
 	}

@@ -31,7 +31,10 @@ func (r reader) sealed(ctx context.Context, ref batchRef) (*sealedBody, error) {
 
 // entry reads one entry from the message.
 func (m *sealedBody) entry(index uint64) (entry.Entry, error) {
-	want, offset, ok := m.expect(index)
+	want, offset, ok, err := m.expect(index)
+	if err != nil {
+		return entry.Entry{}, err
+	}
 	leaf := lineAt(m.body, offset)
 	// a wrong offset in the index does not mean that the log is wrong
 	if ok && entry.LeafHash(leaf) != want {
@@ -52,24 +55,28 @@ func (m *sealedBody) entry(index uint64) (entry.Entry, error) {
 }
 
 // expect returns the hash that the leaf of an index must have, and its offset by the index. ok is
-// false if the hash cannot be determined, because the message was altered.
-func (m *sealedBody) expect(index uint64) (want entry.Hash, offset int, ok bool) {
-	want, offset, f := m.r.indexed.place(m.r.Query, index)
-	if f == nil {
-		return want, offset, true
+// false if the hash cannot be determined, because the message was altered. The error is of the
+// index.
+func (m *sealedBody) expect(index uint64) (want entry.Hash, offset int, ok bool, err error) {
+	want, offset, f, err := m.r.indexed.place(m.r.Query, index)
+	if f == nil || err != nil {
+		return want, offset, err == nil, err
 	}
 	if g := index / groupSize; m.hashes == nil || m.group != g {
-		m.group, m.hashes = g, m.groupHashes(f, g*groupSize)
+		if m.hashes, err = m.groupHashes(f, g*groupSize); err != nil {
+			return want, offset, false, m.r.damaged(m.r.indexed, f, err)
+		}
+		m.group = g
 	}
 	if m.hashes == nil {
-		return want, offset, false
+		return want, offset, false, nil
 	}
-	return m.hashes[index%groupSize], offset, true
+	return m.hashes[index%groupSize], offset, true, nil
 }
 
 // place returns what the index keeps of a leaf: its offset and its hash. If that hash is not kept,
 // it returns the part that has the hash of its group.
-func (x *index) place(q *Query, index uint64) (want entry.Hash, offset int, in *frozen) {
+func (x *index) place(q *Query, index uint64) (want entry.Hash, offset int, in *frozen, err error) {
 	q.mu.RLock()
 	p, row := x.parts[index/x.rows], index%x.rows
 	if p.live != nil {
@@ -78,32 +85,47 @@ func (x *index) place(q *Query, index uint64) (want entry.Hash, offset int, in *
 		if err != nil {
 			panic("query: a leaf below the size is not in the tree: " + err.Error())
 		}
-		return want, int(p.live.rows.Value(offsetColumn, int(row))), nil
+		return want, int(p.live.rows.Value(offsetColumn, int(row))), nil, nil
 	}
 	q.mu.RUnlock() // frozen parts do not change
-	offset = int(p.frozen.seg.Value(offsetColumn, int(row)))
-	if leaves := p.frozen.leaves[uint32(row/groupSize)]; leaves != nil {
-		return leaves[row%groupSize], offset, nil
+	f := p.frozen
+	n, err := f.seg.Value(offsetColumn, int(row))
+	if err != nil {
+		return want, 0, nil, q.damaged(x, f, err)
 	}
-	return want, offset, p.frozen
+	leaves, err := f.split(int(row / groupSize))
+	if err != nil {
+		return want, 0, nil, q.damaged(x, f, err)
+	}
+	if leaves != nil {
+		return leaves[row%groupSize], int(n), nil, nil
+	}
+	return want, int(n), f, nil
 }
 
 // groupHashes returns the verified hashes of the leaves of a group that starts at first, or nil if
 // they cannot be determined any more. If leaves were altered, the previous_hash of their successors
 // tells what they were. Together the hashes must make the group's hash. So the altered leaf is
 // identified, and the others can still be served.
-func (m *sealedBody) groupHashes(f *frozen, first uint64) []entry.Hash {
+func (m *sealedBody) groupHashes(f *frozen, first uint64) ([]entry.Hash, error) {
 	row := int(first - f.about.First)
-	want := f.levels[0][row/groupSize]
+	want, err := f.node(groupLevel, uint64(row/groupSize))
+	if err != nil {
+		return nil, err
+	}
+	offset, err := f.seg.Value(offsetColumn, row)
+	if err != nil {
+		return nil, err
+	}
 	hashes := make([]entry.Hash, groupSize)
-	rest := from(m.body, int(f.seg.Value(offsetColumn, row)))
+	rest := from(m.body, int(offset))
 	for i := range hashes {
 		var leaf []byte
 		leaf, rest = cut(rest)
 		hashes[i] = entry.LeafHash(leaf)
 	}
 	if merkle.PerfectRoot(hashes) == want {
-		return hashes
+		return hashes, nil
 	}
 	var claims []claim
 	for i := range hashes {
@@ -113,7 +135,7 @@ func (m *sealedBody) groupHashes(f *frozen, first uint64) []entry.Hash {
 			claims = append(claims, claim{i, h})
 		}
 	}
-	return tryClaims(hashes, claims, want)
+	return tryClaims(hashes, claims, want), nil
 }
 
 // nodes returns the nodes of the tree. Those that are not kept are computed from leaves, whose
@@ -129,6 +151,11 @@ func (r reader) nodes(ctx context.Context) merkle.Nodes {
 			return h, err
 		}
 		first := n << level
+		if level >= groupLevel {
+			f := r.frozenAt(first)
+			h, err = f.node(level, n-f.about.First>>level)
+			return h, r.damaged(r.indexed, f, err)
+		}
 		if leaves == nil || first < leaves.in.about.First || first >= leaves.in.about.Size {
 			leaves = r.leavesOf(first)
 		}
@@ -148,12 +175,21 @@ func (r reader) nodes(ctx context.Context) merkle.Nodes {
 		hashes := make([]entry.Hash, 1<<level)
 		for i := range hashes {
 			x, ok := first+uint64(i), false
-			if hashes[i], _, ok = m.expect(x); !ok {
+			if hashes[i], _, ok, err = m.expect(x); err != nil {
+				return h, err
+			} else if !ok {
 				return h, corrupt(x, "leaf", "SEALED sequence %d holds other leaves than the ones that were verified", ref.seq)
 			}
 		}
 		return merkle.PerfectRoot(hashes), nil
 	}
+}
+
+// frozenAt returns the part that an index is in, which must be frozen.
+func (r reader) frozenAt(index uint64) *frozen {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.indexed.parts[index/r.indexed.rows].frozen
 }
 
 // claim is the hash of a leaf by the previous_hash of its successor.

@@ -34,5 +34,5 @@ func (q *Query) countUpTo(f api.Filter, size uint64) (n uint64, err error) {
 	for x, ok := matches.next(); ok && x < size; x, ok = matches.next() {
 		n++
 	}
-	return n, nil
+	return n, matches.err
 }

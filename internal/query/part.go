@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"os"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -40,12 +42,14 @@ type live struct {
 	erased []uint64 // indexes that erasure entries in this part name
 }
 
-// frozen is a full part. It does not change.
+// frozen is a full part. It does not change. Nearly all of it is in its file, so that memory does
+// not grow with the log: an error of reading that is for Query.damaged.
 type frozen struct {
 	seg    *segment.Segment
-	about  about
-	levels [][]entry.Hash          // hashes from groupLevel up to the root
-	leaves map[uint32][]entry.Hash // leaf hashes of the groups that are in several messages
+	file   *os.File       // that seg reads from; nil: it is in memory
+	about  about          // without its batches
+	levels [][]entry.Hash // hashes from level kept up to the root
+	kept   int
 	long   longTimes
 	ranges [2][2]int64               // lowest and highest value of each time column
 	files  atomic.Pointer[partFiles] // nil: its entries are read from the log
@@ -153,14 +157,14 @@ func openPart(data []byte, rows int) (*frozen, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &frozen{seg: seg, leaves: map[uint32][]entry.Hash{}}
+	f := &frozen{seg: seg}
 	if err := json.Unmarshal(seg.Owner, &f.about); err != nil {
 		return nil, fmt.Errorf("%w: %w", errPart, err)
 	}
 	if seg.Rows != rows || f.about.First%uint64(rows) != 0 || f.about.Size != f.about.First+uint64(rows) {
 		return nil, fmt.Errorf("%w: another range", errPart)
 	}
-	if f.about.batch, err = decodeBatches(seg.Section(batchSection)); err != nil {
+	if f.about.batch, err = f.batches(); err != nil {
 		return nil, err
 	}
 	for _, b := range f.about.batch {
@@ -177,37 +181,101 @@ func openPart(data []byte, rows int) (*frozen, error) {
 	return f, f.openTree(rows)
 }
 
+// batches reads the batches that start in the part.
+func (f *frozen) batches() ([]batchRef, error) {
+	b, err := f.seg.Section(batchSection)
+	if err != nil {
+		return nil, err
+	}
+	return decodeBatches(b)
+}
+
+// readFrom reads the part from its file from now on, which holds what it was opened with.
+func (f *frozen) readFrom(file *os.File, blocks *segment.Blocks) {
+	f.seg.ReadFrom(file, blocks)
+	f.file = file
+}
+
+// keptLevel is the lowest level of the tree whose hashes are in memory: 64 bytes for each 128
+// leaves. Those below are computed from the groups, which takes a read of at most 512 bytes.
+const keptLevel = groupLevel + 4
+
+// openTree computes the tree, and checks that the groups in several messages have their hashes.
 func (f *frozen) openTree(rows int) error {
-	row := hashesOf(f.seg.Section(groupSection))
+	b, err := f.seg.Section(groupSection)
+	if err != nil {
+		return err
+	}
+	row := hashesOf(b)
 	if len(row) != rows/groupSize {
 		return fmt.Errorf("%w: hashes", errPart)
 	}
-	for f.levels = append(f.levels, row); len(row) > 1; f.levels = append(f.levels, row) {
+	groups := row
+	f.kept = min(keptLevel, rowsLevel(uint64(rows)))
+	for level := groupLevel; ; level++ {
+		if level >= f.kept {
+			f.levels = append(f.levels, row)
+		}
+		if len(row) == 1 {
+			break
+		}
 		next := make([]entry.Hash, len(row)/2)
 		for i := range next {
 			next[i] = merkle.NodeHash(row[2*i], row[2*i+1])
 		}
 		row = next
 	}
-	const item = 4 + 32*groupSize
-	b := f.seg.Section(leafSection)
-	for ; len(b) >= item; b = b[item:] {
-		g, hashes := binary.LittleEndian.Uint32(b), hashesOf(b[4:item])
-		if int(g) >= rows/groupSize || merkle.PerfectRoot(hashes) != f.levels[0][g] {
-			return fmt.Errorf("%w: leaves of group %d", errPart, g)
-		}
-		f.leaves[g] = hashes
+	if b, err = f.seg.Section(leafSection); err != nil {
+		return err
 	}
 	want := splitGroups(f.about)
-	for _, g := range want {
-		if f.leaves[g] == nil {
-			return fmt.Errorf("%w: no leaves of group %d", errPart, g)
-		}
-	}
-	if len(b) > 0 || len(want) != len(f.leaves) {
+	if len(b) != len(want)*splitItem {
 		return fmt.Errorf("%w: leaves", errPart)
 	}
+	for i, g := range want {
+		item := b[i*splitItem : (i+1)*splitItem]
+		if binary.LittleEndian.Uint32(item) != g || merkle.PerfectRoot(hashesOf(item[4:])) != groups[g] {
+			return fmt.Errorf("%w: leaves of group %d", errPart, g)
+		}
+	}
 	return nil
+}
+
+// splitItem is the size of a group with its leaf hashes in leafSection. Groups ascend there.
+const splitItem = 4 + groupSize*len(entry.Hash{})
+
+// split returns the leaf hashes of a group that is in several messages, or nil if it is in one.
+func (f *frozen) split(group int) (hashes []entry.Hash, err error) {
+	at := sort.Search(f.seg.SectionSize(leafSection)/splitItem, func(i int) bool {
+		b, e := f.seg.SectionAt(leafSection, i*splitItem, 4)
+		if e != nil {
+			err = e
+			return true
+		}
+		return int(binary.LittleEndian.Uint32(b)) >= group
+	})
+	if err != nil || at*splitItem == f.seg.SectionSize(leafSection) {
+		return nil, err
+	}
+	b, err := f.seg.SectionAt(leafSection, at*splitItem, splitItem)
+	if err != nil || int(binary.LittleEndian.Uint32(b)) != group {
+		return nil, err
+	}
+	return hashesOf(b[4:]), nil
+}
+
+// node returns a node of the part's tree, from groupLevel on.
+func (f *frozen) node(level int, n uint64) (entry.Hash, error) {
+	if level >= f.kept {
+		return f.levels[level-f.kept][n], nil
+	}
+	const size = len(entry.Hash{})
+	groups := 1 << (level - groupLevel)
+	b, err := f.seg.SectionAt(groupSection, int(n)*groups*size, groups*size)
+	if err != nil {
+		return entry.Hash{}, err
+	}
+	return merkle.PerfectRoot(hashesOf(b)), nil
 }
 
 func hashesOf(b []byte) []entry.Hash {
@@ -222,16 +290,20 @@ func hashesOf(b []byte) []entry.Hash {
 func (f *frozen) root() entry.Hash { return f.levels[len(f.levels)-1][0] }
 
 // match finds the rows of a filter and reports whether there are any.
-func (f *frozen) match(by *compiled, found, spare *segment.Bits) bool {
-	if by.span.open() {
-		return f.seg.Match(&by.wanted, found, spare)
-	}
+func (f *frozen) match(by *compiled, found, spare *segment.Bits) (bool, error) {
 	s := &by.span
-	if r := f.ranges[s.column]; r[0] > s.hi || r[1] < s.lo || !f.seg.Match(&by.wanted, found, spare) {
-		return false
+	if !s.open() {
+		if r := f.ranges[s.column]; r[0] > s.hi || r[1] < s.lo {
+			return false, nil
+		}
 	}
-	f.seg.Keep(s.column, found, s.lo, s.hi, func(row int, n int64) bool { return s.has(n, f.long.text(s.column, row, n)) })
-	return found.Next(0) >= 0
+	any, err := f.seg.Match(&by.wanted, found, spare)
+	if !any || err != nil || s.open() {
+		return any, err
+	}
+	has := func(row int, n int64) bool { return s.has(n, f.long.text(s.column, row, n)) }
+	err = f.seg.Keep(s.column, found, s.lo, s.hi, has)
+	return err == nil && found.Next(0) >= 0, err
 }
 
 // match finds the rows of a filter from one on, and reports whether there are any.

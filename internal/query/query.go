@@ -22,6 +22,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,7 @@ import (
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/segment"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -78,6 +80,9 @@ type Config struct {
 	Logger *slog.Logger // nil discards all messages
 }
 
+// blockBytes limits what is kept in memory of the index's files.
+const blockBytes = 32 << 20
+
 // Query serves one log. New makes it, Run starts it. All methods are safe for concurrent use.
 type Query struct {
 	cfg        Config
@@ -88,9 +93,10 @@ type Query struct {
 	exports    places
 	audits     audits
 	folder     folder
-	rows       uint64        // of a part of the index
-	freezing   chan struct{} // holds a token while segments are being written
-	toKeep     chan struct{} // holds a token while there may be something for keepFiles
+	blocks     *segment.Blocks // of the files of the index
+	rows       uint64          // of a part of the index
+	freezing   chan struct{}   // holds a token while segments are being written
+	toKeep     chan struct{}   // holds a token while there may be something for keepFiles
 	gatherer   gatherer
 	grown      atomic.Int64 // when the log last grew, in Unix nanoseconds
 	suspicions chan suspicion
@@ -149,6 +155,9 @@ func New(cfg Config) (*Query, error) {
 		suspicions: make(chan suspicion, 1),
 		index:      newIndex(cfg.Log.Name, partRows), rows: partRows, changed: make(chan struct{}),
 	}
+	var key segment.Key
+	rand.Read(key[:]) // never fails
+	q.blocks = segment.NewBlocks(blockBytes, key)
 	q.audits.run = q.audit
 	q.streams.screen, q.streams.lines = newScreen(streamBytes, bare), newScreen(streamBytes, proofLine)
 	q.streams.ending = make(chan struct{})
@@ -333,7 +342,9 @@ func (q *Query) viewFrom(f api.Filter, from uint64) (snapshot, search, error) {
 	x := q.index
 	s := x.snapshot()
 	s.unchecked = q.state.rechecking()
-	return s, x.search(f, from), nil
+	found := x.search(f, from)
+	found.failed = func(p *frozen, err error) error { return q.damaged(x, p, err) }
+	return s, found, nil
 }
 
 func (x *index) snapshot() snapshot {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -92,7 +93,8 @@ func (r reader) match(indexes []uint64, read func(uint64) (entry.Entry, error)) 
 			return nil, err
 		}
 		if r.filter != nil && !r.filter.Matches(&list[i].Entry) {
-			return nil, r.suspect(fmt.Errorf("%w: entry %d was found by a filter that it does not match", ErrBuilding, x))
+			why := fmt.Errorf("%w: entry %d was found by a filter that it does not match", ErrBuilding, x)
+			return nil, r.suspect(r.indexed, why)
 		}
 	}
 	return list, nil
@@ -120,13 +122,29 @@ type suspicion struct {
 	why error
 }
 
-// suspect requests a rebuild of the index and returns why.
-func (r reader) suspect(why error) error {
+// suspect requests a rebuild of an index and returns why.
+func (q *Query) suspect(x *index, why error) error {
 	select {
-	case r.suspicions <- suspicion{r.indexed, why}:
+	case q.suspicions <- suspicion{x, why}:
 	default: // a request is pending already
 	}
 	return why
+}
+
+// errIndexFile reports that a part of the index cannot be read from its file.
+var errIndexFile = errors.New("a file of the index cannot be read")
+
+// damaged handles an error of reading a part of an index: it is reported, and the index is read
+// again. What the caller was asked is answered after that.
+func (q *Query) damaged(x *index, f *frozen, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrClosed): // the index is made again already, or the service ends
+		return fmt.Errorf("%w: %w: %w", ErrBuilding, errIndexFile, err)
+	}
+	q.alteredFile(q.folder.path(f.about.First, segmentEnd), err.Error())
+	return q.suspect(x, fmt.Errorf("%w: %w: %w", ErrBuilding, errIndexFile, err))
 }
 
 // body reads a message's body.
@@ -289,19 +307,10 @@ func (r reader) repeatOf(ctx context.Context, e *entry.Entry) (*uint64, error) {
 	if e.IsOwn() {
 		return nil, nil
 	}
-	var same []uint64
-	r.mu.RLock()
-	if !r.indexed.mayRepeat(e.Index) {
-		r.mu.RUnlock()
-		return nil, nil
+	same, err := r.sameID(e)
+	if err != nil {
+		return nil, err
 	}
-	r.indexed.withID(e.EntryID, func(index uint64) bool {
-		if index < e.Index {
-			same = append(same, index)
-		}
-		return index < e.Index && len(same) < maxSame
-	})
-	r.mu.RUnlock()
 	for _, i := range same {
 		first, err := r.entryAt(ctx, i)
 		if err != nil {
@@ -316,6 +325,28 @@ func (r reader) repeatOf(ctx context.Context, e *entry.Entry) (*uint64, error) {
 
 // maxSame bounds how many entries of one id are looked at.
 const maxSame = 64
+
+// sameID returns the first earlier entries that may have the id of an entry.
+func (r reader) sameID(e *entry.Entry) (same []uint64, err error) {
+	r.mu.RLock()
+	may, parts, hash := r.indexed.mayRepeat(e.Index), r.indexed.parts, r.indexed.key.Hash(e.EntryID)
+	r.mu.RUnlock()
+	for _, p := range parts {
+		if !may || p.first >= e.Index || len(same) >= maxSame {
+			break
+		}
+		rows, err := r.rowsWithID(r.indexed, p, hash)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if index := p.first + uint64(row); index < e.Index && len(same) < maxSame {
+				same = append(same, index)
+			}
+		}
+	}
+	return same, nil
+}
 
 // entryAt reads one entry without its payload.
 func (r reader) entryAt(ctx context.Context, index uint64) (entry.Entry, error) {

@@ -1,11 +1,13 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/health"
@@ -21,14 +23,20 @@ import (
 // Nothing is answered from them before take has seen the log's own batch at their end.
 func (q *Query) restore(ctx context.Context) error {
 	x := newIndex(q.cfg.Log.Name, q.rows)
+	var data []byte
 	for {
 		first := uint64(len(x.parts)) * x.rows
-		data, err := q.folder.read(first)
-		if err == nil && data == nil {
+		var file *os.File
+		var err error
+		if file, data, err = q.folder.openSegment(first, data); err == nil && file == nil {
 			break
 		}
 		if err == nil {
-			err = x.restore(data)
+			if err = x.restore(data); err == nil {
+				x.parts[len(x.parts)-1].frozen.readFrom(file, q.blocks)
+			} else {
+				file.Close()
+			}
 		}
 		if err != nil {
 			q.logger.WarnContext(ctx, "query rebuilds a segment of the index", "log", q.cfg.Log.Name, "first", first, "cause",
@@ -91,30 +99,37 @@ func (x *index) restore(data []byte) error {
 	}
 	if first == 0 {
 		x.key, x.keys = f.seg.HashKey(), f.about.Keys
-		n := f.seg.Value(receivedColumn, 0)
+		n, err := f.seg.Value(receivedColumn, 0)
+		if err != nil {
+			return err
+		}
 		x.received[0] = f.long.text(receivedColumn, 0, n)
 	}
 	x.top, x.fromFiles = top, f.about.Size
 	again := new(segment.Bits)
-	f.seg.IDs(func(hash uint64, row int) {
+	err = f.seg.IDs(func(hash uint64, row int) {
 		if x.ids.add(hash) {
 			again.Set(row)
 		}
 	})
+	if err != nil {
+		return err
+	}
 	x.parts = append(x.parts, &part{first: first, frozen: f, repeats: again})
-	x.batches = append(x.batches, f.about.batch...)
-	x.count(f)
-	return nil
+	x.batches, f.about.batch = append(x.batches, f.about.batch...), nil
+	return x.count(f)
 }
 
 // count adds a segment to the counts over all parts.
-func (x *index) count(f *frozen) {
+func (x *index) count(f *frozen) (err error) {
 	for _, i := range f.about.Erased {
 		x.erased[i] = true
 	}
 	x.countValues(func(field int, add func(string, uint64)) {
-		f.seg.Values(field, func(v []byte, n int) bool { add(string(v), uint64(n)); return true })
+		counted := f.seg.Values(field, func(v []byte, n int) bool { add(string(v), uint64(n)); return true })
+		err = cmp.Or(err, counted)
 	})
+	return err
 }
 
 // countValues adds the values of each counted field to the counts over all parts.
@@ -126,18 +141,19 @@ func (x *index) countValues(values func(field int, add func(value string, n uint
 }
 
 // recount counts all parts again, after one was replaced.
-func (x *index) recount() {
+func (x *index) recount() (err error) {
 	x.types, x.actions, x.outcomes = tally{}, tally{}, tally{}
 	clear(x.agents)
 	for _, p := range x.parts {
 		if p.frozen != nil {
-			x.count(p.frozen)
+			err = cmp.Or(err, x.count(p.frozen))
 			continue
 		}
 		x.countValues(func(field int, add func(string, uint64)) {
 			p.live.rows.Values(field, func(v string, n int) bool { add(v, uint64(n)); return true })
 		})
 	}
+	return err
 }
 
 // recheck rebuilds the segments that were read from files, from the log's first message, which also
@@ -197,14 +213,19 @@ func (q *Query) compare(x, restored *index, n int) (*frozen, error) {
 		return nil, err
 	}
 	// The description of a segment is spread over the index, so it cannot be replaced alone.
-	if b := was.about; !slices.Equal(b.batch, a.batch) || !slices.Equal(b.Erased, x.parts[n].live.erased) ||
+	batches, err := was.batches()
+	if err != nil {
+		return nil, q.damaged(restored, was, err)
+	}
+	if b := was.about; !slices.Equal(batches, a.batch) || !slices.Equal(b.Erased, x.parts[n].live.erased) ||
 		!slices.Equal(b.Keys, a.Keys) {
 		return nil, errWrongIndex
 	}
+	f.about.batch = nil
 	q.logger.Error("query replaces a segment of the index that differs from the log", "log", q.cfg.Log.Name,
 		"first", a.First)
 	q.alteredFile(q.folder.path(a.First, segmentEnd), "it was complete, but differs from the log")
-	if err := q.folder.writeSegment(a.First, data); err != nil {
+	if err := q.moveToFile(f, data); err != nil {
 		q.logger.Error("query cannot replace a segment of the index", "log", q.cfg.Log.Name, "first", a.First, "cause", err)
 		q.discardFiles(context.Background(), a.First)
 	}
@@ -214,7 +235,10 @@ func (q *Query) compare(x, restored *index, n int) (*frozen, error) {
 		restored.freeze(n, f)
 		restored.parts[n].repeats = again // the replaced segment may have lacked repeats
 		maps.Copy(restored.erased, x.erased)
-		restored.recount()
+		err = restored.recount()
 	})
+	if err != nil { // which part it is shows when it is read again
+		return nil, errReread
+	}
 	return f, nil
 }

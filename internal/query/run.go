@@ -31,6 +31,9 @@ func (q *Query) Run(ctx context.Context) error {
 		q.logger.ErrorContext(ctx, "query keeps no index files", "log", q.cfg.Log.Name, "cause", err)
 		q.folder = ""
 	}
+	if q.currentIndex().closed { // of the last run
+		q.forget(ctx, errReread)
+	}
 	watched := make(chan struct{})
 	go func() { defer close(watched); q.watch(ctx) }()
 	// reports of the last run are obsolete
@@ -49,11 +52,15 @@ func (q *Query) Run(ctx context.Context) error {
 		Session:  q.session,
 		Progress: q.indexSize,
 		Restart: func(err error) bool {
-			again := errors.Is(err, errOtherLog) || errors.Is(err, errWrongIndex)
-			if again {
+			switch {
+			case errors.Is(err, errReread):
+				q.forget(ctx, err)
+			case errors.Is(err, errOtherLog) || errors.Is(err, errWrongIndex):
 				q.rebuild(ctx, err)
+			default:
+				return false
 			}
-			return again
+			return true
 		},
 		Retry: func(err error, pause time.Duration) {
 			q.logger.WarnContext(ctx, "query follows the log again after an error", "log", q.cfg.Log.Name,
@@ -72,13 +79,22 @@ func (q *Query) Run(ctx context.Context) error {
 // errWrongIndex reports that the index does not match the log, and must be rebuilt.
 var errWrongIndex = errors.New("the index does not match the log")
 
+// errReread reports that a file of the index cannot be read any more. The index is read again from
+// its files, which finds what is wrong, and from the log.
+var errReread = errors.New("a part of the index must be read again")
+
 // rebuild discards the index and its files.
 func (q *Query) rebuild(ctx context.Context, why error) {
-	q.logger.WarnContext(ctx, "query rebuilds the index from the log", "log", q.cfg.Log.Name, "cause", why)
+	q.forget(ctx, why)
+	q.discardFiles(ctx, 0)
+}
+
+// forget discards the index, so that the next session makes it again.
+func (q *Query) forget(ctx context.Context, why error) {
+	q.logger.WarnContext(ctx, "query makes the index again", "log", q.cfg.Log.Name, "cause", why)
 	q.freezing <- struct{}{}
 	defer func() { <-q.freezing }()
 	q.closeFiles()
-	q.discardFiles(ctx, 0)
 	q.set(func() {
 		q.index = newIndex(q.cfg.Log.Name, q.rows)
 		q.state = state{void: q.state.void, altered: q.state.altered, mark: q.state.mark, unreadable: q.state.unreadable}
@@ -179,7 +195,11 @@ func (q *Query) supervise(ctx context.Context, end context.CancelCauseFunc, x *i
 		case s := <-q.suspicions:
 			if s.of == x { // ignore suspicions of an earlier index
 				q.logger.ErrorContext(ctx, "query found that its index is wrong", "log", q.cfg.Log.Name, "cause", s.why)
-				end(errWrongIndex)
+				if errors.Is(s.why, errIndexFile) {
+					end(errReread)
+				} else {
+					end(errWrongIndex)
+				}
 			}
 		}
 	}

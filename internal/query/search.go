@@ -39,6 +39,9 @@ type search struct {
 	found []*segment.Bits
 	rows  uint64
 	size  uint64 // size of the snapshot
+	// failed handles an error of reading a part
+	failed func(*frozen, error) error
+	err    error // why next has ended early; the matches that it has given are not all of them
 
 	descending bool
 	at         int64 // next index to look at
@@ -54,26 +57,39 @@ func (x *index) search(f api.Filter, from uint64) search {
 	if s.by.all {
 		return s
 	}
-	for n, p := range x.parts {
+	for _, p := range x.parts {
 		if p.live != nil {
-			s.found = append(s.found, x.match(n, s.by, from))
+			s.found = append(s.found, x.matchLive(p, s.by, from))
 		}
 	}
 	return s
 }
 
-// match returns what a filter matches in a part, or nil. It searches a live part from an index on.
-func (x *index) match(n int, by *compiled, from uint64) *segment.Bits {
-	p := x.parts[n]
-	if p.live != nil && p.first+uint64(p.live.rows.Rows()) <= from {
+// matchLive returns what a filter matches in a live part from an index on, or nil.
+func (x *index) matchLive(p *part, by *compiled, from uint64) *segment.Bits {
+	if p.first+uint64(p.live.rows.Rows()) <= from {
 		return nil
 	}
 	found, spare := new(segment.Bits), new(segment.Bits)
-	if p.live != nil && p.live.match(x.key, by, int(max(from, p.first)-p.first), found, spare) ||
-		p.frozen != nil && p.frozen.match(by, found, spare) {
-		return found
+	if !p.live.match(x.key, by, int(max(from, p.first)-p.first), found, spare) {
+		return nil
 	}
-	return nil
+	return found
+}
+
+// matchPart returns what a filter matches in a part, or nil.
+func (q *Query) matchPart(x *index, p *part, by *compiled) (*segment.Bits, error) {
+	if p.live != nil {
+		q.mu.RLock()
+		defer q.mu.RUnlock()
+		return x.matchLive(p, by, 0), nil
+	}
+	found := new(segment.Bits)
+	any, err := p.frozen.match(by, found, new(segment.Bits))
+	if !any {
+		found = nil
+	}
+	return found, q.damaged(x, p.frozen, err)
 }
 
 // start sets the first index to look at and the direction.
@@ -85,14 +101,17 @@ func (s search) start(at int64, descending bool) *search {
 	return &s
 }
 
-// next returns the next match.
+// next returns the next match. It returns false after the last one, or after an error, which is
+// then in err.
 func (s *search) next() (uint64, bool) {
 	for s.at >= 0 && s.at < int64(s.size) {
 		x := s.at
 		if !s.by.all {
 			n, row := x/int64(s.rows), x%int64(s.rows)
 			if s.in != n {
-				s.in, s.bits = n, s.match(int(n))
+				if s.in, s.bits = n, s.match(int(n)); s.err != nil {
+					break
+				}
 			}
 			next := -1
 			if s.bits != nil && s.descending {
@@ -124,16 +143,21 @@ func (s *search) match(n int) *segment.Bits {
 	if live := n - (len(s.parts) - len(s.found)); live >= 0 {
 		return s.found[live]
 	}
-	if !s.parts[n].frozen.match(s.by, s.own, s.spare) {
+	f := s.parts[n].frozen
+	any, err := f.match(s.by, s.own, s.spare)
+	if err != nil {
+		s.err = s.failed(f, err)
+	}
+	if !any {
 		return nil
 	}
 	return s.own
 }
 
 // count returns the number of matches, and the first and the last of them.
-func (s search) count() (n, first, last uint64) {
+func (s search) count() (n, first, last uint64, err error) {
 	if s.by.all && s.size > 0 {
-		return s.size, 0, s.size - 1
+		return s.size, 0, s.size - 1, nil
 	}
 	all := s.start(0, false)
 	for x, ok := all.next(); ok; x, ok = all.next() {
@@ -142,5 +166,5 @@ func (s search) count() (n, first, last uint64) {
 		}
 		last = x
 	}
-	return n, first, last
+	return n, first, last, all.err
 }

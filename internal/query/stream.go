@@ -126,6 +126,9 @@ func (q *Query) sendUpTo(
 	chunk := buf[:0]
 	for more := true; more; {
 		x, ok := matches.next()
+		if matches.err != nil {
+			return next, matches.err
+		}
 		if more = ok; ok {
 			chunk = append(chunk, x)
 		}

@@ -47,7 +47,9 @@ func (q *Query) Tally(f api.Filter, size uint64, top int) (api.Counts, error) {
 	}
 	for n := range all.parts {
 		if first := uint64(n) * all.rows; first < size {
-			q.countPart(&c, snap.indexed, all.parts[n], n, min(size-first, all.rows))
+			if err := q.countPart(&c, snap.indexed, all.parts[n], min(size-first, all.rows)); err != nil {
+				return api.Counts{}, err
+			}
 		}
 	}
 	return c.answer(size, top), nil
@@ -63,15 +65,9 @@ type counter struct {
 
 // countPart counts in the first rows of a part. It reads a live part under the lock; the part may
 // have been frozen since the snapshot.
-func (q *Query) countPart(c *counter, x *index, p *part, n int, rows uint64) {
+func (q *Query) countPart(c *counter, x *index, p *part, rows uint64) error {
 	if p.live == nil {
-		found, spare := new(segment.Bits), new(segment.Bits)
-		if p.frozen.match(c.by, found, spare) {
-			c.add(p.first, rows, found, func(field int) {
-				p.frozen.seg.Counts(field, found, func(v []byte, n int) { c.values[field][string(v)] += uint64(n) })
-			})
-		}
-		return
+		return q.damaged(x, p.frozen, c.countFrozen(p.frozen, rows))
 	}
 	q.mu.RLock()
 	defer q.mu.RUnlock()
@@ -81,6 +77,20 @@ func (q *Query) countPart(c *counter, x *index, p *part, n int, rows uint64) {
 			p.live.rows.Counts(field, found, func(v string, n int) { c.values[field][v] += uint64(n) })
 		})
 	}
+	return nil
+}
+
+func (c *counter) countFrozen(f *frozen, rows uint64) error {
+	found, spare := new(segment.Bits), new(segment.Bits)
+	any, err := f.match(c.by, found, spare)
+	if !any || err != nil {
+		return err
+	}
+	c.add(f.about.First, rows, found, func(field int) {
+		counted := f.seg.Counts(field, found, func(v []byte, n int) { c.values[field][string(v)] += uint64(n) })
+		err = cmp.Or(err, counted)
+	})
+	return err
 }
 
 // add adds the found rows below rows, and has count add each field.

@@ -40,6 +40,9 @@ func (q *Query) Matches(
 				}
 			}
 		}
+		if s.err != nil {
+			yield(Found{}, s.err)
+		}
 	}, snap.size, nil
 }
 

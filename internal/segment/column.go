@@ -17,9 +17,17 @@ const columnBlock = 128
 //	for each block: i64 least | i64 greatest | u32 offset of its bits | u8 bits of a number | u8 power of ten | u16 0
 //	the bits | eight bytes of 0, so that eight can be read at any place
 type column struct {
-	heads []byte
-	data  []byte
+	r           *reading
+	heads, data span
 }
+
+// column returns the column in a span.
+func (r *reading) column(at span) column {
+	heads := columnBlocks(r.Rows) * columnHead
+	return column{r, at.sub(0, heads), at.sub(heads, at.size-heads)}
+}
+
+func columnBlocks(rows int) int { return (rows + columnBlock - 1) / columnBlock }
 
 const columnHead = 24
 
@@ -78,24 +86,27 @@ func pack(dst []byte, block []int64, least int64, unit uint64, width int) []byte
 
 var errColumn = errors.New("numbers")
 
-func openColumn(b []byte, rows int) (column, error) {
-	blocks := (rows + columnBlock - 1) / columnBlock
+// openColumn checks all of a column once, and returns the least and the greatest number.
+func openColumn(b []byte, rows int) (reach [2]int64, err error) {
+	blocks := columnBlocks(rows)
 	if len(b) < blocks*columnHead+8 {
-		return column{}, errColumn
+		return reach, errColumn
 	}
-	c := column{b[:blocks*columnHead], b[blocks*columnHead:]}
+	heads, data := b[:blocks*columnHead], b[blocks*columnHead:]
+	reach = [2]int64{math.MaxInt64, math.MinInt64}
 	for i := range blocks {
-		h, n := c.head(i), min(columnBlock, rows-i*columnBlock)
-		if h.width > 64 || h.power > 9 || h.offset+(n*h.width+7)/8+8 > len(c.data) || h.least > h.greatest {
-			return column{}, errColumn
+		h, n := readHead(heads[i*columnHead:]), min(columnBlock, rows-i*columnBlock)
+		if h.width > 64 || h.power > 9 || h.offset+(n*h.width+7)/8+8 > len(data) || h.least > h.greatest {
+			return reach, errColumn
 		}
-		for row := i * columnBlock; row < i*columnBlock+n; row++ {
-			if v := c.at(row); v < h.least || v > h.greatest {
-				return column{}, errColumn
+		for k := range n {
+			if v := h.at(data[h.offset:], k); v < h.least || v > h.greatest {
+				return reach, errColumn
 			}
 		}
+		reach = [2]int64{min(reach[0], h.least), max(reach[1], h.greatest)}
 	}
-	return c, nil
+	return reach, nil
 }
 
 type columnHeader struct {
@@ -103,8 +114,7 @@ type columnHeader struct {
 	offset, width, power int
 }
 
-func (c column) head(block int) columnHeader {
-	b := c.heads[block*columnHead:]
+func readHead(b []byte) columnHeader {
 	return columnHeader{
 		int64(binary.LittleEndian.Uint64(b)),
 		int64(binary.LittleEndian.Uint64(b[8:])),
@@ -117,17 +127,26 @@ func (c column) head(block int) columnHeader {
 var units = [10]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 
 func (c column) at(row int) int64 {
-	h := c.head(row / columnBlock)
-	return h.at(c.data[h.offset:], row%columnBlock)
+	h := readHead(c.r.bytes(c.heads, row/columnBlock*columnHead, columnHead))
+	bit := row % columnBlock * h.width
+	at := h.offset + bit/8
+	return h.value(c.r.bytes(c.data, at, min(columnMost, c.data.size-at)), bit%8)
 }
+
+// columnMost is how many bytes a number may touch.
+const columnMost = 9
 
 // at returns number i of a block whose bits start at data.
 func (h *columnHeader) at(data []byte, i int) int64 {
 	bit := i * h.width
-	b := data[bit/8:]
-	n := binary.LittleEndian.Uint64(b) >> (bit % 8)
-	if over := h.width + bit%8 - 64; over > 0 {
-		n |= uint64(b[8]) << (64 - bit%8)
+	return h.value(data[bit/8:], bit%8)
+}
+
+// value returns the number that begins at a bit of the first byte.
+func (h *columnHeader) value(b []byte, bit int) int64 {
+	n := binary.LittleEndian.Uint64(b) >> bit
+	if over := h.width + bit - 64; over > 0 {
+		n |= uint64(b[8]) << (64 - bit)
 	}
 	if h.width < 64 {
 		n &= 1<<h.width - 1
@@ -138,12 +157,13 @@ func (h *columnHeader) at(data []byte, i int) int64 {
 // keep implements Segment.Keep.
 func (c column) keep(set *Bits, lo, hi int64, keep func(row int, value int64) bool) {
 	const words = columnBlock / 64
-	for i := range len(c.heads) / columnHead {
+	heads := c.r.bytes(c.heads, 0, c.heads.size)
+	for i := range len(heads) / columnHead {
 		w := set[i*words : (i+1)*words]
 		if w[0]|w[1] == 0 {
 			continue
 		}
-		h := c.head(i)
+		h := readHead(heads[i*columnHead:])
 		switch {
 		case h.least > hi || h.greatest < lo:
 			w[0], w[1] = 0, 0
@@ -151,7 +171,10 @@ func (c column) keep(set *Bits, lo, hi int64, keep func(row int, value int64) bo
 		case h.least > lo && h.greatest < hi:
 			continue
 		}
-		data := c.data[h.offset:]
+		data := c.r.bytes(c.data, h.offset, min((columnBlock*h.width+7)/8+8, c.data.size-h.offset))
+		if c.r.err != nil {
+			return
+		}
 		for j := range w {
 			for rest := w[j]; rest != 0; rest &= rest - 1 {
 				k := bits.TrailingZeros64(rest)
@@ -161,13 +184,4 @@ func (c column) keep(set *Bits, lo, hi int64, keep func(row int, value int64) bo
 			}
 		}
 	}
-}
-
-func (c column) span() (least, greatest int64) {
-	least, greatest = math.MaxInt64, math.MinInt64
-	for i := range len(c.heads) / columnHead {
-		h := c.head(i)
-		least, greatest = min(least, h.least), max(greatest, h.greatest)
-	}
-	return least, greatest
 }

@@ -4,13 +4,15 @@ import "encoding/binary"
 
 // Counts yields each value of a text field that rows of within have, ascending, and how many of
 // these rows have it.
-func (s *Segment) Counts(field int, within *Bits, yield func(value []byte, count int)) {
-	s.dicts[field].each(0, func(key []byte, p posting) bool {
+func (s *Segment) Counts(field int, within *Bits, yield func(value []byte, count int)) error {
+	r := &reading{Segment: s}
+	r.dict(field).each(0, func(key []byte, p posting) bool {
 		if n := p.countIn(within); n > 0 {
 			yield(key, n)
 		}
 		return true
 	})
+	return r.err
 }
 
 // Counts yields each value of a text field that rows of within have, in the order of their first

@@ -16,9 +16,14 @@ const dictBlock = 16
 //
 //	u32 number of blocks | u32 offset of each block | blocks of: uvarint shared, uvarint rest, its bytes, rows (posting)
 type dict struct {
-	offsets []byte
-	data    []byte
+	r *reading
+	dictSpan
 }
+
+// dictSpan is where a dictionary is.
+type dictSpan struct{ offsets, data span }
+
+func (r *reading) dict(field int) dict { return dict{r, r.dicts[field]} }
 
 // encodeDict encodes n values. at returns the i-th of them in order.
 func encodeDict(n int, at func(i int) (key string, rows []uint16)) []byte {
@@ -46,41 +51,56 @@ func encodeDict(n int, at func(i int) (key string, rows []uint16)) []byte {
 
 var errDict = errors.New("values")
 
-// openDict checks all of the dictionary once.
-func openDict(b []byte, rows int) (dict, error) {
+// openDict checks all of a dictionary once, and returns the number of its blocks.
+func openDict(b []byte, rows int) (blocks int, err error) {
 	if len(b) < 4 {
-		return dict{}, errDict
+		return 0, errDict
 	}
-	blocks := uint64(binary.LittleEndian.Uint32(b))
-	if blocks > uint64(len(b)-4)/4 {
-		return dict{}, errDict
+	n := uint64(binary.LittleEndian.Uint32(b))
+	if n > uint64(len(b)-4)/4 {
+		return 0, errDict
 	}
-	d := dict{b[4 : 4+4*blocks], b[4+4*blocks:]}
-	if blocks == 0 && len(d.data) > 0 {
-		return dict{}, errDict
+	blocks = int(n)
+	offsets, data := b[4:4+4*blocks], b[4+4*blocks:]
+	if blocks == 0 && len(data) > 0 {
+		return 0, errDict
 	}
 	var last []byte
 	at := 0
-	for i := 0; at < len(d.data); i++ {
-		if i%dictBlock == 0 && (i/dictBlock >= int(blocks) || d.offset(i/dictBlock) != at) {
-			return dict{}, fmt.Errorf("%w: block %d", errDict, i/dictBlock)
+	for i := 0; at < len(data); i++ {
+		block := i / dictBlock
+		if i%dictBlock == 0 && (block >= blocks || int(binary.LittleEndian.Uint32(offsets[4*block:])) != at) {
+			return 0, fmt.Errorf("%w: block %d", errDict, block)
 		}
-		key, p, rest, ok := readValue(last, d.data[at:], i%dictBlock == 0)
+		key, p, rest, ok := readValue(last, data[at:], i%dictBlock == 0)
 		if !ok || i > 0 && bytes.Compare(last, key) >= 0 {
-			return dict{}, fmt.Errorf("%w: number %d", errDict, i)
+			return 0, fmt.Errorf("%w: number %d", errDict, i)
 		}
 		if err := p.check(rows); err != nil {
-			return dict{}, err
+			return 0, err
 		}
-		last, at = key, len(d.data)-len(rest)
-		if at == len(d.data) && i/dictBlock+1 != int(blocks) {
-			return dict{}, errDict
+		last, at = key, len(data)-len(rest)
+		if at == len(data) && block+1 != blocks {
+			return 0, errDict
 		}
 	}
-	return d, nil
+	return blocks, nil
 }
 
-func (d dict) offset(block int) int { return int(binary.LittleEndian.Uint32(d.offsets[4*block:])) }
+func (d dict) blocks() int { return d.offsets.size / 4 }
+
+func (d dict) offset(block int) int {
+	return int(binary.LittleEndian.Uint32(d.r.bytes(d.offsets, 4*block, 4)))
+}
+
+// raw returns a block.
+func (d dict) raw(block int) []byte {
+	at, end := d.offset(block), d.data.size
+	if block+1 < d.blocks() {
+		end = d.offset(block + 1)
+	}
+	return d.r.bytes(d.data, at, end-at)
+}
 
 // readValue reads the value after last, whose memory it reuses.
 func readValue(last, b []byte, first bool) (key []byte, p posting, rest []byte, ok bool) {
@@ -104,14 +124,19 @@ func readValue(last, b []byte, first bool) (key []byte, p posting, rest []byte, 
 
 // first returns the first value of a block.
 func (d dict) first(block int) []byte {
-	b := d.data[d.offset(block)+1:] // the first value shares no prefix
+	const most = 64           // bytes that most values take
+	at := d.offset(block) + 1 // the first value shares no prefix
+	b := d.r.bytes(d.data, at, min(most, d.data.size-at))
 	size, n := binary.Uvarint(b)
-	return b[n : n+int(size)]
+	if end := n + int(size); end > len(b) {
+		b = d.r.bytes(d.data, at, end)
+	}
+	return b[min(n, len(b)):min(n+int(size), len(b))]
 }
 
 // block returns the block that would hold a key.
 func (d dict) block(key string) int {
-	i := sort.Search(len(d.offsets)/4, func(i int) bool { return string(d.first(i)) > key })
+	i := sort.Search(d.blocks(), func(i int) bool { return string(d.first(i)) > key })
 	return max(i-1, 0)
 }
 
@@ -136,7 +161,7 @@ func (d dict) rangeOf(text string) (lo, hi int) {
 // place returns the position of the first value for which holds is true. holds must be true for all
 // later values, too.
 func (d dict) place(holds func(k []byte) bool) int {
-	block := max(sort.Search(len(d.offsets)/4, func(i int) bool { return holds(d.first(i)) })-1, 0)
+	block := max(sort.Search(d.blocks(), func(i int) bool { return holds(d.first(i)) })-1, 0)
 	at := block * dictBlock
 	d.each(block, func(k []byte, _ posting) bool {
 		if holds(k) {
@@ -150,20 +175,22 @@ func (d dict) place(holds func(k []byte) bool) int {
 
 // each yields the values from a block on. A key is valid until the next one is yielded.
 func (d dict) each(block int, yield func(key []byte, p posting) bool) {
-	if len(d.offsets) == 0 {
-		return
-	}
 	buf := make([]byte, 0, 64)
-	rest := d.data[d.offset(block):]
-	for i := 0; len(rest) > 0; i++ {
-		shared, n := binary.Uvarint(rest)
-		size, m := binary.Uvarint(rest[n:])
-		from := n + m
-		buf = append(buf[:shared], rest[from:from+int(size)]...)
-		var p posting
-		p, rest, _ = readPosting(rest[from+int(size):])
-		if !yield(buf, p) {
+	for ; block < d.blocks(); block++ {
+		rest := d.raw(block)
+		if d.r.err != nil {
 			return
+		}
+		for len(rest) > 0 {
+			shared, n := binary.Uvarint(rest)
+			size, m := binary.Uvarint(rest[n:])
+			from := n + m
+			buf = append(buf[:shared], rest[from:from+int(size)]...)
+			var p posting
+			p, rest, _ = readPosting(rest[from+int(size):])
+			if !yield(buf, p) {
+				return
+			}
 		}
 	}
 }

@@ -12,13 +12,18 @@ import (
 //	u32 first item of each of 16,384 buckets, and the end |
 //	items of: 24 bits of the hash, u16 row; ascending in each bucket
 type idTable struct {
-	buckets []byte
-	items   []byte
+	r              *reading
+	buckets, items span
+}
+
+func (r *reading) idTable() idTable {
+	return idTable{r, r.ids.sub(0, idHead), r.ids.sub(idHead, r.ids.size-idHead)}
 }
 
 const (
 	idBuckets = 1 << 14
 	idItem    = 5
+	idHead    = 4 * (idBuckets + 1)
 )
 
 func idBucket(hash uint64) int  { return int(hash >> 50) }
@@ -44,60 +49,61 @@ func encodeIDs(hashes []uint64) []byte {
 
 var errIDs = errors.New("table of ids")
 
-func openIDs(b []byte, rows int) (idTable, error) {
-	const head = 4 * (idBuckets + 1)
-	if len(b) != head+idItem*rows {
-		return idTable{}, errIDs
+// openIDs checks all of a table once.
+func openIDs(b []byte, rows int) error {
+	if len(b) != idHead+idItem*rows {
+		return errIDs
 	}
-	t := idTable{b[:head], b[head:]}
-	for i := range idBuckets {
-		if t.first(i) > t.first(i+1) || t.first(i+1) > rows {
-			return idTable{}, errIDs
+	first := func(bucket int) int { return int(binary.LittleEndian.Uint32(b[4*bucket:])) }
+	items := b[idHead:]
+	if first(0) != 0 || first(idBuckets) != rows {
+		return errIDs
+	}
+	for bucket := range idBuckets {
+		from, end := first(bucket), first(bucket+1)
+		if from > end || end > rows {
+			return errIDs
 		}
-	}
-	if t.first(0) != 0 || t.first(idBuckets) != rows {
-		return idTable{}, errIDs
-	}
-	for b := range idBuckets {
 		last := uint32(0)
-		for i := t.first(b); i < t.first(b+1); i++ {
-			rest, row := t.item(i)
+		for i := from; i < end; i++ {
+			rest, row := readID(items[idItem*i:])
 			if row >= rows || rest < last {
-				return idTable{}, errIDs
+				return errIDs
 			}
 			last = rest
 		}
 	}
-	return t, nil
+	return nil
 }
 
-func (t idTable) first(bucket int) int { return int(binary.LittleEndian.Uint32(t.buckets[4*bucket:])) }
-
-func (t idTable) item(i int) (rest uint32, row int) {
-	b := t.items[idItem*i : idItem*i+idItem]
+func readID(b []byte) (rest uint32, row int) {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16, int(b[3]) | int(b[4])<<8
 }
 
-func (t idTable) rows(hash uint64, yield func(row int) bool) bool {
-	b, want := idBucket(hash), idRest(hash)
-	for i, end := t.first(b), t.first(b+1); i < end; i++ {
-		rest, row := t.item(i)
-		if rest > want {
-			break
-		}
-		if rest == want && !yield(row) {
-			return false
+func (t idTable) rows(hash uint64, yield func(row int) bool) {
+	bucket, want := idBucket(hash), idRest(hash)
+	b := t.r.bytes(t.buckets, 4*bucket, 8)
+	first, end := int(binary.LittleEndian.Uint32(b)), int(binary.LittleEndian.Uint32(b[4:]))
+	items := t.r.bytes(t.items, idItem*first, idItem*(end-first))
+	for ; len(items) > 0 && t.r.err == nil; items = items[idItem:] {
+		rest, row := readID(items)
+		if rest > want || rest == want && !yield(row) {
+			return
 		}
 	}
-	return true
 }
 
 // each yields the stored bits of each hash with the row, ascending. Rows of one id follow each
 // other.
 func (t idTable) each(yield func(hash uint64, row int)) {
+	buckets, items := t.r.bytes(t.buckets, 0, idHead), t.r.bytes(t.items, 0, t.items.size)
+	if t.r.err != nil {
+		return
+	}
 	for b := range idBuckets {
-		for i, end := t.first(b), t.first(b+1); i < end; i++ {
-			rest, row := t.item(i)
+		first, end := binary.LittleEndian.Uint32(buckets[4*b:]), binary.LittleEndian.Uint32(buckets[4*b+4:])
+		for i := int(first); i < int(end); i++ {
+			rest, row := readID(items[idItem*i:])
 			yield(uint64(b)<<50|uint64(rest)<<26, row)
 		}
 	}

@@ -39,7 +39,11 @@ type lookup[R rows] interface {
 
 // Match sets bits to the selected rows and reports whether there are any. It overwrites bits and
 // spare.
-func (s *Segment) Match(w *Wanted, bits, spare *Bits) bool { return match[posting](w, s, bits, spare) }
+func (s *Segment) Match(w *Wanted, bits, spare *Bits) (bool, error) {
+	r := &reading{Segment: s}
+	any := match[posting](w, r, bits, spare)
+	return any && r.err == nil, r.err
+}
 
 // Match sets bits to the selected rows from one on, and reports whether there are any. key is the
 // key of the hashes. The cost grows with the number of these rows that have the rarest of the
@@ -112,24 +116,24 @@ func (u *union[R]) keep(in lookup[R], bits, spare *Bits) bool {
 	return bits.And(spare)
 }
 
-func (s *Segment) value(field int, value string) (posting, bool) {
+func (r *reading) value(field int, value string) (posting, bool) {
 	if field >= TextFields {
-		value = hashKey(s.key.Hash(value))
+		value = hashKey(r.key.Hash(value))
 	}
-	return s.dicts[field].find(value)
+	return r.dict(field).find(value)
 }
 
 // keepPrefix uses that values are sorted, so that those with a prefix are a range of positions.
-func (s *Segment) keepPrefix(text string, bits *Bits) {
-	lo, hi := s.dicts[PrefixField].rangeOf(text)
+func (r *reading) keepPrefix(text string, bits *Bits) {
+	lo, hi := r.dict(PrefixField).rangeOf(text)
 	if lo == hi {
 		*bits = Bits{}
 		return
 	}
-	s.numbers.keep(bits, int64(lo), int64(hi-1), func(int, int64) bool { return true })
+	r.column(r.numbers).keep(bits, int64(lo), int64(hi-1), func(int, int64) bool { return true })
 }
 
-func (s *Segment) span() (from, size int) { return 0, s.Rows }
+func (r *reading) span() (from, size int) { return 0, r.Rows }
 
 // keyed is a Builder from a row on, with the key of its hashes.
 type keyed struct {

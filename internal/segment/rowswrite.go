@@ -9,19 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A file of rows keeps a byte string for each row that has one, so that a few of them can be read
-// without the others:
-//
-//	magic | frames | side | table | trailer
-//
-// Side is what the caller keeps beside the rows, uncompressed; it may be empty. A frame holds
-// consecutive rows, compressed: `u32 row | u32 bytes | bytes` each. The table has for each frame
-// `u32 first row | u32 bytes before compression | u64 offset in the file`. The trailer is
-// `u64 bytes of side | u64 frames | SHA-256 of magic, table and the two numbers`. Numbers are
-// little-endian.
-//
-// The checksum covers what is needed to find a row. Side and frames are not covered: whoever reads
-// them has the hashes of what they hold.
+// The format of a file of rows, which the package comment specifies.
 const (
 	rowsMagic   = "sealstream rows 1\n"
 	tableEntry  = 16

@@ -1,14 +1,3 @@
-// Package segment indexes a range of entries: for each value of each field the rows that have it,
-// columns of numbers, and a table of ids. A Builder collects rows and can be searched while it
-// grows. When it is full, it is encoded as one immutable byte string, which is both the file and
-// the form in memory. This package reads no log. What a row is, and whether it is correct, is up to
-// the caller.
-//
-//	Builder ─Encode─▶ bytes ─Open (checksum, form)─▶ Segment ─Match─▶ Bits
-//
-// A segment is a line of text that identifies the format, a line of JSON (Header), the sections one
-// after the other, and the SHA-256 of all that. Equal rows make equal bytes. It takes about 30
-// bytes a row, if one row in eight starts a new trace.
 package segment
 
 import (
@@ -18,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/minio/highwayhash"
 )
@@ -67,11 +57,13 @@ type Segment struct {
 	Sum [sha256.Size]byte // checksum over the whole segment
 
 	key      Key
-	dicts    [Fields]dict
-	ids      idTable
-	columns  [Columns]column
-	numbers  column // position of each row's value in the dictionary of PrefixField, or −1
-	sections map[string][]byte
+	from     source
+	sections map[string]span
+	dicts    [Fields]dictSpan
+	ids      span
+	columns  [Columns]span
+	numbers  span // position of each row's value in the dictionary of PrefixField, or −1
+	ranges   [Columns][2]int64
 	bytes    int
 }
 
@@ -99,14 +91,15 @@ const (
 	numberSection = "numbers"
 )
 
-// Open opens a segment. It checks every byte, so that no later method can fail. The caller must not
-// change data.
+// Open opens a segment in memory. It checks every byte. No later method can fail, unless the
+// segment is read from a file by then. The caller must not change data.
 func Open(data []byte) (*Segment, error) {
 	if len(data) < len(magic)+sha256.Size || string(data[:len(magic)]) != magic {
 		return nil, damaged("unknown format")
 	}
 	body := data[:len(data)-sha256.Size]
-	s := &Segment{Sum: sha256.Sum256(body), sections: map[string][]byte{}, bytes: len(data)}
+	s := &Segment{Sum: sha256.Sum256(body), sections: map[string]span{}, bytes: len(data)}
+	s.from = inMemory(data)
 	if s.Sum != [sha256.Size]byte(data[len(body):]) {
 		return nil, damaged("checksum does not match")
 	}
@@ -124,40 +117,74 @@ func Open(data []byte) (*Segment, error) {
 		n != len(s.key) {
 		return nil, damaged("key")
 	}
+	at := len(body) - len(rest)
 	for _, part := range s.Header.Sections {
-		if part.Size < 0 || part.Size > len(rest) {
+		if part.Size < 0 || part.Size > len(body)-at {
 			return nil, damaged("section %.40q is longer than the rest", part.Name)
 		}
-		s.sections[part.Name], rest = rest[:part.Size:part.Size], rest[part.Size:]
+		s.sections[part.Name] = span{at, part.Size}
+		at += part.Size
 	}
-	if len(rest) > 0 {
-		return nil, damaged("%d bytes after the sections", len(rest))
+	if at < len(body) {
+		return nil, damaged("%d bytes after the sections", len(body)-at)
 	}
-	return s, s.open()
+	return s, s.open(body)
 }
 
-func (s *Segment) open() (err error) {
+func (s *Segment) open(body []byte) (err error) {
+	section := func(format string, args ...any) ([]byte, span) {
+		at := s.sections[fmt.Sprintf(format, args...)]
+		return body[at.at : at.at+at.size], at
+	}
 	for f := range s.dicts {
-		if s.dicts[f], err = openDict(s.sections[fmt.Sprintf(dictSection, f)], s.Rows); err != nil {
+		b, at := section(dictSection, f)
+		blocks, err := openDict(b, s.Rows)
+		if err != nil {
 			return damaged("field %d: %v", f, err)
 		}
+		s.dicts[f] = dictSpan{at.sub(4, 4*blocks), at.sub(4+4*blocks, at.size-4-4*blocks)}
 	}
+	var b []byte
 	for c := range s.columns {
-		if s.columns[c], err = openColumn(s.sections[fmt.Sprintf(columnSection, c)], s.Rows); err != nil {
+		b, s.columns[c] = section(columnSection, c)
+		if s.ranges[c], err = openColumn(b, s.Rows); err != nil {
 			return damaged("column %d: %v", c, err)
 		}
 	}
-	if s.numbers, err = openColumn(s.sections[numberSection], s.Rows); err != nil {
+	b, s.numbers = section(numberSection)
+	if _, err = openColumn(b, s.Rows); err != nil {
 		return damaged("places in the dictionary: %v", err)
 	}
-	if s.ids, err = openIDs(s.sections[idSection], s.Rows); err != nil {
+	b, s.ids = section(idSection)
+	if err = openIDs(b, s.Rows); err != nil {
 		return damaged("ids: %v", err)
 	}
 	return nil
 }
 
+// ReadFrom makes the segment read from a file that holds its bytes, and forget them. From then on
+// methods may fail: with an error that wraps ErrDamaged if the file no longer holds what Open has
+// checked, or with that of reading. It must be called before others use the segment.
+func (s *Segment) ReadFrom(file io.ReaderAt, blocks *Blocks) {
+	if data, ok := s.from.(inMemory); ok {
+		s.from = newInFile(data, file, blocks)
+	}
+}
+
 // Section returns a section that the caller gave to Encode, or nil.
-func (s *Segment) Section(name string) []byte { return s.sections[name] }
+func (s *Segment) Section(name string) ([]byte, error) {
+	return s.SectionAt(name, 0, s.sections[name].size)
+}
+
+// SectionSize returns the bytes of a section, or 0 if there is none.
+func (s *Segment) SectionSize(name string) int { return s.sections[name].size }
+
+// SectionAt returns n bytes of a section from an offset on.
+func (s *Segment) SectionAt(name string, at, n int) ([]byte, error) {
+	r := reading{Segment: s}
+	b := r.bytes(s.sections[name], at, n)
+	return b, r.err
+}
 
 // HashKey returns the key of the hashes.
 func (s *Segment) HashKey() Key { return s.key }
@@ -166,25 +193,43 @@ func (s *Segment) HashKey() Key { return s.key }
 func (s *Segment) Bytes() int { return s.bytes }
 
 // Value returns the number of a row in a column.
-func (s *Segment) Value(column, row int) int64 { return s.columns[column].at(row) }
+func (s *Segment) Value(column, row int) (int64, error) {
+	r := &reading{Segment: s}
+	n := r.column(s.columns[column]).at(row)
+	return n, r.err
+}
 
 // Range returns the least and the greatest number of a column.
-func (s *Segment) Range(column int) (least, greatest int64) { return s.columns[column].span() }
+func (s *Segment) Range(column int) (least, greatest int64) {
+	return s.ranges[column][0], s.ranges[column][1]
+}
 
 // Keep removes from bits the rows whose number is less than lo or greater than hi. For a number
 // equal to lo or hi, in a block that is not wholly between them, keep decides.
-func (s *Segment) Keep(column int, bits *Bits, lo, hi int64, keep func(row int, value int64) bool) {
-	s.columns[column].keep(bits, lo, hi, keep)
+func (s *Segment) Keep(column int, bits *Bits, lo, hi int64, keep func(row int, value int64) bool) error {
+	r := &reading{Segment: s}
+	r.column(s.columns[column]).keep(bits, lo, hi, keep)
+	return r.err
 }
 
-// WithID yields the rows whose id has a hash, ascending. One row in four million may have another
-// id.
-func (s *Segment) WithID(hash uint64, yield func(row int) bool) bool { return s.ids.rows(hash, yield) }
+// WithID yields the rows whose id has a hash, ascending, until yield returns false. One row in four
+// million may have another id.
+func (s *Segment) WithID(hash uint64, yield func(row int) bool) error {
+	r := &reading{Segment: s}
+	r.idTable().rows(hash, yield)
+	return r.err
+}
 
 // IDs yields the ShortID and the row of every id, ascending. Rows of one id follow each other.
-func (s *Segment) IDs(yield func(hash uint64, row int)) { s.ids.each(yield) }
+func (s *Segment) IDs(yield func(hash uint64, row int)) error {
+	r := &reading{Segment: s}
+	r.idTable().each(yield)
+	return r.err
+}
 
 // Values yields each value of a text field, ascending, and how many rows have it.
-func (s *Segment) Values(field int, yield func(value []byte, count int) bool) {
-	s.dicts[field].each(0, func(key []byte, p posting) bool { return yield(key, p.count()) })
+func (s *Segment) Values(field int, yield func(value []byte, count int) bool) error {
+	r := &reading{Segment: s}
+	r.dict(field).each(0, func(key []byte, p posting) bool { return yield(key, p.count()) })
+	return r.err
 }

@@ -60,6 +60,28 @@ func built(t testing.TB, rows []Row) (*Builder, *Segment, []byte) {
 	return b, s, data
 }
 
+// fromFile opens the same segment once more, to be read in blocks that are never cached.
+func fromFile(t testing.TB, data []byte) (s *Segment, file []byte) {
+	t.Helper()
+	s, err := Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = bytes.Clone(data)
+	s.ReadFrom(bytes.NewReader(file), NewBlocks(0, testKey))
+	return s, file
+}
+
+// match is Match of a segment that must not be damaged.
+func (s *Segment) match(t testing.TB, w *Wanted, bits, spare *Bits) bool {
+	t.Helper()
+	any, err := s.Match(w, bits, spare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return any
+}
+
 func has(w *Wanted, row *Row) bool {
 	for f, any := range w {
 		if any.empty() {
@@ -114,8 +136,11 @@ func TestMatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{1, 2, 127, 128, 129, 1000, 5000, MaxRows} {
 		rows := random(r, n)
-		b, s, _ := built(t, rows)
-		if s.Rows != n || string(s.Section("own")) != "\x01\x02" || s.Section("none") != nil ||
+		b, s, data := built(t, rows)
+		filed, _ := fromFile(t, data)
+		own, err := filed.Section("own")
+		none, none2 := s.Section("none")
+		if s.Rows != n || string(own) != "\x01\x02" || err != nil || none != nil || none2 != nil ||
 			string(s.Owner) != `{"of":"a test"}` || s.HashKey() != testKey {
 			t.Fatalf("%+v", s.Header)
 		}
@@ -135,8 +160,10 @@ func TestMatch(t *testing.T) {
 				}
 			}
 			bits.Fill(0, MaxRows) // which must not matter
-			if any := s.Match(&w, bits, spare); any != (len(want) > 0) || any && !slices.Equal(list(bits), want) {
-				t.Fatalf("%d rows, %q: segment finds %d, there are %d", n, w, len(list(bits)), len(want))
+			for _, s := range []*Segment{s, filed} {
+				if any := s.match(t, &w, bits, spare); any != (len(want) > 0) || any && !slices.Equal(list(bits), want) {
+					t.Fatalf("%d rows, %q: segment finds %d, there are %d", n, w, len(list(bits)), len(want))
+				}
 			}
 			if any := b.Match(testKey, &w, from, bits, spare); any != (len(wantFrom) > 0) ||
 				any && !slices.Equal(list(bits), wantFrom) {
@@ -150,7 +177,11 @@ func TestMatch(t *testing.T) {
 				lo, hi = min(lo, hi), max(lo, hi)
 				*bits = Bits{}
 				bits.Fill(0, n)
-				s.Keep(c, bits, lo, hi, func(row int, v int64) bool { return row%3 > 0 && v == rows[row].Values[c] })
+				s := []*Segment{s, filed}[r.IntN(2)]
+				keep := func(row int, v int64) bool { return row%3 > 0 && v == rows[row].Values[c] }
+				if err := s.Keep(c, bits, lo, hi, keep); err != nil {
+					t.Fatal(err)
+				}
 				for i := range rows {
 					v := rows[i].Values[c]
 					if want := v > lo && v < hi || (v == lo || v == hi) && i%3 > 0; bits.Has(i) != want {
@@ -167,13 +198,14 @@ func TestColumnsAndIDs(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{1, 130, 3000} {
 		rows := random(r, n)
-		b, s, _ := built(t, rows)
+		b, _, data := built(t, rows)
+		s, _ := fromFile(t, data)
 		byID := map[uint64][]int{}
 		for i, row := range rows {
 			byID[row.ID] = append(byID[row.ID], i)
 			for c, v := range row.Values {
-				if s.Value(c, i) != v || b.Value(c, i) != v {
-					t.Fatalf("row %d: %d %d, want %d", i, s.Value(c, i), b.Value(c, i), v)
+				if got, err := s.Value(c, i); err != nil || got != v || b.Value(c, i) != v {
+					t.Fatalf("row %d: %d %d, want %d: %v", i, got, b.Value(c, i), v, err)
 				}
 			}
 		}
@@ -280,6 +312,82 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestDamagedWhileOpen flips each byte of the file of an open segment, and cuts the file: everything
+// that is asked fails, or tells the same as before.
+func TestDamagedWhileOpen(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	rows := random(r, 400)
+	_, good, data := built(t, rows)
+	asked := func(s *Segment) (told string, err error) {
+		var all strings.Builder
+		bits, spare := new(Bits), new(Bits)
+		tell := func(what any, e error) {
+			if err == nil {
+				err = e
+			}
+			fmt.Fprintln(&all, what)
+		}
+		for f := range TextFields {
+			tell(f, s.Values(f, func(v []byte, n int) bool { fmt.Fprintln(&all, string(v), n); return true }))
+		}
+		for _, i := range []int{0, 7, 399} {
+			w := Wanted{}
+			w[0].Values, w[PrefixField].Prefixes = []string{rows[i].Text[0]}, []string{"a"}
+			any, e := s.Match(&w, bits, spare)
+			if tell(any, e); any {
+				tell(list(bits), nil)
+			}
+			v, e := s.Value(1, i)
+			tell(v, e)
+			tell(i, s.WithID(rows[i].ID, func(row int) bool { fmt.Fprintln(&all, row); return true }))
+			bits.Fill(0, 400)
+			tell(i, s.Keep(0, bits, rows[i].Values[0], rows[7].Values[0], func(int, int64) bool { return true }))
+			tell(list(bits), nil)
+			tell(i, s.Counts(2, bits, func(v []byte, n int) { fmt.Fprintln(&all, string(v), n) }))
+		}
+		tell("ids", s.IDs(func(hash uint64, row int) { fmt.Fprintln(&all, hash, row) }))
+		own, e := s.Section("own")
+		tell(own, e)
+		return all.String(), err
+	}
+	want, err := asked(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, file := fromFile(t, data)
+	if got, err := asked(s); err != nil || got != want {
+		t.Fatalf("from the file: %v", err)
+	}
+	refused := 0
+	for at := range file {
+		if at%997 > 0 {
+			continue
+		}
+		file[at] ^= 0x20
+		got, err := asked(s)
+		if err != nil && !errors.Is(err, ErrDamaged) || err == nil && got != want {
+			t.Fatalf("byte %d of %d changed: %v", at, len(file), err)
+		}
+		if err != nil {
+			refused++
+		}
+		file[at] ^= 0x20
+	}
+	if refused < len(file)/997 {
+		t.Errorf("%d changes of %d were refused", refused, len(file)/997)
+	}
+	for n := 0; n < len(data); n += 1 + r.IntN(4000) {
+		s, err := Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ReadFrom(bytes.NewReader(data[:n]), NewBlocks(1<<20, testKey))
+		if _, err := asked(s); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("cut to %d of %d: %v", n, len(data), err)
+		}
+	}
+}
+
 // FuzzOpen: whatever is in a file with the right checksum, it is refused, or everything can be asked of it.
 func FuzzOpen(f *testing.F) {
 	r := rand.New(rand.NewPCG(11, 12))
@@ -307,7 +415,7 @@ func FuzzOpen(f *testing.F) {
 			s.Values(f, func(v []byte, _ int) bool {
 				w := Wanted{}
 				w[f].Values = []string{string(v)}
-				if !s.Match(&w, bits, spare) {
+				if !s.match(t, &w, bits, spare) {
 					t.Fatalf("value %q has no rows", v)
 				}
 				return true
@@ -315,7 +423,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		var w Wanted
 		w[PrefixField].Prefixes = []string{"a", ""}
-		s.Match(&w, bits, spare)
+		s.match(t, &w, bits, spare)
 		for row := range s.Rows {
 			s.Value(0, row)
 			s.WithID(uint64(row)*0x9e3779b97f4a7c15, func(int) bool { return true })
