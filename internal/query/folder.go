@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -60,22 +59,19 @@ func (d folder) each(end string, f func(path string) error) error {
 	return nil
 }
 
-// openSegment opens the index of a part, and reads all of it, in buf if it fits. It returns nil if
-// there is none.
-func (d folder) openSegment(first uint64, buf []byte) (f *os.File, data []byte, err error) {
+// read reads a segment. It returns nil if there is none.
+func (d folder) read(first uint64) ([]byte, error) {
 	if d == "" {
-		return nil, nil, nil
+		return nil, nil
 	}
 	f, size, err := openRegular(d.path(first, segmentEnd))
 	if f == nil {
-		return nil, nil, err
+		return nil, err
 	}
-	data = slices.Grow(buf[:0], int(size))[:size]
-	if _, err = io.ReadFull(f, data); err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, data, nil
+	defer f.Close()
+	b := make([]byte, size)
+	_, err = io.ReadFull(f, b)
+	return b, err
 }
 
 // openRegular opens a file for reading and returns its size, or nil if there is none. It does not

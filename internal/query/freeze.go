@@ -147,12 +147,20 @@ func (q *Query) moveToFile(f *frozen, data []byte) error {
 	if err := q.folder.writeSegment(f.about.First, data); err != nil {
 		return err
 	}
+	return q.readFromFile(f)
+}
+
+// readFromFile reads a part from its file from then on.
+func (q *Query) readFromFile(f *frozen) error {
 	file, size, err := openRegular(q.folder.path(f.about.First, segmentEnd))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case file == nil || size != int64(len(data)):
-		return errors.New("a file that was just written was changed")
+	}
+	if file == nil || size != int64(f.seg.Bytes()) {
+		if file != nil {
+			file.Close()
+		}
+		return errors.New("a file that was just written or read was changed")
 	}
 	f.readFrom(file, q.blocks)
 	return nil

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/health"
+	"github.com/sealstream/sealstream/internal/parallel"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/segment"
 	"github.com/sealstream/sealstream/internal/store"
@@ -23,20 +23,20 @@ import (
 // Nothing is answered from them before take has seen the log's own batch at their end.
 func (q *Query) restore(ctx context.Context) error {
 	x := newIndex(q.cfg.Log.Name, q.rows)
-	var data []byte
-	for {
-		first := uint64(len(x.parts)) * x.rows
-		var file *os.File
-		var err error
-		if file, data, err = q.folder.openSegment(first, data); err == nil && file == nil {
+	firsts := func(yield func(uint64, error) bool) {
+		for first := uint64(0); yield(first, nil); first += x.rows {
+		}
+	}
+	for f, err := range parallel.Map(firsts, parallel.Ahead(), q.readPart) {
+		if err = cmp.Or(err, f.err); err == nil && f.frozen == nil {
 			break
 		}
+		first := uint64(len(x.parts)) * x.rows
 		if err == nil {
-			if err = x.restore(data); err == nil {
-				x.parts[len(x.parts)-1].frozen.readFrom(file, q.blocks)
-			} else {
-				file.Close()
-			}
+			err = x.restore(f.frozen)
+		}
+		if err == nil {
+			err = q.readFromFile(f.frozen)
 		}
 		if err != nil {
 			q.logger.WarnContext(ctx, "query rebuilds a segment of the index", "log", q.cfg.Log.Name, "first", first, "cause",
@@ -58,6 +58,23 @@ func (q *Query) restore(ctx context.Context) error {
 	return nil
 }
 
+// readPart is a part that was read from its file, or nil if there is none.
+type readPart struct {
+	*frozen
+	err error
+}
+
+// readPart reads the whole file of a part and checks it. Parts are read in parallel: it takes most
+// of a start.
+func (q *Query) readPart(first uint64) readPart {
+	data, err := q.folder.read(first)
+	if err != nil || data == nil {
+		return readPart{err: err}
+	}
+	f, err := openPart(data, int(q.rows))
+	return readPart{f, err}
+}
+
 func (q *Query) discardFiles(ctx context.Context, from uint64) {
 	if err := q.folder.remove(from); err != nil {
 		q.logger.WarnContext(ctx, "query cannot remove a segment of the index", "log", q.cfg.Log.Name, "cause", err)
@@ -74,12 +91,8 @@ func (q *Query) alteredFile(path, why string) {
 		path, why))
 }
 
-// restore adds a segment that was read from a file.
-func (x *index) restore(data []byte) error {
-	f, err := openPart(data, int(x.rows))
-	if err != nil {
-		return err
-	}
+// restore adds a part that was read from a file.
+func (x *index) restore(f *frozen) error {
 	first := x.fromFiles
 	switch a := f.about; {
 	case a.Log != x.log || a.First != first:
