@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/query"
+	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/api"
 )
 
@@ -35,21 +37,71 @@ func BenchmarkBuild(b *testing.B) {
 }
 
 // BenchmarkKeep fills an empty folder: it follows a log of full parts, indexes it, and keeps all
-// entries in files.
+// entries in files. Then it measures a start with that folder.
 func BenchmarkKeep(b *testing.B) {
 	defer query.FullParts()()
 	const n = 8 << 16
 	p := large(b, n)
 	p.log = p.onNATS()
+	folder := ""
 	b.ResetTimer()
 	worked := processor()
 	for b.Loop() {
-		q, stop := p.begin(query.Config{Folder: filepath.Join(b.TempDir(), "index")})
+		folder = filepath.Join(b.TempDir(), "index")
+		q, stop := p.begin(query.Config{Folder: folder})
 		logtest.Until(b, "the entries are in files", func() bool { return q.Status().Kept == n>>16 })
 		stop()
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "kept/s")
 	b.ReportMetric(float64((processor()-worked).Nanoseconds())/float64(n*b.N)/1000, "cpu-us/entry")
+	before, begun := heap(), time.Now()
+	q, _ := p.begin(query.Config{Folder: folder})
+	b.ReportMetric(float64(time.Since(begun).Milliseconds()), "restart-ms")
+	logtest.Until(b, "the index is rechecked", func() bool { return q.Status().Rechecked })
+	b.ReportMetric(float64(heap()-before)/n, "heap-B/entry")
+}
+
+// BenchmarkKeepUp follows a log that grows at the speed of a sealer, and measures how long after its
+// end all entries are indexed, and those of full parts in files.
+func BenchmarkKeepUp(b *testing.B) {
+	defer query.FullParts()()
+	const n, perSecond = 6 << 16, 62_000
+	p := large(b, n)
+	for b.Loop() {
+		log := store.NewMemory("default")
+		q, err := query.New(query.Config{
+			Log: log, Keys: []string{p.signer.VerifierKey()}, Folder: filepath.Join(b.TempDir(), "index"),
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		stop := logtest.Run(b, "query", q.Run)
+		begun := time.Now()
+		for seq := uint64(1); seq <= p.seq; seq++ { // the first batch has no data
+			if seq > 1 {
+				copyMessage(b, p.log.Payloads, log.Payloads, seq-1)
+			}
+			copyMessage(b, p.log.Sealed, log.Sealed, seq)
+			time.Sleep(time.Until(begun.Add(time.Duration(seq) * 256 * time.Second / perSecond)))
+		}
+		b.ReportMetric(n/time.Since(begun).Seconds(), "sealed/s")
+		begun = time.Now()
+		logtest.Until(b, "all is indexed", func() bool { return q.Status().Size == p.frontier.Size() })
+		b.ReportMetric(float64(time.Since(begun).Milliseconds()), "lag-ms")
+		logtest.Until(b, "the entries are in files", func() bool { return q.Status().Kept == n>>16 })
+		b.ReportMetric(float64(time.Since(begun).Milliseconds()), "kept-lag-ms")
+		stop()
+	}
+}
+
+func copyMessage(b *testing.B, from, to store.Stream, seq uint64) {
+	m, err := from.Get(b.Context(), seq)
+	if err == nil {
+		_, err = to.Append(b.Context(), m, nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // BenchmarkFirstPage reads the first page of 100 of 200,000 entries; cold means that no message is kept in memory.
