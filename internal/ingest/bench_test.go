@@ -2,8 +2,11 @@ package ingest_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/sealstream/sealstream/internal/ingest"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // kilobyte is an event of about 1 KB.
@@ -101,4 +105,48 @@ func BenchmarkHTTP(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// instant is a stream that stores nothing.
+type instant struct {
+	store.Stream
+	last uint64
+}
+
+func (s *instant) Append(context.Context, entry.Message, *uint64) (uint64, error) {
+	s.last++
+	return s.last, nil
+}
+
+// answer is a response that is thrown away.
+type answer struct{ header http.Header }
+
+func (w *answer) Header() http.Header         { return w.header }
+func (w *answer) Write(b []byte) (int, error) { return len(b), nil }
+func (w *answer) WriteHeader(int)             {}
+
+// BenchmarkHandler is what ingest itself costs of a request, without server and store.
+func BenchmarkHandler(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			log := store.NewMemory("default")
+			log.Events = &instant{Stream: log.Events}
+			w := &world{log: log}
+			w.run(b, ingest.Config{Log: log})
+			body, kind := kilobyte(0), structured
+			if n > 1 {
+				body, kind = append(append([]byte("["), bytes.Repeat(append(body, ','), n-1)...), append(body, ']')...), batched
+			}
+			h := w.ingest.Handler()
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := &http.Request{
+					Method: http.MethodPost, URL: &url.URL{Path: "/v1/events"}, Header: http.Header{"Content-Type": {kind}},
+					Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+				}
+				h.ServeHTTP(&answer{http.Header{}}, r)
+			}
+		})
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,8 +73,15 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (answer api.Rec
 	}
 	defer endTurn()
 	body, size, err := in.readBody(r)
-	defer in.budget.release(size)
+	done := false // nothing refers to body any more
+	defer func() {
+		if done {
+			freeBuffer(body)
+		}
+		in.budget.release(size)
+	}()
 	if err != nil {
+		done = true
 		return answer, false, err
 	}
 	charges, err := in.newCharges(asked, size)
@@ -89,6 +95,7 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (answer api.Rec
 	}
 	endTurn()
 	answer, err = in.submit(r.Context(), raws, asked)
+	done = err == nil // otherwise its events may still be in the queue
 	return answer, mode != inbox.Batched, err
 }
 
@@ -103,6 +110,12 @@ func (in *Ingest) Publisher(r *http.Request) string {
 
 // parameters reads ?wait=, ?proof= and ?log=.
 func (in *Ingest) parameters(query string) (w want, err error) {
+	switch query { // the usual ones
+	case "":
+		return want{wait: WaitStored}, nil
+	case "wait=sealed":
+		return want{wait: WaitSealed}, nil
+	}
 	p := httpapi.ParseQuery(query)
 	name, given := p.One("log")
 	wait := p.All("wait")
@@ -126,6 +139,12 @@ func (in *Ingest) parameters(query string) (w want, err error) {
 	return w, w.check()
 }
 
+// The media types of the structured and of the batched mode.
+const (
+	structuredType = "application/cloudevents+json"
+	batchedType    = "application/cloudevents-batch+json"
+)
+
 // modeOf determines the mode as the CloudEvents HTTP binding does: by the media type first, then by
 // the ce- headers.
 func modeOf(h http.Header) (inbox.Mode, error) {
@@ -137,10 +156,18 @@ func modeOf(h http.Header) (inbox.Mode, error) {
 				"; send application/cloudevents+json, application/cloudevents-batch+json, or ce- headers with the data as body",
 		}
 	}
+	types := h["Content-Type"]
+	if len(types) == 1 && len(h["Content-Encoding"]) == 0 { // the usual ones
+		switch types[0] {
+		case structuredType:
+			return inbox.Structured, nil
+		case batchedType:
+			return inbox.Batched, nil
+		}
+	}
 	if err := checkEncoding(h); err != nil {
 		return 0, err
 	}
-	types := h.Values("Content-Type")
 	if len(types) > 1 {
 		return 0, api.Problem{
 			Status: http.StatusBadRequest,
@@ -165,9 +192,9 @@ func modeOf(h http.Header) (inbox.Mode, error) {
 			return 0, unsupported("the charset %.40q is not UTF-8", cs)
 		}
 		switch media {
-		case "application/cloudevents+json":
+		case structuredType:
 			return inbox.Structured, nil
-		case "application/cloudevents-batch+json":
+		case batchedType:
 			return inbox.Batched, nil
 		}
 		return 0, unsupported("the format %.80q is not read here", media)
@@ -216,8 +243,8 @@ func (in *Ingest) awaitTurn(r *http.Request) (read func(), err error) {
 	return in.budget.reserveLarge(r.Context(), largeCost*r.ContentLength)
 }
 
-// readBody reads the body and charges the budget for it. size is what it took; the caller must
-// release it once the request is answered.
+// readBody reads the body and charges the budget for its buffer. size is what it took; the caller
+// must release it once the request is answered.
 func (in *Ingest) readBody(r *http.Request) (body []byte, size int64, err error) {
 	limit := in.cfg.MaxBody
 	tooLarge := api.Problem{
@@ -228,30 +255,36 @@ func (in *Ingest) readBody(r *http.Request) (body []byte, size int64, err error)
 		return nil, 0, tooLarge
 	}
 	// and one byte more, to detect the end or an excess
-	room := min(max(r.ContentLength, 4096), firstRead, limit) + 1
+	room := min(max(r.ContentLength+1, leastBuffer), firstRead, limit+1)
 	if r.ContentLength >= 0 {
 		limit = r.ContentLength // read no further
 	}
-	for body = nil; ; room = min(2*room, limit+1) {
-		if !in.budget.take(room) { // both buffers exist until the old one is copied
-			return nil, size, ErrBusy
+	for n := 0; ; room = 2 * size {
+		if room = bufferSize(room); room > largestReuse { // nothing is gained by its size
+			room = min(room, limit+1)
 		}
-		body = slices.Grow(body, int(room)-len(body))
+		if !in.budget.take(room) { // both buffers exist until the old one is copied
+			return body, size, ErrBusy
+		}
+		larger := newBuffer(room)
+		copy(larger, body[:n])
+		freeBuffer(body)
+		body = larger
 		in.budget.release(size)
 		size = room
-		n, err := io.ReadFull(r.Body, body[len(body):room])
-		body = body[:len(body)+n]
+		more, err := io.ReadFull(r.Body, body[n:min(room, limit+1)])
+		n += more
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return body, size, nil
+			return body[:n], size, nil
 		case err != nil:
-			return nil, size, api.Problem{
+			return body, size, api.Problem{
 				Type:   api.ProblemType + "cut-off",
 				Status: http.StatusBadRequest,
 				Detail: "the body was cut off",
 			}
-		case int64(len(body)) > limit:
-			return nil, size, tooLarge
+		case int64(n) > limit:
+			return body, size, tooLarge
 		}
 	}
 }

@@ -1,12 +1,5 @@
 package ingest
 
-import (
-	"bufio"
-	"net/http"
-
-	"github.com/sealstream/sealstream/pkg/api"
-)
-
 // InFlight returns the memory, in bytes, that all requests together may use, for
 // Config.MaxInFlight. It is a quarter of the process' limit and at most 256 MiB: the garbage
 // collector, the broker and the readers need the rest. A limit of 0 means that the process has
@@ -90,29 +83,6 @@ func (in *Ingest) Reserve(bytes int64) (release func(), err error) {
 		return nil, ErrBusy
 	}
 	return func() { in.budget.release(bytes) }, nil
-}
-
-// answerReceipts writes receipts one by one. Marshalled at once they would take many times the
-// memory of the request.
-func answerReceipts(w http.ResponseWriter, answer api.Receipts) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(http.StatusOK)
-	out := bufio.NewWriter(w) // keeps the first error
-	defer out.Flush()
-	out.WriteString(`{"receipts":[`)
-	for i := range answer.Receipts {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.Write(body(&answer.Receipts[i]))
-	}
-	out.WriteByte(']')
-	if len(answer.Proofs) > 0 {
-		out.WriteString(`,"proofs":`)
-		out.Write(body(answer.Proofs))
-	}
-	out.WriteString("}\n")
 }
 
 // InFlight returns the memory, in bytes, charged to requests that are not answered yet.

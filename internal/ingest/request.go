@@ -38,9 +38,9 @@ func (in *Ingest) Request(ctx context.Context, m entry.Message) (entry.Header, [
 	if err != nil {
 		return refuse(err)
 	}
-	text := body(answer)
+	text := formatReceipts(answer)
 	if len(answer.Proofs) > 0 && len(text) > ruleset.MaxMessageBytes { // the server would not deliver it
-		text = body(answer.WithoutProofs())
+		text = formatReceipts(answer.WithoutProofs())
 	}
 	return entry.Header{"Content-Type": {"application/json"}}, text
 }
