@@ -79,7 +79,7 @@ var mayImport = map[string][]string{
 		"pkg/entry", "streams/subject",
 	},
 	"internal/ingest": {
-		"internal/httpapi", "internal/inbox", "internal/merkle", "internal/retry", "internal/sealedlog",
+		"internal/canonical", "internal/httpapi", "internal/inbox", "internal/merkle", "internal/retry", "internal/sealedlog",
 		"internal/store", "pkg/api", "pkg/entry", "pkg/proof", "pkg/redact", "streams/subject",
 	},
 	"internal/query": {
@@ -115,7 +115,7 @@ var mayImport = map[string][]string{
 	"internal/bench": {
 		"internal/audit", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
 		"internal/sealer", "internal/segment", "internal/store", "internal/store/natsstore", "pkg/api",
-		"pkg/client", "pkg/proof", "pkg/redact", "streams",
+		"pkg/client", "pkg/entry", "pkg/proof", "pkg/redact", "streams", "streams/subject",
 	},
 	"internal/demo":      {"pkg/entry", "streams/subject"},
 	"internal/readiness": {"internal/datadir", "internal/health", "internal/query", "internal/settings"},

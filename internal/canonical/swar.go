@@ -38,6 +38,12 @@ func escapable(x uint64) uint64 {
 	return ((x - lowBits*0x20) | (quote - lowBits) | (slash - lowBits)) &^ x & highBits
 }
 
+// ending marks quotes and backslashes.
+func ending(x uint64) uint64 {
+	quote, slash := x^(lowBits*'"'), x^(lowBits*'\\')
+	return ((quote - lowBits) | (slash - lowBits)) &^ x & highBits
+}
+
 // controls marks the bytes below 0x20.
 func controls(x uint64) uint64 { return (x - lowBits*0x20) &^ x & highBits }
 

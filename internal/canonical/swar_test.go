@@ -30,6 +30,7 @@ func TestEightBytes(t *testing.T) {
 				is   func(c byte) bool
 			}{
 				{"escapable", escapable(eight(s, i)), func(c byte) bool { return c < 0x20 || c == '"' || c == '\\' }},
+				{"ending", ending(eight(s, i)), func(c byte) bool { return c == '"' || c == '\\' }},
 				{"controls", controls(eight(s, i)), func(c byte) bool { return c < 0x20 }},
 				{"unusual", unusual(eight(s, i)), func(c byte) bool { return c < 0x20 || c >= 0x7f }},
 			} {
@@ -42,6 +43,7 @@ func TestEightBytes(t *testing.T) {
 		if utf8.ValidString(s) {
 			checkQuoted(t, s)
 		}
+		checkTextEnd(t, []byte(s))
 	}
 }
 
@@ -87,5 +89,22 @@ func TestCanonicalTimeFast(t *testing.T) {
 	}
 	if fast < 1000 {
 		t.Errorf("only %d times went the fast way", fast)
+	}
+}
+
+// checkTextEnd compares TextEnd with a look at each byte.
+func checkTextEnd(t *testing.T, s []byte) {
+	t.Helper()
+	for begin := range len(s) + 1 {
+		want := begin
+		for want < len(s) && s[want] != '"' {
+			if s[want] == '\\' {
+				want++
+			}
+			want++
+		}
+		if got := TextEnd(s, begin); got != min(want, len(s)) {
+			t.Fatalf("the string in %q from %d on ends at %d, not %d", s, begin, want, got)
+		}
 	}
 }

@@ -75,3 +75,26 @@ func IsText(data []byte) bool {
 	}
 	return utf8.Valid(data)
 }
+
+// TextEnd returns the offset of the quote that ends a JSON string whose content begins at i, or
+// len(b) if it does not end. It checks nothing else of the string.
+func TextEnd(b []byte, i int) int {
+	for i < len(b) {
+		if len(b)-i >= 8 {
+			mark := ending(eight(b, i))
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += lowest(mark)
+		}
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+		i++
+	}
+	return len(b)
+}

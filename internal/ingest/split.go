@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -121,14 +122,10 @@ func splitArray(body []byte, charge func(events int) error) ([][]byte, error) {
 
 // elementEnd returns the offset of the comma or bracket after an element.
 func elementEnd(body []byte, i int) (int, error) {
-	depth, inString := 0, false
-	for ; i < len(body); i++ {
+	for depth := 0; i < len(body); i++ {
 		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
 		case c == '"':
-			inString = !inString
-		case inString:
+			i = canonical.TextEnd(body, i+1)
 		case c == '{' || c == '[':
 			depth++
 		case depth == 0 && (c == ',' || c == ']'):
