@@ -6,35 +6,64 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sealstream/sealstream/internal/httpapi"
 )
 
 // Instrument counts requests by route, method and status, and times them. Streams are counted when
 // they end, and not timed. It also serves /metrics.
 func (r *Registry) Instrument(next http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", httpapi.ForLog("", r.handler()))
-	mux.Handle("/", next)
+	own := httpapi.ForLog("", r.handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s, begin := &statusWriter{ResponseWriter: w}, time.Now()
 		defer func() {
-			route := routeOf(req)
-			r.requests.WithLabelValues(route, methodOf(req), s.label()).Inc()
-			if !strings.HasSuffix(route, "/stream") {
-				r.seconds.WithLabelValues(route).Observe(time.Since(begin).Seconds())
+			m := r.requestOf(outcome{req.Pattern, methodOf(req), s.label()})
+			m.count.Inc()
+			if m.took != nil {
+				m.took.Observe(time.Since(begin).Seconds())
 			}
 		}()
-		mux.ServeHTTP(s, req)
+		if req.URL.Path == "/metrics" && (req.Method == http.MethodGet || req.Method == http.MethodHead) {
+			req.Pattern = "GET /metrics"
+			own.ServeHTTP(s, req)
+		} else {
+			next.ServeHTTP(s, req)
+		}
 		s.done = true
 	})
 }
 
-// routeOf is the pattern that the innermost multiplexer has found, so that there are as many routes
-// as the API has.
-func routeOf(r *http.Request) string {
-	_, path, _ := strings.Cut(r.Pattern, " ")
+// outcome is what requests are counted by.
+type outcome struct{ pattern, method, status string }
+
+// requestMetrics are the metrics of one outcome.
+type requestMetrics struct {
+	count prometheus.Counter
+	took  prometheus.Observer // nil for streams
+}
+
+// requestOf returns the metrics of an outcome. Looking them up by their labels costs more than the
+// handlers of small requests do.
+func (r *Registry) requestOf(o outcome) requestMetrics {
+	if m, ok := r.outcomes.Load(o); ok {
+		return m.(requestMetrics)
+	}
+	route := routeOf(o.pattern)
+	m := requestMetrics{count: r.requests.WithLabelValues(route, o.method, o.status)}
+	if !strings.HasSuffix(route, "/stream") {
+		m.took = r.seconds.WithLabelValues(route)
+	}
+	r.outcomes.Store(o, m)
+	return m
+}
+
+// routeOf is the route of the pattern that the multiplexer has found, so that there are as many
+// routes as the API has.
+func routeOf(pattern string) string {
+	_, path, _ := strings.Cut(pattern, " ")
 	if path == "" {
-		path = r.Pattern
+		path = pattern
 	}
 	if path == "" || path == "/" {
 		return "other"

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ type Registry struct {
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	outcomes sync.Map // outcome to requestMetrics
 }
 
 // Buckets of histograms: an fsync to a stall; one event to a full group.
@@ -85,15 +87,16 @@ func (r *Registry) ObserveIngest() ingest.Observer {
 		"Events that were answered, by the receipt's status; failed: without a receipt.",
 		"status",
 	)
+	byStatus := map[string]prometheus.Counter{} // with all, so that a rate is known before the first
 	for _, status := range []string{api.Stored, api.Sealed, api.Witnessed, api.Duplicate, api.Rejected, ingest.Failed} {
-		events.WithLabelValues(status) // so that a rate is known before the first
+		byStatus[status] = events.WithLabelValues(status)
 	}
 	group := r.histogram("ingest_group_events", "Events in one EVENTS message.", sizes).WithLabelValues()
 	bytes := r.counter("ingest_bytes_total", "Bytes of EVENTS messages written.").WithLabelValues()
 	ack := r.histogram("ingest_ack_seconds", "From a group's writing to its acknowledgement.", quick).WithLabelValues()
 	failures := r.counter("ingest_group_failures_total", "Groups that were not acknowledged.").WithLabelValues()
 	return ingest.Observer{
-		Events: func(status string, n int) { events.WithLabelValues(status).Add(float64(n)) },
+		Events: func(status string, n int) { byStatus[status].Add(float64(n)) },
 		Group: func(n, size int, took time.Duration, err error) {
 			if err != nil {
 				failures.Inc()
