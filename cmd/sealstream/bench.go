@@ -117,7 +117,11 @@ func showBench(a *app, r bench.Result) error {
 	fmt.Fprintf(t, "first page of a query\tp50 %.3f ms\tp99 %.3f ms\n", r.QueryMS.P50, r.QueryMS.P99)
 	fmt.Fprintf(t, "on disk\t%.0f bytes an event\n", r.BytesPerEvent)
 	for _, name := range bench.HTTPPhases() {
-		fmt.Fprintf(t, "HTTP: %s\t%.0f/s\n", name, r.HTTP[name])
+		over := "HTTP: "
+		if strings.HasPrefix(name, "NATS") {
+			over = ""
+		}
+		fmt.Fprintf(t, "%s%s\t%.0f/s\n", over, name, r.HTTP[name])
 	}
 	return t.Flush()
 }

@@ -58,7 +58,7 @@ type Result struct {
 	ProofMS       Latency            `json:"proof_ms"`
 	QueryMS       Latency            `json:"query_ms"`
 	BytesPerEvent float64            `json:"bytes_per_event"` // SEALED and PAYLOADS on disk
-	HTTP          map[string]float64 `json:"http_per_s"`      // events over HTTP, by phase
+	HTTP          map[string]float64 `json:"http_per_s"`      // events of clients over HTTP and NATS, by phase
 	Ratio         map[string]float64 `json:"ratio"`
 }
 

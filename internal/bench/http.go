@@ -12,11 +12,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/pkg/client"
 )
 
-// httpPhase is one way to record events over HTTP. Its clients wait for each answer.
+// httpPhase is one way to record events over HTTP, or by NATS requests. Its clients wait for each
+// answer.
 type httpPhase struct {
 	name    string
 	clients int
@@ -26,7 +29,7 @@ type httpPhase struct {
 
 // HTTPPhases are the keys of Result.HTTP, in the order of measurement.
 func HTTPPhases() (names []string) {
-	for _, p := range httpPhases("", nil) {
+	for _, p := range httpPhases("", nil, nil) {
 		names = append(names, p.name)
 	}
 	return names
@@ -35,7 +38,10 @@ func HTTPPhases() (names []string) {
 // overHTTP measures a log as clients on other machines meet it, and beside it a bare server of
 // net/http that reads the same bodies, with the same clients. Servers and clients share the
 // processors.
-func (b *run) overHTTP(ctx context.Context) error {
+func (b *run) overHTTP(ctx context.Context) error { return b.clients(ctx, allPhases) }
+
+// clients measures those of the phases whose names are wanted, on one log.
+func (b *run) clients(ctx context.Context, wanted func(name string) bool) error {
 	r, err := b.rig(ctx, "http")
 	if err != nil {
 		return err
@@ -56,6 +62,11 @@ func (b *run) overHTTP(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- q.Run(following) }()
 	defer func() { stop(); <-done }()
+	agents, stopAgents, err := r.requests(64)
+	if err != nil {
+		return err
+	}
+	defer stopAgents()
 	mux := http.NewServeMux()
 	mux.Handle("/", q.Handler())
 	mux.Handle("/v1/events", r.ingest.Handler())
@@ -75,8 +86,13 @@ func (b *run) overHTTP(ctx context.Context) error {
 		return err
 	}
 	defer c.Close(ctx)
-	b.out.HTTP = map[string]float64{}
-	for _, p := range httpPhases("http://"+at.Addr().String(), c) {
+	if b.out.HTTP == nil {
+		b.out.HTTP = map[string]float64{}
+	}
+	for _, p := range httpPhases("http://"+at.Addr().String(), c, agents) {
+		if !wanted(p.name) {
+			continue
+		}
 		rate, err := b.repeat(ctx, p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -86,7 +102,9 @@ func (b *run) overHTTP(ctx context.Context) error {
 	return nil
 }
 
-func httpPhases(base string, c *client.Client) []httpPhase {
+func allPhases(string) bool { return true }
+
+func httpPhases(base string, c *client.Client, agents []*nats.Conn) []httpPhase {
 	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	post := func(path, kind string, events int) func(context.Context, int, int) error {
 		return func(ctx context.Context, client, n int) error {
@@ -118,6 +136,7 @@ func httpPhases(base string, c *client.Client) []httpPhase {
 		{"stored, 256 clients", 256, 1, post("/v1/events", one, 1)},
 		{"sealed, 64 clients", 64, 1, post("/v1/events?wait=sealed", one, 1)},
 		{"batches of 100, 16 clients", 16, 100, post("/v1/events", many, 100)},
+		{"NATS request, 64 clients", 64, 1, requestOn(agents)},
 		{"SDK stored, 64 callers", 64, 1, record(client.WaitStored)},
 		{"SDK sealed and verified, 64 callers", 64, 1, record(client.WaitSealed)},
 	}

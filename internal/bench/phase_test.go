@@ -42,6 +42,13 @@ func BenchmarkPhase(b *testing.B) {
 				"stored-2000-p99-ms": r.StoredMS["2000"].P99,
 				"sealed-2000-p50-ms": r.SealedMS["2000"].P50, "sealed-2000-p99-ms": r.SealedMS["2000"].P99}
 		}},
+		{"bare-64", clients("bare net/http, 64 clients"), perS("bare net/http, 64 clients")},
+		{"bare-256", clients("bare net/http, 256 clients"), perS("bare net/http, 256 clients")},
+		{"http-64", clients("stored, 64 clients"), perS("stored, 64 clients")},
+		{"http-256", clients("stored, 256 clients"), perS("stored, 256 clients")},
+		{"http-sealed", clients("sealed, 64 clients"), perS("sealed, 64 clients")},
+		{"http-batches", clients("batches of 100, 16 clients"), perS("batches of 100, 16 clients")},
+		{"nats", clients("NATS request, 64 clients"), perS("NATS request, 64 clients")},
 	} {
 		b.Run(p.name, func(b *testing.B) {
 			for b.Loop() {
@@ -62,4 +69,16 @@ func BenchmarkPhase(b *testing.B) {
 			}
 		})
 	}
+}
+
+// clients runs one phase of clients for as long as it takes to profile it.
+func clients(name string) func(r *run, b *testing.B) error {
+	return func(r *run, b *testing.B) error {
+		r.total = 250 * time.Second // of which the phase takes its share
+		return r.clients(b.Context(), func(phase string) bool { return phase == name })
+	}
+}
+
+func perS(name string) func(Result) map[string]float64 {
+	return func(r Result) map[string]float64 { return map[string]float64{"events/s": r.HTTP[name]} }
 }

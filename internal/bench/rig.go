@@ -72,7 +72,10 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 	if err := sealer.Create(ctx, r.config, true); err != nil {
 		return nil, err
 	}
-	if r.ingest, err = ingest.New(ingest.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}}); err != nil {
+	r.ingest, err = ingest.New(ingest.Config{
+		Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}, Open: true,
+	})
+	if err != nil {
 		return nil, err
 	}
 	r.runIngest(ctx)
