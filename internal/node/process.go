@@ -83,8 +83,10 @@ func newProcess(ctx context.Context, cfg processConfig) *process {
 	}
 	ctx = context.WithoutCancel(ctx)
 	a := archive.New(cfg.log)
+	through := a.Through()
+	through.Parses = &store.Parses{}
 	p := &process{
-		streams: cfg.log, log: a.Through(), archive: a, keys: cfg.keys, board: cfg.board,
+		streams: cfg.log, log: through, archive: a, keys: cfg.keys, board: cfg.board,
 		metrics: cfg.plugins.metrics(cfg.log.Name), logger: cfg.logger,
 		parts: newGroup(ctx), edge: newGroup(ctx),
 	}

@@ -111,6 +111,7 @@ func (f Follower) walk(ctx context.Context, whole bool, again error, yield func(
 	} else if last >= end {
 		return f.lost(chain, end, gone)
 	}
+	defer f.Log.Parses.join()()
 	for p, err := range Ahead(ctx, f.Log.Sealed, last+1, end, f.parser()) {
 		if err != nil {
 			return fmt.Errorf("sealed stream: %w", err)
@@ -143,7 +144,7 @@ type prepared struct {
 }
 
 func (f Follower) parser() func(entry.Message) prepared {
-	parse := audit.NewParser(f.Keys...).Parse
+	parse := f.Log.Parses.parser(f.Keys, audit.NewParser(f.Keys...).Parse)
 	return func(m entry.Message) prepared {
 		p := prepared{Parsed: parse(m)}
 		if f.Prepare != nil && len(p.Entries) > 0 {

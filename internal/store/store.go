@@ -52,6 +52,8 @@ type Log struct {
 	Cursors  KV     // how far each follower has read
 
 	Archive Objects // segments of SEALED and PAYLOADS, which may then be trimmed; nil if there is none
+
+	Parses *Parses // what the followers of this process share; nil if each of them parses by itself
 }
 
 // Stream is an ordered, durable sequence of messages. Sequences count from 1 and are never reused,
