@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/sealstream/sealstream/internal/canonical"
@@ -71,13 +72,19 @@ func (e *Entry) Claim() (source, id string) {
 // Fingerprint returns the hash of all that the sender said, without what the log added. Two events
 // with one fingerprint are the same event (SPEC 5.8).
 func (e *Entry) Fingerprint() Hash {
-	bare := *e
 	if q, ok := e.Detail.(*Equivocation); ok {
-		bare.EntryID, bare.EventType = q.EntryID, q.EventType
+		bare := *e
+		bare.EntryID, bare.EventType, bare.Detail = q.EntryID, q.EventType, nil
+		e = &bare
 	}
-	var buf [1024]byte
-	return sha256.Sum256(bare.appendLeaf(buf[:0], true))
+	buf := bareLeaves.Get().(*[]byte)
+	defer bareLeaves.Put(buf)
+	*buf = e.appendLeaf((*buf)[:0], true)
+	return sha256.Sum256(*buf)
 }
+
+// bareLeaves holds the buffers of Fingerprint. Each event has one fingerprint.
+var bareLeaves = sync.Pool{New: func() any { return new(make([]byte, 0, 1024)) }}
 
 // OwnID returns the EntryID that an entry of the log's own must have: a UUID made of its place in
 // EVENTS and its type (SPEC 5).
