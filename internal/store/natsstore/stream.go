@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -81,12 +82,14 @@ func (s *stream) ask(ctx context.Context, subject string, question, answer any) 
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
 		return fmt.Errorf("%s: %w", subject, nats.ErrNoResponders)
 	}
-	var failure struct{ Error *apiFailure }
-	if err := json.Unmarshal(m.Data, &failure); err != nil {
-		return fmt.Errorf("%s: %w", subject, err)
-	}
-	if failure.Error != nil {
-		return fmt.Errorf("%s: %w", subject, failure.Error)
+	if bytes.Contains(m.Data, []byte(`"error"`)) { // an answer with a message is long: it is read once
+		var failure struct{ Error *apiFailure }
+		if err := json.Unmarshal(m.Data, &failure); err != nil {
+			return fmt.Errorf("%s: %w", subject, err)
+		}
+		if failure.Error != nil {
+			return fmt.Errorf("%s: %w", subject, failure.Error)
+		}
 	}
 	if err := json.Unmarshal(m.Data, answer); err != nil {
 		return fmt.Errorf("%s: %w", subject, err)
