@@ -58,6 +58,8 @@ func TestRequests(t *testing.T) {
 		{"two waits in other letters", own, event("s-6", agent), nats.Header{"Sealstream-Wait": {"stored"}, "sealstream-wait": {"stored"}}, "400"},
 		{"an empty wait", own, event("s-8", agent), nats.Header{"Sealstream-Wait": {""}}, "stored"},
 		{"witnessed", own, event("s-6", agent), nats.Header{"Sealstream-Wait": {"witnessed"}}, "501"},
+		{"sealed, proven", own, event("s-9", agent), nats.Header{"Sealstream-Wait": {"sealed"}, "Sealstream-Proof": {"1"}}, "sealed with proof"},
+		{"stored, proven", own, event("s-6", agent), nats.Header{"Sealstream-Proof": {"1"}}, "400"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := nc.RequestMsg(&nats.Msg{Subject: c.subject, Header: c.header, Data: []byte(c.body)},
@@ -90,7 +92,9 @@ func requestOutcome(t *testing.T, m *nats.Msg) string {
 	}
 	list := make([]string, len(body.Receipts))
 	for i, r := range body.Receipts {
-		list[i] = r.Status
+		if list[i] = r.Status; r.ProofAt != nil {
+			list[i] += " with proof"
+		}
 	}
 	return strings.Join(list, " ")
 }
