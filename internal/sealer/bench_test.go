@@ -3,7 +3,9 @@ package sealer
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,4 +116,78 @@ func BenchmarkPipeline(b *testing.B) {
 			perSecond(b, n)
 		})
 	}
+}
+
+// BenchmarkStart is the time until a sealer goes on with a log of a little more than a window: from
+// a snapshot, as it is after kill -9 at full load, and from the log alone.
+func BenchmarkStart(b *testing.B) {
+	const entries, behind = ruleset.WindowSize + 100_000, 60_000
+	dir := b.TempDir()
+	log := store.NewMemory(testLog)
+	cfg := Config{
+		Log: log, Signer: testSigner, Secret: testSecret, Mark: filepath.Join(dir, "checkpoint"),
+		Snapshot: filepath.Join(dir, "snapshot"),
+	}
+	grow := func(to uint64) {
+		s, err := New(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		for s.Status().Size < to {
+			if info, err := log.Events.Info(ctx); err != nil || info.Last > s.Status().InputSeq+100 {
+				time.Sleep(time.Millisecond)
+				continue
+			}
+			if _, err := log.Events.Append(ctx, smallGroup(), nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := Create(b.Context(), cfg, true); err != nil {
+		b.Fatal(err)
+	}
+	grow(entries - behind)
+	snapshot := cfg.Snapshot
+	cfg.Snapshot = "" // the newest one stays behind
+	grow(entries)
+	for _, cfg.Snapshot = range []string{snapshot, ""} {
+		name := "snapshot"
+		if cfg.Snapshot == "" {
+			name = "log alone"
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s, err := New(cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.open(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				if used := s.tail.restore != nil; used != (name == "snapshot") {
+					b.Fatalf("a snapshot was used: %v", used)
+				}
+			}
+		})
+	}
+}
+
+var groups atomic.Uint64
+
+// smallGroup is a message of 256 small events that nobody published before.
+func smallGroup() entry.Message {
+	n := groups.Add(1)
+	data := []byte("[")
+	for k := range 256 {
+		data = append(data, `{"event":`+event(fmt.Sprint(n, "-", k), "1")+`},`...)
+	}
+	data[len(data)-1] = ']'
+	return entry.Message{Subject: "audit." + testLog + ".batch.i", Data: data}
 }

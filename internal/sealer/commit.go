@@ -109,6 +109,6 @@ func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
 	s.committedInput.Store(&at)
 	s.update(func(st *Status) { s.fill(st); st.Batches++; st.Committed, st.Err = time.Now(), nil })
 	s.observe(b, took)
-	s.derived.notify(committed{batch: s.tail.chain.Batch(), sealed: seq})
+	s.derived.notify(s.tail.newest())
 	return nil
 }

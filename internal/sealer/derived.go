@@ -10,8 +10,8 @@ import (
 )
 
 // derived does the work that follows commits and that no commit waits for: the HEAD cache, the
-// mark, the tiles, the trimming of EVENTS and the sweeping of orphaned payloads. A crash may lose
-// any of it without harm to the log.
+// mark, the snapshot, the tiles, the trimming of EVENTS and the sweeping of orphaned payloads. A
+// crash may lose any of it without harm to the log.
 type derived struct {
 	s     *Sealer
 	jobs  []*duty
@@ -49,7 +49,13 @@ func newDerived(s *Sealer) *derived {
 	}
 	if s.mark != nil {
 		put := func(c committed) error { return s.putMark(c.batch.Checkpoint, c.batch.Size) }
-		add("mark", cacheInterval, func(_ context.Context, c committed) error { return put(c) }).final = put
+		// one duty for both, since a snapshot beyond the mark does not count
+		add("mark and snapshot", cacheInterval, func(ctx context.Context, c committed) error {
+			if err := put(c); err != nil || s.snapshots == nil {
+				return err
+			}
+			return s.snapshots.write(ctx, c)
+		}).final = put
 	}
 	if !s.cfg.KeepEvents {
 		t := &trimmer{s: s}

@@ -123,8 +123,10 @@ func OpenEpoch(ctx context.Context, cfg Config, reason string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for range 2 { // one answer may come from a broker that has just lost leadership
-		s.resetTail()
+	for attempt := range 2 { // one answer may come from a broker that has just lost leadership
+		if attempt > 0 {
+			s.resetTail()
+		}
 		if _, err := s.open(ctx); err == nil {
 			return false, nil
 		} else if !errors.Is(err, ErrInputLost) {

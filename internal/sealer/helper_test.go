@@ -220,7 +220,7 @@ func (f *fixture) again(entries int) {
 	}
 	copied := &fixture{t: f.t, log: store.NewMemory(testLog), cfg: f.cfg}
 	copied.log.Events = store.NewMemoryStreamOf(info.Created, stored(f.t, f.log.Events))
-	copied.cfg.Log, copied.cfg.Mark = copied.log, ""
+	copied.cfg.Log, copied.cfg.Mark, copied.cfg.Snapshot = copied.log, "", ""
 	copied.mustSeal(entriesOf(entries))
 	if r := copied.audit(); r.Root != root {
 		f.t.Fatalf("sealed again with %d entries a batch: another root of %d entries", entries, r.Size)

@@ -7,8 +7,11 @@ type hooks struct {
 	made       func(*batch)      // gets a batch before its payloads are sent
 	committed  func(*batch)      // gets a batch before it is written to SEALED
 	blindTo    func(error) bool
-	noRecheck  bool // skips the second check before a gap is sealed
-	noFullWalk bool // trusts the batch it starts from, whatever follows
+	noRecheck  bool         // skips the second check before a gap is sealed
+	noFullWalk bool         // trusts the batch it starts from, whatever follows
+	recorded   func([]byte) // gets the records of a piece before its MAC is made
+	noMAC      bool         // trusts the pieces of a snapshot
+	unsettled  bool         // copies records whose entries may not be committed
 }
 
 func (h *hooks) open(b *startPoint) {
@@ -31,6 +34,16 @@ func (h *hooks) commit(b *batch) {
 
 // blind reports whether a test wants this error ignored.
 func (h *hooks) blind(err error) bool { return h != nil && h.blindTo != nil && h.blindTo(err) }
+
+func (h *hooks) record(content []byte) {
+	if h != nil && h.recorded != nil {
+		h.recorded(content)
+	}
+}
+
+func (h *hooks) copiesUnsettled() bool { return h != nil && h.unsettled }
+
+func (h *hooks) trustsPieces() bool { return h != nil && h.noMAC }
 
 func (h *hooks) skipsRecheck() bool { return h != nil && h.noRecheck }
 

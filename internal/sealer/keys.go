@@ -23,7 +23,6 @@ func AnnounceKeys(ctx context.Context, cfg Config, vkeys []string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	s.resetTail()
 	if _, err := s.open(ctx); err != nil {
 		return false, err
 	}

@@ -37,7 +37,6 @@ func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bo
 	if err != nil {
 		return false, err
 	}
-	s.resetTail()
 	if _, err := s.open(ctx); err != nil {
 		return false, err
 	}

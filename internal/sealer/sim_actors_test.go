@@ -3,6 +3,7 @@ package sealer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -185,11 +186,16 @@ func (w *world) host(n int) {
 			c := w.join(fmt.Sprintf("s%d.%d", n, life), true)
 			ctx := c.run
 			cfg := w.config(c, limits)
+			host := n
 			switch w.plan.marks {
 			case 1:
-				cfg.mark = simMark{c, &w.marks[0]}
+				host = 0
+				fallthrough
 			case 2:
-				cfg.mark = simMark{c, &w.marks[n]}
+				cfg.mark = simMark{c, &w.marks[host]}
+				if cfg.pieceSize = w.plan.piece; cfg.pieceSize > 0 {
+					cfg.snapshot, cfg.Logger = simFolder{c, &w.folders[host]}, slog.New(w.said)
+				}
 			}
 			w.plant(c, &cfg)
 			s, err := New(cfg)

@@ -34,6 +34,11 @@ func smallBatches(p *plan) {
 	p.crash, p.happen = 0.03, 0.02
 }
 
+func snapshots(p *plan) {
+	*p = snapshotPlan(p.seed)
+	p.crash, p.happen, p.hostile = 0.02, 0.05, 0
+}
+
 func badWrites(p *plan) { p.writes = 0.15 }
 
 var bugs = []planted{
@@ -96,6 +101,15 @@ var bugs = []planted{
 		cfg.Log.Events = &bugStream{
 			simStream: cfg.Log.Events.(*simStream), read: func(r store.Reader) store.Reader { return &clockReader{r} },
 		}
+	}},
+	{"records lost in a snapshot", snapshots, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = &hooks{recorded: func(content []byte) { clear(content[len(content)-recordBytes:]) }}
+	}},
+	{"snapshot without a MAC", func(p *plan) { snapshots(p); p.spoil = true }, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = &hooks{noMAC: true}
+	}},
+	{"snapshot of what is not committed", snapshots, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = &hooks{unsettled: true}
 	}},
 	{"begin trusted for its signature", func(p *plan) {
 		*p = newPlan(p.seed + 90) // 97 is one that finds it

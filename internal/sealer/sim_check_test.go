@@ -41,6 +41,10 @@ type history struct {
 	ending        time.Time
 	needHelp      bool
 	marks         [3][]byte
+	folders       [3]map[string][]byte // of the hosts' snapshots
+	oldFolders    [3]map[string][]byte
+	snapshotSteps []int // the operations of sealers that were on a snapshot
+	said          *linesSaid
 }
 
 // landed is a message that EVENTS stored.
@@ -54,7 +58,7 @@ type landed struct {
 func newHistory() *history {
 	return &history{
 		gone: map[*said]int{}, void: map[uint64]bool{}, payloads: map[uint64]bool{}, roots: map[uint64]entry.Hash{},
-		vanished: map[uint64]bool{}, leftOut: map[uint64]int{},
+		vanished: map[uint64]bool{}, leftOut: map[uint64]int{}, said: &linesSaid{},
 	}
 }
 

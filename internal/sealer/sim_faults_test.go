@@ -42,6 +42,8 @@ type plan struct {
 	pauses  bool    // time goes on while all wait
 	configs bool    // events.open is closed and opened
 	orphans bool    // messages on PAYLOADS that no batch names
+	piece   uint64  // size of a snapshot's pieces; 0: there are no snapshots
+	spoil   bool    // snapshots are damaged, or older ones put back
 
 	bug string // planted: see sim_bugs_test.go
 }
@@ -80,6 +82,9 @@ func newPlan(seed uint64) plan {
 		}
 	}
 	p.configs = yes(4)
+	if p.marks > 0 && yes(2) {
+		p.piece, p.spoil = pick(r, uint64(3), 8, 20), yes(2) && p.losses == 0 // its choice depends on MACs
+	}
 	return p
 }
 
@@ -98,7 +103,7 @@ func (w *world) happening() bool {
 	}{{p.losses > w.losses, w.loseEvents}, {p.vanish, w.vanish}, {p.inject, w.inject}, {p.purge, w.purgeBehind}, {
 		p.pauses, w.pause,
 	}, {p.configs, w.configure},
-		{p.impost > w.impostorsMade, w.impostor}, {p.orphans, w.orphan}, {p.bug == "trim ahead", w.trimAhead}, {p.bug == "sweep above the tail", w.sweepAbove}} {
+		{p.impost > w.impostorsMade, w.impostor}, {p.orphans, w.orphan}, {p.bug == "trim ahead", w.trimAhead}, {p.bug == "sweep above the tail", w.sweepAbove}, {p.spoil, w.spoil}} {
 		if k.on {
 			kinds = append(kinds, k.do)
 		}

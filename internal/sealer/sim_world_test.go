@@ -276,7 +276,9 @@ func (w *world) step(ready []*operation) {
 	}
 	o := ready[n]
 	if o.c.sealer {
-		w.asked++
+		if w.asked++; strings.HasPrefix(o.name, "snapshot.") {
+			w.snapshotSteps = append(w.snapshotSteps, w.asked)
+		}
 	}
 	crash := !w.calm && o.c.sealer && w.hits(w.plan.crash)
 	before := crash && w.rng.IntN(2) == 0

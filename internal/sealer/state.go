@@ -11,7 +11,8 @@ import (
 
 // state is what the sealer must know of a log's prefix to seal the next message. Sealing is step, a
 // pure function of state and message. The state runs ahead of the commits. To take back what is not
-// committed, the sealer opens the log again.
+// committed, the sealer opens the log again. Whatever is here because of the prefix must also be in
+// a snapshot, or be found at a start (snapshot.go).
 type state struct {
 	identity
 	keys     []string   // all verifier keys of the log known here

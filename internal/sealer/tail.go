@@ -28,6 +28,9 @@ type tail struct {
 	// called with every batch in order, once it is known to belong to the log
 	onBatch func(committed)
 	hooks   *hooks // nil outside of tests
+	// the snapshot to start from; nil if there is none, or it was tried
+	restore  *snapshotter
+	restored bool // the walk started after the batch of a snapshot, and has not reached the end yet
 
 	chain     *audit.Chain
 	window    *window
@@ -51,6 +54,7 @@ type committed struct {
 	sealed uint64          // SEALED sequence of the batch
 	before uint64          // PAYLOADS sequence that the batch before it names
 	hashes []entry.Hash
+	tip    *tip // only of the newest batch, for the duties
 }
 
 // errStartUntrusted reports that a walk which started after a batch trusted for its signature
@@ -59,12 +63,21 @@ var errStartUntrusted = errors.New("the batch that the walk started from may not
 
 // advance reads and verifies SEALED up to its present end. Start, recovery and standby all use it.
 // Only the chain from the first message tells which of two messages is void, so a walk that started
-// in the middle and meets a void message starts again at the log's first message.
+// in the middle and meets a void message starts again at the log's first message. A walk after a
+// snapshot that finds anything wrong starts again without it.
 func (t *tail) advance(ctx context.Context) error {
 	if err := t.checkTip(ctx); err != nil {
 		return err
 	}
 	err := t.walk(ctx)
+	if t.restored && (errors.Is(err, errStartUntrusted) || maybeStale(err) != nil) {
+		t.restore.refuse(ctx, err)
+		t.reset()
+		err = t.walk(ctx)
+	}
+	if err == nil {
+		t.restored = false
+	}
 	if errors.Is(err, errStartUntrusted) {
 		t.reset()
 		t.fromFirst = true
@@ -183,8 +196,12 @@ func (t *tail) read(ctx context.Context, end uint64) error {
 
 // placeStart places the walk at least one window before the end: at the log's first message, or
 // after a batch that is trusted for its signature alone, since everything after it is chained to
-// it. It starts before the newest checkpoint seen, so that the walk passes through that.
+// it. It starts before the newest checkpoint seen, so that the walk passes through that. A snapshot
+// spares the window before it.
 func (t *tail) placeStart(ctx context.Context, end uint64) error {
+	if done, err := t.tryRestore(ctx, end); done || err != nil {
+		return err
+	}
 	from := uint64(0)
 	if !t.fromFirst {
 		size, err := t.hintSize(ctx, end)
@@ -317,6 +334,7 @@ func (t *tail) checkReachesSeen() error {
 // batchAdded records a batch that has become the newest of the log.
 func (t *tail) batchAdded(c committed, leaves [][]byte) {
 	t.lastValid = c.sealed
+	t.window.settle(c.batch.Size)
 	if n := c.batch.Input.Place; n == sealedlog.PlaceEnd {
 		t.partialLeaves = nil
 	} else {

@@ -3,6 +3,7 @@ package sealer
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"sync"
 )
 
 // windowKey is a SHA-256. The window keeps only its first 128 bits, which still resist second
@@ -15,7 +16,13 @@ type half [16]byte
 // (SPEC 5.8). It is a ring by index with two hash tables that point into it. Chains in the tables
 // run from newer to older records, so nothing is ever unlinked: a chain ends at the first index
 // that has left the window. It takes 48 bytes an entry and 16 of tables.
+//
+// One goroutine at a time changes and asks the window. Another may copy settled records meanwhile:
+// mu is for that one.
 type window struct {
+	mu      sync.Mutex
+	settled uint64 // the records of all indexes before this one are those of committed entries
+
 	limit uint64 // size of the window in indexes
 	slack uint64 // older indexes that the ring keeps, so that truncate can bring them back
 	low   uint64 // no lower index was added
@@ -47,10 +54,16 @@ func newWindow(limit, slack, from uint64) *window {
 
 // add adds index w.next to the window. event reports whether an event was sealed there.
 func (w *window) add(event bool, key, print windowKey) {
+	w.addRecord(record{key: half(key[:16]), fingerprint: half(print[:16]), event: event})
+}
+
+func (w *window) addRecord(r record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.next-w.low == uint64(len(w.ring)) && uint64(len(w.ring)) < w.capacity() {
 		w.resize(w.larger())
 	}
-	w.link(w.next, record{key: half(key[:16]), fingerprint: half(print[:16]), event: event})
+	w.link(w.next, r)
 	w.next++
 	w.peak = max(w.peak, w.next)
 }
@@ -146,6 +159,9 @@ func (w *window) truncate(size uint64) bool {
 	if size > w.next || !w.covers(size) || w.peak-size > w.slack {
 		return false
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = min(w.settled, size)
 	for w.next > size {
 		w.next--
 		r := &w.ring[w.next%uint64(len(w.ring))]
