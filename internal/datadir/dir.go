@@ -39,6 +39,7 @@ const (
 //	lock        locked while a process has the directory, as the directory itself is
 //	log.key     signer key (0600)    log.secret  log secret, hex (0600)    log.pub  verifier key, for everyone
 //	checkpoint  the newest checkpoint that this host has seen committed
+//	snapshot/   the sealer's state, so that it starts fast; may be removed while nothing runs
 //	home        where the log last ran: host, boot, path; a copy of the directory is known by it
 //	webhook.secret  what webhooks without a secret of their own are signed with (0600)
 //	nats/       the streams, under their names
@@ -62,6 +63,8 @@ const (
 	fileHome   = "home"
 	DirNATS    = "nats"
 	DirIndex   = "index"
+	// DirSnapshot stands beside FileMark, without which it does not count
+	DirSnapshot = "snapshot"
 )
 
 // Check says whether path is a data directory of this release, and touches nothing.

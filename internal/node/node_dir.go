@@ -37,7 +37,7 @@ func (n *Node) inDir(ctx context.Context, pc *pipelineConfig) error {
 	}
 	pc.log = log
 	pc.vitals = &vitals.Config{MayRead: true, Remedy: remedyUp}
-	pc.sealer.mark = n.dir.Join(datadir.FileMark)
+	pc.sealer.mark, pc.sealer.snapshot = n.dir.Join(datadir.FileMark), n.dir.Join(datadir.DirSnapshot)
 	pc.sealer.guard, pc.sealer.mayPurge = n.dir.Held, n.mayPurge
 	pc.ingest.room = hasRoom(n.room)
 	pc.query.room = n.room

@@ -14,6 +14,7 @@ import (
 type sealerConfig struct {
 	keys       datadir.Keys
 	mark       string // file of the newest checkpoint seen; "": none
+	snapshot   string // folder of the sealer's snapshot; "": none
 	checkMark  bool   // compare the end of SEALED with the mark before anything is served
 	await      bool   // wait for a cluster that does not answer yet
 	eventsOpen bool   // for a new log: agents publish without a token of their own
@@ -30,7 +31,7 @@ type sealerConfig struct {
 func (p *process) addSealer(ctx context.Context, cfg sealerConfig) error {
 	sc := sealer.Config{
 		Log: p.log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret,
-		Mark: cfg.mark, Holder: cfg.holder, Guard: cfg.guard, MayPurge: cfg.mayPurge,
+		Mark: cfg.mark, Snapshot: cfg.snapshot, Holder: cfg.holder, Guard: cfg.guard, MayPurge: cfg.mayPurge,
 		KeepEvents: cfg.keepEvents, Redaction: cfg.redaction.created(),
 		Observe: p.metrics.ObserveSealer(), Logger: p.logger,
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		},
 		assemble: func(ctx context.Context, p *process, _ *nats.Conn) error {
 			if err := p.addSealer(ctx, sealerConfig{
-				keys: keys, mark: s.mark(), await: true, eventsOpen: s.EventsOpen, openEpoch: s.OpenEpoch,
+				keys: keys, mark: s.mark(), snapshot: s.snapshot(), await: true, eventsOpen: s.EventsOpen, openEpoch: s.OpenEpoch,
 				redaction: redaction, holder: s.Holder,
 			}); err != nil {
 				return err
@@ -114,9 +115,10 @@ func (s *SealerService) open(ctx context.Context, nc *nats.Conn) (*store.Log, er
 }
 
 // mark is the file of the newest checkpoint. It must outlive the process.
-func (s *SealerService) mark() string {
-	if s.State == "" {
-		return filepath.Join(s.Keys, datadir.FileMark)
-	}
-	return filepath.Join(s.State, datadir.FileMark)
-}
+func (s *SealerService) mark() string { return filepath.Join(s.state(), datadir.FileMark) }
+
+// snapshot is the folder of the sealer's snapshot. It may be lost.
+func (s *SealerService) snapshot() string { return filepath.Join(s.state(), datadir.DirSnapshot) }
+
+// state is the folder of the sealer's own files: without a setting, the one of the keys.
+func (s *SealerService) state() string { return cmp.Or(s.State, s.Keys) }

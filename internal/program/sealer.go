@@ -14,7 +14,7 @@ type sealerFlags struct {
 	cluster.StreamFlags
 	settings.DiskFlags
 	Keys         string `help:"Folder with log.key and log.secret, as keygen creates it. It is only read." default:"." type:"path" placeholder:"DIR"`
-	State        string `help:"Folder for the newest checkpoint that this host has seen. Default: the folder of the keys." type:"path" placeholder:"DIR"`
+	State        string `help:"Folder for the newest checkpoint that this host has seen, and for the snapshot that makes the next start fast. Default: the folder of the keys." type:"path" placeholder:"DIR"`
 	StreamsExist bool   `help:"Make no streams: wait until \"sealstream admin apply\" has. For a sealer whose NATS user may not make them."`
 	EventsOpen   bool   `help:"For a new log: accept any source on events.open. Use it only if NATS has no authentication."`
 	OpenEpoch    string `help:"Continue although EVENTS was created again or has lost messages. The reason and the loss are sealed." placeholder:"REASON"`
