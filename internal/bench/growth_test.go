@@ -14,8 +14,8 @@ func TestGrowth(t *testing.T) {
 		if g.Entries < sizes[i]-bursts || g.Entries > sizes[i]+8*128*bursts {
 			t.Errorf("%d entries for %d", g.Entries, sizes[i])
 		}
-		if g.SealedPerS <= 0 || g.LongestPause <= 0 || g.ProofMS.P50 <= 0 || g.OpenMS <= 0 || g.IndexMS <= 0 ||
-			g.ProbeMS.P50 <= 0 {
+		if g.SealedPerS <= 0 || g.LongestPause <= 0 || g.ProofMS.P50 <= 0 || g.OpenMS <= 0 || g.RebuildMS <= 0 ||
+			g.IndexMS <= 0 || g.ProbeMS.P50 <= 0 {
 			t.Errorf("not measured: %+v", g)
 		}
 	}

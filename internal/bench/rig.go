@@ -68,7 +68,8 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 	if err := r.keys("bench"); err != nil {
 		return nil, err
 	}
-	r.config.Mark = filepath.Join(b.dir, name+".mark") // its fsyncs are part of what a sealer costs
+	// their fsyncs are part of what a sealer costs
+	r.config.Mark, r.config.Snapshot = filepath.Join(b.dir, name+".mark"), filepath.Join(b.dir, name+".snapshot")
 	if err := sealer.Create(ctx, r.config, true); err != nil {
 		return nil, err
 	}
