@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sealstream/sealstream/internal/archive"
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/logtest"
+	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/sealer"
@@ -112,6 +114,33 @@ func TestFromAnywhere(t *testing.T) {
 			f.Fatalf("from %d: ended at %d of %d", from, next, f.size)
 		}
 	}
+}
+
+// TestConsistencyOfTrimmed: proofs from sizes that are archived, or just behind, are those of the tree.
+func TestConsistencyOfTrimmed(t *testing.T) {
+	both(t, func(f *fixture) {
+		f.seal(f.log, 1500)
+		tree := new(merkle.Tree)
+		for e, err := range store.Follow(f.Context(), f.log, 0, f.key) {
+			if err != nil {
+				f.Fatal(err)
+			}
+			if tree.Append(entry.LeafHash(e.Leaf)); tree.Size() == f.size {
+				break
+			}
+		}
+		f.well(f.archive(300))
+		log := archive.New(f.log).Through()
+		for _, from := range []uint64{1, 255, 256, 257, 1023, f.size - 301, f.size - 300, f.size - 299, f.size - 1} {
+			for _, to := range []uint64{from + 1, f.size - 1, f.size} {
+				root, got, err := store.Consistency(f.Context(), log, from, to)
+				want, _ := proof.Consistency(from, to, tree)
+				if wantRoot, _ := tree.Root(from); err != nil || root != wantRoot || !slices.Equal(got, want) {
+					f.Fatalf("%d to %d of %d: %v", from, to, f.size, err)
+				}
+			}
+		}
+	})
 }
 
 // TestTrimmedWhileRead: a reader that lags behind a trim goes on in the archive.

@@ -44,6 +44,24 @@ func (f *Frontier) Append(leafHash entry.Hash) {
 	f.size++
 }
 
+// Subtree returns the n-th perfect subtree with 2^level leaves, if it is one of the roots.
+func (f Frontier) Subtree(level int, n uint64) (root entry.Hash, ok bool) {
+	if n&1 == 1 || f.size>>level != n+1 {
+		return entry.Hash{}, false
+	}
+	return f.hashes[bits.OnesCount64(f.size>>(level+1))], true
+}
+
+// Completed returns the root of the perfect subtree with 2^level leaves of which the next leaf is
+// the last one. The size after that leaf must be a multiple of 2^level.
+func (f Frontier) Completed(level int, leafHash entry.Hash) entry.Hash {
+	root := leafHash
+	for i := 1; i <= level; i++ {
+		root = NodeHash(f.hashes[len(f.hashes)-i], root)
+	}
+	return root
+}
+
 // Size returns the number of leaves.
 func (f Frontier) Size() uint64 { return f.size }
 

@@ -21,7 +21,12 @@ type At struct {
 // reads about log2 of SEALED's length and verifies nothing: the caller checks what matters against
 // the chain or a checkpoint.
 func FindBatch(ctx context.Context, log *Log, index uint64) (At, error) {
-	return find(ctx, log, func(b sealedlog.Batch) int {
+	return find(ctx, log, holds(index))
+}
+
+// holds compares an index with the batch that holds it.
+func holds(index uint64) func(sealedlog.Batch) int {
+	return func(b sealedlog.Batch) int {
 		switch {
 		case index < b.First:
 			return -1
@@ -29,7 +34,7 @@ func FindBatch(ctx context.Context, log *Log, index uint64) (At, error) {
 			return 1
 		}
 		return 0
-	})
+	}
 }
 
 // FindInput finds the batch that reaches the end of an EVENTS message of an epoch. The error wraps

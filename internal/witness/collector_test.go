@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,7 +16,6 @@ import (
 
 	"github.com/sealstream/sealstream/internal/cosign"
 	"github.com/sealstream/sealstream/internal/logtest"
-	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/sealer"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -32,12 +32,9 @@ type world struct {
 	sent   int
 }
 
-func newWorld(t *testing.T, tiles store.KV) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	log := store.NewMemory(logtest.Name)
-	if tiles != nil {
-		log.Tiles = tiles
-	}
 	l := logtest.New(t, log, func(c *sealer.Config) { c.MaxEntries, c.KeepEvents = 40, false })
 	w := &world{T: t, log: log, signer: l.Config.Signer, sealer: l.Sealer()}
 	logtest.Run(w, "sealer", w.sealer.Run)
@@ -69,50 +66,6 @@ func (w *world) cosigned(p *proof.Policy) (proof.Checkpoint, proof.Cosigned) {
 		w.Errorf("HEAD holds a wrong cosignature: %v", err)
 	}
 	return cp, by
-}
-
-// noTiles is a bucket that is not written yet.
-type noTiles struct{ store.KV }
-
-func (noTiles) Get(context.Context, string) ([]byte, uint64, error) { return nil, 0, store.ErrNotFound }
-
-// TestSubtrees: proofs from tiles and leaves are those of the tree, whichever tiles are written.
-func TestSubtrees(t *testing.T) {
-	for name, tiles := range map[string]store.KV{"tiles": nil, "no tiles": noTiles{store.NewMemoryKV()}} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, tiles)
-			w.grow(1100)
-			if tiles == nil {
-				logtest.Until(w, "the fourth tile is written", func() bool {
-					_, _, err := w.log.Tiles.Get(t.Context(), "default/"+merkle.TilePath(0, 3, 0))
-					return err == nil
-				})
-			}
-			var tree merkle.Tree
-			for e, err := range store.Follow(t.Context(), w.log, 0, w.signer.VerifierKey()) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				tree.Append(entry.LeafHash(e.Leaf))
-				if tree.Size() == 1101 {
-					break
-				}
-			}
-			for _, to := range []uint64{1, 2, 255, 256, 257, 511, 700, 1024, 1101} {
-				root, err := merkle.RootAt(to, store.Subtrees(t.Context(), w.log))
-				if want, _ := tree.Root(to); err != nil || root != want {
-					t.Fatalf("root of size %d: %v", to, err)
-				}
-				for from := uint64(0); from <= to; from += 1 + to/7 {
-					got, err := proof.Consistency(from, to, store.Subtrees(t.Context(), w.log))
-					want, _ := proof.Consistency(from, to, &tree)
-					if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-						t.Fatalf("%d to %d: %v", from, to, err)
-					}
-				}
-			}
-		})
-	}
 }
 
 // site is a witness on HTTP that can be sent away.
@@ -147,7 +100,7 @@ func newSite(t *testing.T, c *cosign.Cosigner, logs ...string) *site {
 // status says so; a collector that begins again, and a witness that was away, find each other by
 // the 409.
 func TestCollector(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t)
 	key := w.signer.VerifierKey()
 	cosigners := []*cosign.Cosigner{newCosigner(t, "w0"), newCosigner(t, "w1"), newCosigner(t, "w2")}
 	var sites []*site
@@ -233,7 +186,7 @@ func TestCollector(t *testing.T) {
 
 // TestConflicts: what a collector says of a witness that knows more, or another history of the same size.
 func TestConflicts(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t)
 	w.grow(9)
 	key, cosigner := w.signer.VerifierKey(), newCosigner(t, "w0")
 	other := &logOf{t: t, signer: w.signer}
@@ -261,9 +214,73 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+// altered is a SEALED stream on which the frontier of one message can be altered.
+type altered struct {
+	store.Stream
+	seq uint64
+	on  atomic.Bool
+}
+
+func (a *altered) Get(ctx context.Context, seq uint64) (entry.Message, error) {
+	m, err := a.Stream.Get(ctx, seq)
+	if err == nil && seq == a.seq && a.on.Load() {
+		m.Header = maps.Clone(m.Header)
+		m.Header["Sealstream-Frontier"] = []string{strings.Repeat("0", 64) + m.Header["Sealstream-Frontier"][0][64:]}
+	}
+	return m, err
+}
+
+// TestAlteredSealed: a proof that does not verify, because SEALED was altered, is not sent, and the
+// status says why.
+func TestAlteredSealed(t *testing.T) {
+	w := newWorld(t)
+	w.grow(9)
+	at, err := store.FindBatch(t.Context(), w.log, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, cosigner := w.signer.VerifierKey(), newCosigner(t, "w0")
+	s := newSite(t, cosigner, key)
+	sealed := &altered{Stream: w.log.Sealed, seq: at.Seq}
+	log := *w.log
+	log.Sealed = sealed
+	c, err := NewCollector(CollectorConfig{
+		Log: &log, Keys: []string{key}, Policy: policyOf(t, 1, []*cosign.Cosigner{cosigner}, s.URL),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logtest.Run(w, "collector", c.Run)
+	says := func(text string) {
+		t.Helper()
+		logtest.Until(w, text, func() bool { return strings.Contains(c.Status().Witnesses[0].Error, text) })
+	}
+	logtest.Until(w, "size 10 is cosigned", func() bool { return c.Status().Size == 10 })
+	s.away.Store(true)
+	w.grow(30)
+	says("503")
+	logtest.Until(w, "HEAD is of size 40", func() bool {
+		note, _, err := w.log.Head.Get(t.Context(), "default")
+		if err != nil {
+			return false
+		}
+		cp, err := proof.OpenCheckpoint(note, key)
+		return err == nil && cp.Size == 40
+	})
+	sealed.on.Store(true)
+	says("batches do not make the proof from size 10")
+	asked := s.asked.Load()
+	s.away.Store(false)
+	sealed.on.Store(false)
+	logtest.Until(w, "size 40 is cosigned", func() bool { return c.Status().Size == 40 })
+	if n := s.asked.Load(); n != asked+1 {
+		t.Errorf("%d requests with a proof that does not verify", n-asked-1)
+	}
+}
+
 // TestHead: which checkpoint is shown.
 func TestHead(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t)
 	w.grow(3)
 	head := &store.Head{Log: w.log, Keys: func() []string { return []string{w.signer.VerifierKey()} }}
 	newest := func() proof.Checkpoint {

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -170,31 +169,23 @@ func (p *peer) open(cp proof.Checkpoint, answer []byte) ([]byte, error) {
 	return note[len(cp.Note):], nil
 }
 
-// prove makes the consistency proof from the store, and checks it: a store that was altered is not
-// the witness's fault.
+// prove makes the consistency proof from SEALED, and checks it: a store that was altered is not the
+// witness's fault.
 func (p *peer) prove(ctx context.Context, old uint64, cp proof.Checkpoint) ([]entry.Hash, error) {
-	if old == 0 {
+	if old == 0 || old == cp.Size {
 		return nil, nil
+	}
+	root, hashes, err := store.Consistency(ctx, p.collector.cfg.Log, old, cp.Size)
+	if err != nil {
+		return nil, fmt.Errorf("proof from size %d: %w", old, err)
 	}
 	p.mu.Lock()
-	root := p.root
+	if p.root != (entry.Hash{}) {
+		root = p.root
+	}
 	p.mu.Unlock()
-	read := store.Subtrees(ctx, p.collector.cfg.Log)
-	var err error
-	if root == (entry.Hash{}) {
-		if root, err = merkle.RootAt(old, read); err != nil {
-			return nil, fmt.Errorf("root of size %d: %w", old, err)
-		}
-	}
-	if old == cp.Size {
-		return nil, nil
-	}
-	hashes, err := proof.Consistency(old, cp.Size, read)
-	if err != nil {
-		return nil, err
-	}
 	if err := proof.CheckConsistency(old, cp.Size, root, cp.Root, hashes); err != nil {
-		return nil, fmt.Errorf("the log's own tiles and leaves do not make the proof from size %d: %w", old, err)
+		return nil, fmt.Errorf("the log's own batches do not make the proof from size %d: %w", old, err)
 	}
 	return hashes, nil
 }
