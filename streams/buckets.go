@@ -1,6 +1,9 @@
 package streams
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -9,12 +12,26 @@ import (
 // The buckets, which all logs of an account share: keys start with the log's name. Their content is
 // derived from SEALED and never authoritative.
 const (
-	HeadBucket  = "HEAD"  // <log>: the newest checkpoint, for programs that do not read SEALED
-	TilesBucket = "TILES" // <log>/tile/…: full tiles of hashes under their C2SP paths, each written once
+	HeadBucket = "HEAD" // <log>: the newest checkpoint, for programs that do not read SEALED
 	// <log>/<follower>: the cursor of each follower; losing it costs a replay
 	CursorsBucket = "CURSORS"
 	ArchiveBucket = "ARCHIVE" // <log>/<segment>/…: objects with the part of SEALED that was trimmed
 )
+
+// RetiredTiles is the stream of the bucket TILES, to which earlier releases wrote the full tiles of
+// each log's tree. Nothing reads or writes it any more. Ensure, Check and Apply leave it alone.
+const RetiredTiles = "KV_TILES"
+
+// Unused returns the streams of earlier releases that exist and that no service uses.
+func Unused(ctx context.Context, js jetstream.JetStream) ([]string, error) {
+	_, err := js.Stream(ctx, RetiredTiles)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", RetiredTiles, err)
+	}
+	return []string{RetiredTiles}, nil
+}
 
 func (c Config) bucket(name, description string) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{
@@ -42,11 +59,6 @@ func streamOf(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 // head declares HEAD. It is a cache: the newest put wins, and readers verify the signature.
 func (c Config) head() jetstream.KeyValueConfig {
 	return c.bucket(HeadBucket, "newest checkpoint of each log")
-}
-
-// tiles declares TILES. A tile is written once; one that differs from the log is an alarm.
-func (c Config) tiles() jetstream.KeyValueConfig {
-	return c.bucket(TilesBucket, "full tiles of each log's tree")
 }
 
 func (c Config) cursors() jetstream.KeyValueConfig {

@@ -2,7 +2,7 @@
 // its own, with the reasons for its settings. No other package names one.
 //
 //	agent ─▶ EVENTS ─▶ sealer ─▶ SEALED + PAYLOADS ─▶ followers ─▶ ALERTS, CURSORS, ARCHIVE
-//	                     └─▶ HEAD, TILES
+//	                     └─▶ HEAD
 //
 // Ensure creates what is missing and never changes what exists. Check reports what differs from the
 // declaration. Changing a stream is an administrator's decision, since a change may drop messages.
@@ -70,7 +70,7 @@ func (c Config) durable(name, description string, subjects ...string) jetstream.
 // all returns the streams and buckets of a log.
 func (c Config) all() ([]jetstream.StreamConfig, []jetstream.KeyValueConfig) {
 	return []jetstream.StreamConfig{c.events(), c.sealed(), c.payloads(), c.alerts()},
-		[]jetstream.KeyValueConfig{c.head(), c.tiles(), c.cursors()}
+		[]jetstream.KeyValueConfig{c.head(), c.cursors()}
 }
 
 // Declared returns the streams of a log, without the buckets.

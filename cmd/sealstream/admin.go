@@ -85,11 +85,19 @@ type adminApplyCmd struct {
 // Run creates and changes streams, and prints one line per change.
 func (c *adminApplyCmd) Run(a *app) error {
 	changes, err := cluster.Apply(a.ctx, c.ConnFlags, c.StreamFlags, a.logName, c.Replicas, c.DryRun)
+	var unused []string
+	if err == nil {
+		unused, err = cluster.Unused(a.ctx, c.ConnFlags)
+	}
 	if a.json {
 		if changes == nil {
 			changes = []string{}
 		}
-		if printed := a.print(map[string]any{"changes": changes, "dry_run": c.DryRun}); err == nil {
+		answer := map[string]any{"changes": changes, "dry_run": c.DryRun}
+		if len(unused) > 0 {
+			answer["unused"] = unused
+		}
+		if printed := a.print(answer); err == nil {
 			err = printed
 		}
 		return err
@@ -99,6 +107,10 @@ func (c *adminApplyCmd) Run(a *app) error {
 	}
 	if err == nil && len(changes) == 0 {
 		fmt.Fprintln(a.out, "nothing to change")
+	}
+	for _, name := range unused {
+		fmt.Fprintf(a.err, "note: this release does not use %s; once all logs of the account are upgraded, delete it: "+
+			"nats stream rm %s\n", name, name)
 	}
 	return err
 }

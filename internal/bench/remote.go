@@ -156,7 +156,7 @@ func remove(ctx context.Context, js jetstream.JetStream, name string) error {
 			return fmt.Errorf("remove %s: %w", s, err)
 		}
 	}
-	for _, bucket := range []string{streams.HeadBucket, streams.TilesBucket, streams.CursorsBucket} {
+	for _, bucket := range []string{streams.HeadBucket, streams.CursorsBucket} {
 		s, err := js.Stream(ctx, "KV_"+bucket)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue

@@ -25,18 +25,28 @@ func Apply(
 	if err := settings.CheckNames("host", log); err != nil {
 		return nil, err
 	}
+	return asAdmin(ctx, conn, func(js jetstream.JetStream) ([]string, error) {
+		return streams.Apply(ctx, js, sizes.Config(log, replicas), dry)
+	})
+}
+
+// Unused returns the streams of earlier releases that the account still has and no service uses.
+// An administrator may delete them once all logs of the account are upgraded.
+func Unused(ctx context.Context, conn natsconn.ConnFlags) ([]string, error) {
+	return asAdmin(ctx, conn, func(js jetstream.JetStream) ([]string, error) { return streams.Unused(ctx, js) })
+}
+
+// asAdmin connects as the administrator, and waits for a cluster that does not answer yet.
+func asAdmin[T any](ctx context.Context, conn natsconn.ConnFlags, do func(jetstream.JetStream) (T, error)) (T, error) {
+	var none T
 	nc, err := conn.Reach(RoleAdmin).Connect("sealstream admin", slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return natsconn.WaitForAnswer(
-		ctx,
-		slog.New(slog.DiscardHandler),
-		func() ([]string, error) { return streams.Apply(ctx, js, sizes.Config(log, replicas), dry) },
-	)
+	return natsconn.WaitForAnswer(ctx, slog.New(slog.DiscardHandler), func() (T, error) { return do(js) })
 }

@@ -53,7 +53,7 @@ func Roles(log string) []Role {
 			Publish: join(
 				read,
 				follow(events),
-				buckets(streams.HeadBucket, streams.TilesBucket, streams.CursorsBucket),
+				buckets(streams.HeadBucket, streams.CursorsBucket),
 				[]string{
 					subject.Control(
 						log,
@@ -117,7 +117,7 @@ func reading(log string) []string {
 		js("DIRECT.GET", archive)+".>",
 		js("STREAM.MSG.GET", archive),
 	)
-	for _, b := range []string{streams.HeadBucket, streams.TilesBucket, streams.CursorsBucket} {
+	for _, b := range []string{streams.HeadBucket, streams.CursorsBucket} {
 		list = append(list, js("STREAM.INFO", "KV_"+b), js("DIRECT.GET", "KV_"+b)+".>")
 	}
 	return list

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/health"
+	"github.com/sealstream/sealstream/internal/natsd"
+	"github.com/sealstream/sealstream/streams"
 )
 
 // Finding is one thing that Diagnose looked at.
@@ -41,8 +43,18 @@ func Diagnose(dir string) []Finding {
 	if last, err := readHome(dir); err == nil && last.moved(homeOf(dir)) != "" {
 		list = append(list, Finding{Note, "home", last.moved(homeOf(dir))})
 	}
-	list = append(list, checkDisk(dir))
-	return list
+	list = append(list, unused(dir)...)
+	return append(list, checkDisk(dir))
+}
+
+// unused returns a note if the directory still has a bucket that no release uses any more.
+func unused(dir string) []Finding {
+	folder := natsd.StreamFolder(filepath.Join(dir, DirNATS), streams.RetiredTiles)
+	if _, err := os.Stat(folder); err != nil {
+		return nil
+	}
+	return []Finding{{Note, "unused", "the bucket TILES of an earlier release is not used any more; to free its " +
+		"space, stop the log and delete " + folder}}
 }
 
 func check(what string, err error, good string) Finding {

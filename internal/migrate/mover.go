@@ -66,7 +66,7 @@ func (m *mover) run(ctx context.Context) error {
 	if err := streams.Ensure(ctx, m.to, m.cfg); err != nil {
 		return err
 	}
-	for _, bucket := range []string{streams.HeadBucket, streams.TilesBucket, streams.CursorsBucket} {
+	for _, bucket := range []string{streams.HeadBucket, streams.CursorsBucket} {
 		if err := m.bucket(ctx, bucket); err != nil {
 			return fmt.Errorf("move bucket %s: %w", bucket, err)
 		}

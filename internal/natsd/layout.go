@@ -11,6 +11,11 @@ import (
 // their own.
 const accountBefore = "$G"
 
+// StreamFolder returns the folder of a stream of the log's account.
+func StreamFolder(storeDir, stream string) string {
+	return filepath.Join(storeDir, server.JetStreamStoreDir, accountLog, "streams", stream)
+}
+
 // OlderLayout reports whether a store has its streams where older releases kept them, and the
 // folders to move them from and to. Renaming one to the other is sufficient.
 func OlderLayout(storeDir string) (from, to string, older bool) {

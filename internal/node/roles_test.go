@@ -114,7 +114,7 @@ func TestRolesPipeline(t *testing.T) {
 	}
 	lines, err := cluster.Apply(t.Context(), roleFlags(dir, s, cluster.RoleAdmin), cluster.StreamFlags{}, "default", 1,
 		false)
-	if err != nil || len(lines) != 8 {
+	if err != nil || len(lines) != 7 {
 		t.Fatalf("%q, %v", lines, err)
 	}
 	for _, addr := range []string{
@@ -222,8 +222,37 @@ func TestApplyRoom(t *testing.T) {
 	}
 	sizes.SealedMaxBytes, sizes.PayloadsMaxBytes = 100<<20, 200<<20
 	if lines, err := cluster.Apply(t.Context(), roleFlags(dir, s, cluster.RoleAdmin), sizes, "default", 1,
-		false); err != nil || len(lines) != 7 {
+		false); err != nil || len(lines) != 6 {
 		t.Fatalf("%q, %v", lines, err)
+	}
+}
+
+// TestApplyUnused: an administrator learns of the bucket that earlier releases left, and only of that.
+func TestApplyUnused(t *testing.T) {
+	dir, s := configuredServer(t)
+	admin := roleFlags(dir, s, cluster.RoleAdmin)
+	apply := func() {
+		t.Helper()
+		if _, err := cluster.Apply(t.Context(), admin, cluster.StreamFlags{}, "default", 1, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply()
+	if list, err := cluster.Unused(t.Context(), admin); err != nil || len(list) > 0 {
+		t.Fatalf("a new log: %q, %v", list, err)
+	}
+	nc := connectRole(t, admin, cluster.RoleAdmin).conn
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "TILES"}); err != nil {
+		t.Fatal(err)
+	}
+	apply()
+	if list, err := cluster.Unused(t.Context(), admin); err != nil || !slices.Equal(list, []string{"KV_TILES"}) {
+		t.Fatalf("an older log: %q, %v", list, err)
 	}
 }
 

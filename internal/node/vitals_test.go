@@ -28,7 +28,7 @@ func TestNearlyFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := n.pipeline.log
-	for _, kv := range []store.KV{log.Head, log.Tiles, log.Cursors} {
+	for _, kv := range []store.KV{log.Head, log.Cursors} {
 		if err := kv.Put(t.Context(), "other/x", make([]byte, 100<<10)); err != nil {
 			t.Fatal(err)
 		}
@@ -40,8 +40,8 @@ func TestNearlyFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := map[string]string{
-		"sealed": "SEALED_default", "payloads": "PAYLOADS_default", "head": "KV_HEAD", "tiles": "KV_TILES",
-		"cursors": "KV_CURSORS", "archive": "OBJ_ARCHIVE",
+		"sealed": "SEALED_default", "payloads": "PAYLOADS_default", "head": "KV_HEAD", "cursors": "KV_CURSORS",
+		"archive": "OBJ_ARCHIVE",
 	}
 	for _, c := range []struct {
 		percent uint64

@@ -343,7 +343,6 @@ func TestRechecking(t *testing.T) {
 	held := &heldReads{Stream: k.log.Sealed, from: 1, go_: make(chan struct{})}
 	k.log = &store.Log{
 		Name: k.log.Name, Events: k.log.Events, Sealed: held, Payloads: k.log.Payloads, Head: k.log.Head,
-		Tiles: k.log.Tiles,
 	}
 	k.first = -1
 	k.start()

@@ -84,7 +84,6 @@ func TestReplicaBehind(t *testing.T) {
 	replica.serve(query.Config{
 		Log: &store.Log{
 			Name: "default", Events: f.log.Events, Sealed: slow, Payloads: f.log.Payloads, Head: f.log.Head,
-			Tiles: f.log.Tiles,
 		},
 		Keys: []string{f.key},
 	})

@@ -10,12 +10,11 @@ import (
 	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
-	"github.com/sealstream/sealstream/streams/subject"
 )
 
 // Tile returns a tile of hashes or an entry bundle (c2sp.org/tlog-tiles), of any width that the log
-// has. Its bytes are always those of the verified tree: what TILES and SEALED hold is compared with
-// it. The error wraps ErrNotFound if the log is too short.
+// has. Its bytes are always those of the verified tree: what SEALED and the files hold is compared
+// with it. The error wraps ErrNotFound if the log is too short.
 func (q *Query) Tile(ctx context.Context, t merkle.Tile) ([]byte, error) {
 	return q.encodedTile(ctx, t, false)
 }
@@ -52,9 +51,6 @@ func (r reader) tile(ctx context.Context, t merkle.Tile) ([]byte, error) {
 		if hashes := r.hashesInFiles(t.First(), t.First()+uint64(t.Width)); hashes != nil {
 			return merkle.FormatTile(hashes), nil
 		}
-		if b := r.storedTile(ctx, t); b != nil {
-			return b, nil
-		}
 	}
 	leaves, hashes, err := r.leafRange(ctx, t.First(), t.First()+uint64(t.Width))
 	if err != nil {
@@ -84,31 +80,6 @@ func (r reader) upper(ctx context.Context, t merkle.Tile) ([]byte, error) {
 		}
 	}
 	return merkle.FormatTile(row), nil
-}
-
-// storedTile reads a full tile of leaf hashes from TILES. It returns nil if the tile is missing or
-// wrong; the caller then makes it from the leaves.
-func (r reader) storedTile(ctx context.Context, t merkle.Tile) []byte {
-	if t.Width < merkle.TileWidth {
-		return nil
-	}
-	value, _, err := r.cfg.Log.Tiles.Get(ctx, subject.Tile(r.cfg.Log.Name, t.Path()))
-	if err != nil {
-		return nil
-	}
-	row, err := merkle.ParseTile(value, t.Width)
-	if err == nil {
-		if err = r.checkHashes(ctx, t.First(), row); err != nil && !errors.Is(err, errDiffers) {
-			return nil // error of the store
-		}
-	}
-	if err != nil {
-		r.logger.ErrorContext(ctx,
-			"query found a tile in TILES that differs from the log; it serves the tile from the leaves",
-			"log", r.cfg.Log.Name, "tile", t.Path(), "cause", err)
-		return nil
-	}
-	return value
 }
 
 // leafRange reads the leaves from first to before end, and their hashes. It compares all of them

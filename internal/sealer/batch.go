@@ -19,7 +19,6 @@ type batch struct {
 	sealedlog.Batch
 	leafBytes     int // size of the leaves with their line feeds
 	payloads      []byte
-	hashes        []entry.Hash     // leaf hashes
 	config        *entry.Config    // the newest config, at index Config
 	signKeys      []string         // keys that sign: the ones active before the batch's first entry
 	eventsCreated string           // creation time of the EVENTS stream
@@ -113,8 +112,7 @@ func (q *sequencer) entry(e entry.Entry, d *draft.Draft, p prepared, place int) 
 	if q.current == nil {
 		q.current = &batch{
 			Batch:    sealedlog.Batch{First: e.Index, Leaves: make([][]byte, 0, q.previous.entries)},
-			payloads: make([]byte, 0, q.previous.payloads), hashes: make([]entry.Hash, 0, q.previous.entries),
-			signKeys: q.activeKeys,
+			payloads: make([]byte, 0, q.previous.payloads), signKeys: q.activeKeys,
 		}
 		if q.activeKeys == nil { // the config at index 0 names the keys that sign it
 			q.current.signKeys = q.state.config.Keys
@@ -128,7 +126,6 @@ func (q *sequencer) entry(e entry.Entry, d *draft.Draft, p prepared, place int) 
 	b.last = p.msg
 	b.Input = sealedlog.Position{Epoch: e.InputEpoch, Seq: p.msg.Seq, Place: place, Time: p.msg.Time}
 	b.Config, b.config, b.eventsCreated = q.state.configIndex, q.state.config, q.state.created
-	b.hashes = append(b.hashes, e.EntryHash)
 	q.frontier.Append(e.EntryHash)
 	return nil
 }

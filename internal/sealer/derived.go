@@ -10,13 +10,12 @@ import (
 )
 
 // derived does the work that follows commits and that no commit waits for: the HEAD cache, the
-// mark, the snapshot, the tiles, the trimming of EVENTS and the sweeping of orphaned payloads. A
-// crash may lose any of it without harm to the log.
+// mark, the snapshot, the trimming of EVENTS and the sweeping of orphaned payloads. A crash may lose
+// any of it without harm to the log.
 type derived struct {
 	s     *Sealer
 	jobs  []*duty
 	sweep *sweeper
-	tiles *tiler
 }
 
 // duty is one of these tasks. It runs with the newest commit. Commits that come while it runs are
@@ -37,7 +36,7 @@ type duty struct {
 const cacheInterval = 100 * time.Millisecond
 
 func newDerived(s *Sealer) *derived {
-	d := &derived{s: s, sweep: &sweeper{s: s}, tiles: &tiler{s: s}}
+	d := &derived{s: s, sweep: &sweeper{s: s}}
 	add := func(name string, every time.Duration, do func(context.Context, committed) error) *duty {
 		d.jobs = append(d.jobs, &duty{name: name, interval: every, do: do, wake: make(chan struct{}, 1)})
 		return d.jobs[len(d.jobs)-1]
@@ -62,7 +61,6 @@ func newDerived(s *Sealer) *derived {
 		add("trim", max(time.Second, s.cfg.TrimEvery), t.trim)
 	}
 	add("sweep", time.Second, d.sweep.sweep)
-	add("tiles", 0, d.tiles.write)
 	return d
 }
 
@@ -79,14 +77,10 @@ func (d *derived) run(ctx context.Context) <-chan struct{} {
 
 // onBatch receives every batch of the log in order, from where the tail's walk started. After a
 // reset of the tail it receives the same batches again.
-func (d *derived) onBatch(c committed) {
-	d.sweep.addBatch(c)
-	d.tiles.addBatch(c)
-}
+func (d *derived) onBatch(c committed) { d.sweep.addBatch(c) }
 
 // notify wakes the duties. onBatch has received the same batch before.
 func (d *derived) notify(c committed) {
-	c.hashes = nil
 	for _, f := range d.jobs {
 		f.mu.Lock()
 		f.latest = c

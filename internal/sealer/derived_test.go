@@ -1,11 +1,9 @@
 package sealer
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
-	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -180,97 +178,6 @@ func TestSweepOfAVoidMessage(t *testing.T) {
 		f.mustSeal()
 		if !exists(t, f.log.Payloads, waiting) {
 			t.Fatal("swept up to what a void message names")
-		}
-	})
-}
-
-// checkTiles compares every tile with the leaves: full ones are there, and no others.
-func checkTiles(ctx context.Context, log *store.Log, list []entry.Entry) error {
-	row := make([]entry.Hash, len(list))
-	for i, e := range list {
-		row[i] = entry.LeafHash(e.Leaf)
-	}
-	for level := 0; len(row) > 0; level++ {
-		var up []entry.Hash
-		for n := 0; n <= len(row)/merkle.TileWidth; n++ {
-			value, _, err := log.Tiles.Get(ctx, log.Name+"/"+merkle.TilePath(level, uint64(n), 0))
-			if full := n < len(row)/merkle.TileWidth; (err == nil) != full {
-				return fmt.Errorf("tile %d of level %d, of %d hashes: %v", n, level, len(row), err)
-			} else if full {
-				part := row[n*merkle.TileWidth : (n+1)*merkle.TileWidth]
-				if string(value) != string(merkle.FormatTile(part)) {
-					return fmt.Errorf("tile %d of level %d is not that of the leaves", n, level)
-				}
-				up = append(up, merkle.PerfectRoot(part))
-			}
-		}
-		row = up
-	}
-	return nil
-}
-
-// failing is a bucket whose every few writes fail, before or after they are done.
-type failing struct {
-	store.KV
-	n int
-}
-
-func (k *failing) Create(ctx context.Context, key string, value []byte) error {
-	k.n++
-	switch k.n % 4 {
-	case 1:
-		return store.ErrAmbiguous
-	case 2:
-		if err := k.KV.Create(ctx, key, value); err != nil {
-			return err
-		}
-		return store.ErrAmbiguous
-	}
-	return k.KV.Create(ctx, key, value)
-}
-
-// TestTiles: tiles are those of the leaves, over restarts, failing writes, and a start that walks
-// only the end of the log.
-func TestTiles(t *testing.T) {
-	onLog(t, func(t *testing.T, f *fixture) {
-		small := func(c *Config) { c.window, c.slack = 10, 300 }
-		log := *f.log
-		log.Tiles = &failing{KV: f.log.Tiles}
-		for run := range 7 {
-			for i := range 3 {
-				body := "["
-				for k := range 100 {
-					body += eventOf("did:a", fmt.Sprint(run, i, k), "1") + ","
-				}
-				f.publish(tokenSubject("did:a"), body[:len(body)-1]+"]")
-			}
-			if run%3 == 1 {
-				other := *f.log
-				other.Tiles = store.NewMemoryKV()
-				f.mustSeal(small, entriesOf(64), func(c *Config) { c.Log = &other })
-				continue
-			}
-			f.mustSeal(small, entriesOf(50+run), func(c *Config) { c.Log = &log })
-			if err := checkTiles(t.Context(), f.log, f.entries()); err != nil {
-				t.Fatalf("run %d: %v", run, err)
-			}
-		}
-	})
-}
-
-// TestTilesOfTwoLevels: 256 tiles fill one of the level above.
-func TestTilesOfTwoLevels(t *testing.T) {
-	onLog(t, func(t *testing.T, f *fixture) {
-		for i := range 260 {
-			body := "["
-			for k := range 256 {
-				body += fmt.Sprintf(`{"specversion":"1.0","id":"%d/%d","source":"did:a","type":"t"},`, i, k)
-			}
-			f.publish(tokenSubject("did:a"), body[:len(body)-1]+"]")
-		}
-		f.mustSeal()
-		if err := checkTiles(t.Context(), f.log, f.entries()); err != nil {
-			t.Fatal(err)
 		}
 	})
 }

@@ -175,7 +175,7 @@ func (w *world) check() error {
 		check func([]entry.Entry) error
 	}{
 		{"history", w.checkHistory}, {"order", w.checkOrder}, {"model", w.checkModel}, {"sealed again", w.checkAgain},
-		{"payloads", w.checkPayloads}, {"tiles", func(entries []entry.Entry) error { return checkTiles(background, w.log, entries) }},
+		{"payloads", w.checkPayloads},
 	} {
 		if err := c.check(entries); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)

@@ -23,9 +23,7 @@ func (c *client) log() *store.Log {
 		Events:   &simStream{c, "events", func() *store.MemoryStream { return w.log.Events.(*store.MemoryStream) }},
 		Sealed:   &simStream{c, "sealed", func() *store.MemoryStream { return w.log.Sealed.(*store.MemoryStream) }},
 		Payloads: &simStream{c, "payloads", func() *store.MemoryStream { return w.log.Payloads.(*store.MemoryStream) }},
-		Head:     &simKV{c, "head", w.log.Head}, Tiles: &simKV{c, "tiles", w.log.Tiles}, Cursors: &simKV{
-			c, "cursors", w.log.Cursors,
-		},
+		Head:     &simKV{c, "head", w.log.Head}, Cursors: &simKV{c, "cursors", w.log.Cursors},
 	}
 }
 

@@ -53,8 +53,7 @@ type committed struct {
 	batch  sealedlog.Batch // without leaves
 	sealed uint64          // SEALED sequence of the batch
 	before uint64          // PAYLOADS sequence that the batch before it names
-	hashes []entry.Hash
-	tip    *tip // only of the newest batch, for the duties
+	tip    *tip            // only of the newest batch, for the duties
 }
 
 // errStartUntrusted reports that a walk which started after a batch trusted for its signature
@@ -281,14 +280,13 @@ func (t *tail) message(p walked) error {
 	case err != nil:
 		return t.verifyError(p.Parsed, err)
 	}
-	c := committed{batch: t.chain.Batch(), sealed: p.Seq, before: named, hashes: make([]entry.Hash, len(entries))}
+	c := committed{batch: t.chain.Batch(), sealed: p.Seq, before: named}
 	leaves := make([][]byte, len(entries))
 	for i := range entries {
 		t.entry(&entries[i], p.keys[i])
 		leaves[i] = entries[i].Leaf
-		c.hashes[i] = entries[i].EntryHash
 	}
-	if err := t.checkRootSeen(before, c.hashes); err != nil {
+	if err := t.checkRootSeen(before, entries); err != nil {
 		return err
 	}
 	t.batchAdded(c, leaves)
@@ -308,13 +306,13 @@ func (t *tail) verifyError(p audit.Parsed, err error) error {
 
 // checkRootSeen compares the newest checkpoint seen with the tree at its size, if the batch just
 // added reaches that size.
-func (t *tail) checkRootSeen(before merkle.Frontier, hashes []entry.Hash) error {
+func (t *tail) checkRootSeen(before merkle.Frontier, entries []entry.Entry) error {
 	k := t.newestSeen
-	if k == nil || k.Size <= before.Size() || k.Size > before.Size()+uint64(len(hashes)) {
+	if k == nil || k.Size <= before.Size() || k.Size > before.Size()+uint64(len(entries)) {
 		return nil
 	}
-	for _, h := range hashes[:k.Size-before.Size()] {
-		before.Append(h)
+	for _, e := range entries[:k.Size-before.Size()] {
+		before.Append(e.EntryHash)
 	}
 	if root := before.Root(); root != k.Root {
 		return fmt.Errorf("%w: the root of size %d is %s, but %s was seen", ErrRolledBack, k.Size,
@@ -387,6 +385,6 @@ func (t *tail) commit(b *batch, seq uint64) error {
 	t.chain, t.lastRead = chain, seq
 	t.config, t.configIndex = b.config, b.Config
 	t.created, t.createdEpoch = b.eventsCreated, b.Input.Epoch
-	t.batchAdded(committed{batch: chain.Batch(), sealed: seq, before: named, hashes: b.hashes}, b.Leaves)
+	t.batchAdded(committed{batch: chain.Batch(), sealed: seq, before: named}, b.Leaves)
 	return nil
 }

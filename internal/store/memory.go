@@ -15,9 +15,7 @@ import (
 func NewMemory(name string) *Log {
 	return &Log{
 		Name: name, Events: NewMemoryStream(), Sealed: NewMemoryStream(), Payloads: NewMemoryStream(),
-		Alerts: NewMemoryStream(),
-		Head:   NewMemoryKV(), Tiles: NewMemoryKV(), Cursors: NewMemoryKV(),
-		Archive: NewMemoryObjects(),
+		Alerts: NewMemoryStream(), Head: NewMemoryKV(), Cursors: NewMemoryKV(), Archive: NewMemoryObjects(),
 	}
 }
 

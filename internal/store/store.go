@@ -48,7 +48,6 @@ type Log struct {
 	Payloads Stream // the data that leaves commit to
 	Alerts   Stream // alerts of the alert follower
 	Head     KV     // cache of the newest checkpoint
-	Tiles    KV     // full tiles of hashes, derived from the log
 	Cursors  KV     // how far each follower has read
 
 	Archive Objects // segments of SEALED and PAYLOADS, which may then be trimmed; nil if there is none

@@ -28,11 +28,11 @@ func (v Vitals) Waited() time.Duration {
 }
 
 // Parts are the names of a log's streams and buckets in Vitals.
-var Parts = []string{"events", "sealed", "payloads", "alerts", "head", "tiles", "cursors", "archive"}
+var Parts = []string{"events", "sealed", "payloads", "alerts", "head", "cursors", "archive"}
 
 func (l *Log) part(name string) any {
 	return map[string]any{"events": l.Events, "sealed": l.Sealed, "payloads": l.Payloads, "alerts": l.Alerts,
-		"head": l.Head, "tiles": l.Tiles, "cursors": l.Cursors, "archive": l.Archive}[name]
+		"head": l.Head, "cursors": l.Cursors, "archive": l.Archive}[name]
 }
 
 // Watch observes a log's streams. It reads a message only if another one has become the newest, or

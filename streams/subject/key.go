@@ -10,9 +10,6 @@ func Lease(log string) string { return log + "/lease" }
 // Sweep returns the key in CURSORS of the sealer's sweep for orphaned payloads.
 func Sweep(log string) string { return log + "/sweep" }
 
-// Tile returns the key in TILES of a full tile. path is that of c2sp.org/tlog-tiles, from tile/ on.
-func Tile(log, path string) string { return log + "/" + path }
-
 // AlertCursor returns the key in CURSORS of the follower that makes alerts.
 func AlertCursor(log string) string { return log + "/alerts" }
 

@@ -24,7 +24,6 @@ func TestNames(t *testing.T) {
 		subject.Cosigned("a-1"):                                 "a-1/cosigned",
 		subject.Lease("a-1"):                                    "a-1/lease",
 		subject.Sweep("a-1"):                                    "a-1/sweep",
-		subject.Tile("a-1", "tile/0/x001/234"):                  "a-1/tile/0/x001/234",
 		subject.AlertCursor("a-1"):                              "a-1/alerts",
 		subject.WebhookCursor("a-1", "pager"):                   "a-1/webhook/pager",
 		subject.SinkCursor("a-1", "file"):                       "a-1/sink-file",

@@ -48,7 +48,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg streams.Config) (_ *store.Log,
 	for _, b := range []struct {
 		name  string
 		field *store.KV
-	}{{streams.HeadBucket, &l.Head}, {streams.TilesBucket, &l.Tiles}, {streams.CursorsBucket, &l.Cursors}} {
+	}{{streams.HeadBucket, &l.Head}, {streams.CursorsBucket, &l.Cursors}} {
 		handle, err := js.KeyValue(ctx, b.name)
 		if err != nil {
 			return nil, fmt.Errorf("open bucket %s: %w", b.name, err)

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +28,7 @@ var update = flag.Bool("update", false, "write the golden files of streams/testd
 const goldenDir = "../../../streams/testdata"
 
 var resources = []string{
-	"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_TILES", "KV_CURSORS",
-	"OBJ_ARCHIVE",
+	"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_CURSORS", "OBJ_ARCHIVE",
 }
 
 func connect(t *testing.T) jetstream.JetStream {
@@ -140,6 +140,45 @@ func TestEnsureChangesNothing(t *testing.T) {
 		"MaxAge of KV_HEAD", "MaxMsgsPerSubject of KV_HEAD")
 }
 
+// TestRetiredBucket: the bucket of earlier releases stays as it is, whatever it is like, and is not
+// asked for.
+func TestRetiredBucket(t *testing.T) {
+	js := connect(t)
+	cfg := streams.Config{Log: "default", Replicas: 1}
+	if err := streams.Ensure(t.Context(), js, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := streams.Unused(t.Context(), js); err != nil || list != nil {
+		t.Fatalf("a new log: %q, %v", list, err)
+	}
+	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "TILES", History: 5, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Put(t.Context(), "default/tile/0/000", []byte("hashes")); err != nil {
+		t.Fatal(err)
+	}
+	was := streamConfig(t, js, "KV_TILES")
+	if err := streams.Ensure(t.Context(), js, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Check(t.Context(), js, cfg); err != nil {
+		t.Errorf("it has drifted: %v", err)
+	}
+	if lines, err := streams.Apply(t.Context(), js, cfg, false); err != nil || lines != nil {
+		t.Errorf("applied %q, %v", lines, err)
+	}
+	if list, err := streams.Unused(t.Context(), js); err != nil || len(list) != 1 || list[0] != "KV_TILES" {
+		t.Errorf("unused: %q, %v", list, err)
+	}
+	if is := streamConfig(t, js, "KV_TILES"); !reflect.DeepEqual(is, was) {
+		t.Errorf("it was\n%+v\nis\n%+v", was, is)
+	}
+	if e, err := kv.Get(t.Context(), "default/tile/0/000"); err != nil || string(e.Value()) != "hashes" {
+		t.Errorf("its content: %v, %v", e, err)
+	}
+}
+
 func wantDrift(t *testing.T, js jetstream.JetStream, cfg streams.Config, fields ...string) {
 	t.Helper()
 	drift, ok := errors.AsType[*streams.DriftError](streams.Check(t.Context(), js, cfg))
@@ -216,7 +255,7 @@ func TestDrift(t *testing.T) {
 		{"PAYLOADS_default", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, false, []string{"DenyDelete"}},
 		{"ALERTS_default", func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 }, false, []string{"MaxMsgs"}},
 		{"KV_HEAD", func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }, false, []string{"Discard"}},
-		{"KV_TILES", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, false, []string{"MaxAge"}},
+		{"KV_CURSORS", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, false, []string{"MaxAge"}},
 		{"KV_CURSORS", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 9 }, false, []string{"MaxMsgsPerSubject"}},
 	}
 	js := connect(t)

@@ -25,11 +25,7 @@ func Faulty(l *store.Log, plan *Plan) *store.Log {
 			s:    l.Payloads,
 			p:    plan,
 		}, Alerts: &faultyStream{name: "ALERTS", s: l.Alerts, p: plan},
-		Head: faultyKV{
-			"HEAD",
-			l.Head,
-			plan,
-		}, Tiles: faultyKV{"TILES", l.Tiles, plan}, Cursors: faultyKV{"CURSORS", l.Cursors, plan},
+		Head: faultyKV{"HEAD", l.Head, plan}, Cursors: faultyKV{"CURSORS", l.Cursors, plan},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func testKV(t *testing.T, l *store.Log) {
-	ctx, kv, key := t.Context(), l.Tiles, "default/tile/0/x001/234"
+	ctx, kv, key := t.Context(), l.Cursors, "default/webhook/x001/dead/234"
 	if _, _, err := kv.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("Get: %v, want ErrNotFound", err)
 	}
@@ -56,7 +56,7 @@ func testKVKeys(t *testing.T, l *store.Log) {
 		"a-1/index",
 		"a-1",
 	}
-	for name, kv := range map[string]store.KV{"head": l.Head, "tiles": l.Tiles, "cursors": l.Cursors} {
+	for name, kv := range map[string]store.KV{"head": l.Head, "cursors": l.Cursors} {
 		for _, key := range keys {
 			if err := kv.Create(t.Context(), key, []byte(name+key)); err != nil {
 				t.Fatalf("%s %s: %v", name, key, err)

@@ -23,7 +23,7 @@ var (
 // Op is one operation as it is asked for. Methods are those of the interfaces of package store;
 // AppendAsync counts as Append, at the moment of sending, and Next is the reader's.
 type Op struct {
-	Resource string // EVENTS, SEALED, PAYLOADS, ALERTS, HEAD, TILES, CURSORS
+	Resource string // EVENTS, SEALED, PAYLOADS, ALERTS, HEAD, CURSORS
 	Method   string
 	Count    uint64  // how many of this resource and method there were before
 	Seq      uint64  // of Get, Read, PurgeBelow, SecureDelete; the revision of Update
