@@ -1,6 +1,8 @@
 package canonical
 
 import (
+	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -98,23 +100,35 @@ func (r *Reader) valid(s string) string {
 	return s
 }
 
-// appendUnescaped appends the characters that the inner part of a string stands for.
+// appendUnescaped appends the characters that the inner part of a string stands for. They never
+// take more room than what stands for them, so that eight bytes can be copied before it is known
+// whether an escape is among them.
 func (r *Reader) appendUnescaped(dst []byte, s string) []byte {
-	for s != "" {
-		i := strings.IndexByte(s, '\\')
-		if i < 0 {
-			return append(dst, s...)
+	n := len(dst)
+	dst = slices.Grow(dst, len(s))[:n+len(s)]
+	for i := 0; i < len(s); {
+		if len(s)-i >= 8 {
+			x := eight(s, i)
+			binary.LittleEndian.PutUint64(dst[n:], x)
+			mark := backslashes(x)
+			if mark == 0 {
+				i, n = i+8, n+8
+				continue
+			}
+			plain := lowest(mark)
+			i, n = i+plain, n+plain
 		}
-		dst = append(dst, s[:i]...)
-		c, n := unescape(s[i:])
-		if n == 0 {
-			r.bad = true
-			return dst
+		c, length := s[i], 1
+		if c == '\\' {
+			if c, length = unescape(s[i:]); length == 0 {
+				r.bad = true
+				return dst[:n]
+			}
 		}
-		dst = append(dst, c)
-		s = s[i+n:]
+		dst[n] = c
+		i, n = i+length, n+1
 	}
-	return dst
+	return dst[:n]
 }
 
 // unescape reads one escape of the canonical form, and its length: 0 for one that the form does not

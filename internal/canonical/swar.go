@@ -13,23 +13,8 @@ const (
 // eight are the eight bytes of s from i on, the first one lowest.
 func eight[T string | []byte](s T, i int) uint64 {
 	s = s[i : i+8]
-	return uint64(
-		s[0],
-	) | uint64(
-		s[1],
-	)<<8 | uint64(
-		s[2],
-	)<<16 | uint64(
-		s[3],
-	)<<24 | uint64(
-		s[4],
-	)<<32 | uint64(
-		s[5],
-	)<<40 | uint64(
-		s[6],
-	)<<48 | uint64(
-		s[7],
-	)<<56
+	low := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+	return low | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // escapable marks the bytes that a JSON string has escapes for: quote, backslash and controls.
@@ -42,6 +27,12 @@ func escapable(x uint64) uint64 {
 func ending(x uint64) uint64 {
 	quote, slash := x^(lowBits*'"'), x^(lowBits*'\\')
 	return ((quote - lowBits) | (slash - lowBits)) &^ x & highBits
+}
+
+// backslashes marks the backslashes.
+func backslashes(x uint64) uint64 {
+	slash := x ^ (lowBits * '\\')
+	return (slash - lowBits) &^ slash & highBits
 }
 
 // controls marks the bytes below 0x20.
