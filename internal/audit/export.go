@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -60,9 +59,9 @@ type exportAudit struct {
 
 // take takes the next line.
 func (x *exportAudit) take(l *Line) error {
-	switch empty := len(bytes.Trim(l.text, " \t\r")) == 0; {
+	switch empty := len(strings.Trim(l.text, " \t\r")) == 0; {
 	case x.manifest == nil:
-		return x.begin(l.text)
+		return x.begin([]byte(l.text))
 	case empty:
 		x.blank = true
 		return nil

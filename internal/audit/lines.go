@@ -2,6 +2,7 @@ package audit
 
 import (
 	"iter"
+	"strings"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -15,10 +16,10 @@ const (
 
 // Blocks gathers the lines of an export into blocks. It copies the lines, so that lines may reuse
 // their memory. An error of lines comes after all lines before it.
-func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
-	return func(yield func([][]byte, error) bool) {
-		var block [][]byte
-		var room []byte // in which the block's lines are
+func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		var block []string
+		room := new(strings.Builder) // of the block's lines
 		for line, err := range lines {
 			if err != nil {
 				if len(block) == 0 || yield(block, nil) {
@@ -26,16 +27,18 @@ func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
 				}
 				return
 			}
-			start := len(room)
-			room = append(room, line...)
-			block = append(block, room[start:len(room):len(room)])
-			if len(block) < blockLines && len(room) < blockBytes {
+			start := room.Len()
+			room.Write(line)
+			block = append(block, room.String()[start:])
+			if len(block) < blockLines && room.Len() < blockBytes {
 				continue
 			}
 			if !yield(block, nil) {
 				return
 			}
-			block, room = nil, make([]byte, 0, len(room)+len(room)/8)
+			size := room.Len()
+			block, room = make([]string, 0, blockLines), new(strings.Builder)
+			room.Grow(size + size/8)
 		}
 		if len(block) > 0 {
 			yield(block, nil)
@@ -45,7 +48,7 @@ func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
 
 // Line is a line of an export, read as far as possible without the lines before it.
 type Line struct {
-	text  []byte
+	text  string
 	entry *entry.Entry // as far as it could be read
 	path  proof.Path
 	err   error     // why the line holds no entry
@@ -54,7 +57,7 @@ type Line struct {
 
 // ParseLines reads lines of an export. Errors show when the audit takes the result. ParseLines is
 // pure and may run in parallel with that of other lines.
-func ParseLines(block [][]byte) []Line {
+func ParseLines(block []string) []Line {
 	lines, entries := make([]Line, len(block)), make([]entry.Entry, len(block))
 	for i, text := range block {
 		l := &lines[i]

@@ -130,11 +130,11 @@ func (l ExportLine) Append(dst []byte) ([]byte, error) {
 
 // ParseExportLine reads a line of an export and parses its leaf. It verifies neither path nor
 // payload.
-func ParseExportLine(line []byte) (ExportLine, entry.Entry, error) {
+func ParseExportLine[Text []byte | string](line Text) (ExportLine, entry.Entry, error) {
 	if l, e, ok := readLine(string(line)); ok {
 		return l, e, nil
 	}
-	l, e, more, err := parseLine(line)
+	l, e, more, err := parseLine([]byte(line))
 	if err != nil {
 		return l, e, err
 	}
