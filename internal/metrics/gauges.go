@@ -115,6 +115,11 @@ func (r *Registry) WatchQuery(q *query.Query) {
 		"Entries in files of the index that were not compared with the log yet since the start.",
 		func() float64 { return float64(q.Status().Rechecking) },
 	)
+	r.gauge(
+		"query_memory_bytes",
+		"Memory that reads in progress may take at most.",
+		func() float64 { return float64(q.ReadBytes()) },
+	)
 	r.gauge("streams_open", "Live streams that are open.", func() float64 { return float64(q.StreamStats().Open) })
 	r.total(
 		"streams_dropped_total",

@@ -9,6 +9,7 @@ import (
 	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/query"
+	"github.com/sealstream/sealstream/internal/settings"
 )
 
 // queryConfig configures query in a process.
@@ -19,6 +20,7 @@ type queryConfig struct {
 	accepting func() error  // why no events are accepted; nil: another process accepts them
 	memory    bool          // the log ends with the process
 	await     bool          // requests wait for an index that is being built, instead of failing at once
+	limits    settings.MemoryFlags
 }
 
 // addQuery adds query, which answers filters and makes proofs.
@@ -33,13 +35,16 @@ func (p *process) addQuery(cfg queryConfig) error {
 	}
 	q, err := query.New(query.Config{
 		Log: p.log, Keys: p.keys, Folder: cfg.folder, Spare: spare, Mark: cfg.mark, Health: p.board,
-		Durability: durability, Accepting: cfg.accepting, Logger: p.logger,
+		Durability: durability, Memory: query.Memory(cfg.limits.Limit()), Accepting: cfg.accepting, Logger: p.logger,
 	})
 	if err != nil {
 		return err
 	}
 	p.query = q
 	routes := agtapi.Reading(p.log.Name, q, !cfg.memory)
+	for pattern, h := range routes {
+		routes[pattern] = q.Budgeted(h)
+	}
 	routes["/"] = q.Handler()
 	if cfg.await {
 		for pattern, h := range routes {

@@ -15,6 +15,7 @@ import (
 type QueryService struct {
 	ServiceConfig
 	settings.DiskFlags
+	settings.MemoryFlags
 	HTTP  string
 	Key   string
 	Index string
@@ -30,7 +31,7 @@ func (s *QueryService) Serve(ctx context.Context) error {
 		name: "query", addr: s.HTTP, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
 			room := p.addDisk(s.DiskFlags, disk.Folder{Path: s.folder()})
-			if err := p.addQuery(queryConfig{folder: s.folder(), room: room}); err != nil {
+			if err := p.addQuery(queryConfig{folder: s.folder(), room: room, limits: s.MemoryFlags}); err != nil {
 				return err
 			}
 			return p.addArchive(nil)

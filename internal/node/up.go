@@ -97,6 +97,6 @@ func (c *UpConfig) pipeline() (pc pipelineConfig, err error) {
 	pc.plugins, pc.logger = c.Plugins, c.Logger
 	pc.sealer = sealerConfig{redaction: redaction, openEpoch: c.OpenEpoch, keepEvents: c.KeepEvents}
 	pc.ingest = ingestConfig{limits: c.Memory, relaxed: c.Relaxed}
-	pc.query = queryConfig{memory: c.memory}
+	pc.query = queryConfig{memory: c.memory, limits: c.Memory}
 	return pc, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/node"
+	"github.com/sealstream/sealstream/internal/settings"
 )
 
 // serviceFlags are the flags that all services have.
@@ -14,12 +15,16 @@ type serviceFlags struct {
 	Log      string `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
 	Replicas int    `help:"Replicas per stream. 0 keeps existing streams as they are and creates new ones with 1." default:"0" env:"SEALSTREAM_REPLICAS"`
 	Expose   bool   `help:"Listen on addresses other than the loopback. Use it only in a trusted network, such as between containers: there is no authentication." env:"SEALSTREAM_EXPOSE"`
+	settings.MemoryFlags
 	LogFlags
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
 func (f serviceFlags) logFlags() LogFlags { return f.LogFlags }
+
+// keepMemory makes the program keep to its memory limit.
+func (f serviceFlags) keepMemory() { f.MemoryFlags.KeepTo() }
 
 func (f serviceFlags) config() node.ServiceConfig {
 	return node.ServiceConfig{

@@ -20,6 +20,7 @@ import (
 type service interface {
 	Serve(context.Context) error
 	logFlags() LogFlags
+	keepMemory()
 }
 
 // run parses the command line into a service and runs it. It returns the exit status: 0 after a
@@ -57,6 +58,7 @@ func run(name, description string, s service) int {
 	if WantsConfig(parser.Model.Flags) {
 		return ended(name, PrintConfig(os.Stdout, parser.Model.Flags), s.logFlags())
 	}
+	s.keepMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, end := AsService(ctx)

@@ -11,7 +11,6 @@ import (
 // ingestFlags are the flags of the program ingest.
 type ingestFlags struct {
 	serviceFlags
-	settings.MemoryFlags
 	HTTP       string `help:"Address to listen on." default:"127.0.0.1:8410" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	Key        string `help:"File with the log's public key, for receipts of sealed events." default:"log.pub" type:"path" placeholder:"FILE"`
 	EventsOpen bool   `help:"Accept any source on submit.open. Use it only if NATS has no authentication."`
@@ -21,7 +20,6 @@ type ingestFlags struct {
 
 // Serve runs the service until ctx is done.
 func (f *ingestFlags) Serve(ctx context.Context) error {
-	f.KeepTo()
 	return (&node.IngestService{
 		ServiceConfig: f.config(), MemoryFlags: f.MemoryFlags,
 		HTTP: f.HTTP, Key: f.Key, EventsOpen: f.EventsOpen, WitnessPolicy: f.WitnessPolicy,
@@ -40,7 +38,7 @@ type queryFlags struct {
 // Serve runs the service until ctx is done.
 func (f *queryFlags) Serve(ctx context.Context) error {
 	return (&node.QueryService{
-		ServiceConfig: f.config(), DiskFlags: f.DiskFlags,
+		ServiceConfig: f.config(), DiskFlags: f.DiskFlags, MemoryFlags: f.MemoryFlags,
 		HTTP: f.HTTP, Key: f.Key, Index: f.Index,
 	}).Serve(ctx)
 }

@@ -20,6 +20,9 @@ var (
 	ErrBehind = errors.New("the index is behind the log")
 	// ErrBusy reports that the maximum number of exports is running. Retry later.
 	ErrBusy = errors.New("too many exports are running")
+	// ErrLarge reports that the maximum number of large answers is being sent. Retry later, or with
+	// a lower limit.
+	ErrLarge = errors.New("too many large answers are being sent")
 )
 
 // AmbiguousError reports that several entries have the requested id.

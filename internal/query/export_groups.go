@@ -21,6 +21,9 @@ const (
 // walkBytes limits the cache of an export: a batch that two groups share is read once.
 const walkBytes = 2 << 20
 
+// exportCost is the memory that an export takes at most, in bytes.
+const exportCost = exportAhead*(2<<20) + walkBytes
+
 // group is a part of an export.
 type group struct {
 	first   bool // of the export

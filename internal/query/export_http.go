@@ -55,6 +55,11 @@ func (q *Query) getExport(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 	}
 	defer control.SetWriteDeadline(time.Time{})
 	defer place.leave()
+	share, err := q.reads.take(r.Context(), exportCost, false)
+	if err != nil {
+		return err
+	}
+	defer share.leave()
 	out.paced = pacedWriter{w: w, control: control, place: place, credit: q.exports.credit}
 	err = q.export(r.Context(), out, filter, format)
 	if err == nil && out.started {

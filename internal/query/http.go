@@ -15,34 +15,45 @@ import (
 type route struct {
 	path   string
 	handle func(q *Query, w http.ResponseWriter, r *http.Request, p *httpapi.Params) error
+	// cost is the memory that a request takes at most, in bytes. 0 means that it takes little, or
+	// that handle takes a share of the budget itself.
+	cost int64
 }
 
+// The costs of requests: an entry with its data, or the batch that it is in; a bundle of leaves; a
+// page that is held, with the piece that is encoded.
+const (
+	entryCost  = 2 << 20
+	bundleCost = 4 << 20
+	pageCost   = maxHeld + maxHeld/4 + pieceCost
+)
+
 var routes = []route{
-	{"/", (*Query).getRoot},
-	{"/v1/entries", (*Query).getEntries},
-	{"/v1/entries/{index}", (*Query).getUnderEntries},
-	{"/v1/entries/{index}/proof", (*Query).getUnderEntries},
-	{"/v1/entries/id/{id}", (*Query).getUnderEntries},
-	{"/v1/entries/id/{id}/proof", (*Query).getUnderEntries},
-	{"/v1/agents/{did}/entries", (*Query).getAgentEntries},
-	{"/v1/types/{type}/entries", (*Query).getTypeEntries},
-	{"/v1/traces/{id}", (*Query).getTrace},
-	{"/v1/sessions/{id}", (*Query).getSession},
-	{"/v1/stream", (*Query).getStream},
-	{"/v1/consistency", (*Query).getConsistency},
-	{"/v1/verify", (*Query).getVerify},
-	{"/v1/export", (*Query).getExport},
-	{"/v1/stats", (*Query).getStats},
-	{"/v1/counts", (*Query).getCounts},
-	{"/checkpoint", (*Query).getCheckpoint},
-	{"/tile/{level}/{tile}", (*Query).getTile},
-	{"/tile/entries/{tile}", (*Query).getTile},
-	{"/logs/{log}/checkpoint", (*Query).getUnderLogs},
-	{"/logs/{log}/tile/{level}/{tile}", (*Query).getUnderLogs},
-	{"/logs/{log}/tile/entries/{tile}", (*Query).getUnderLogs},
-	{"/healthz", (*Query).getHealth},
-	{"/readyz", (*Query).getReady},
-	{"/openapi.json", (*Query).getOpenAPI},
+	{"/", (*Query).getRoot, 0},
+	{"/v1/entries", (*Query).getEntries, pageCost},
+	{"/v1/entries/{index}", (*Query).getUnderEntries, entryCost},
+	{"/v1/entries/{index}/proof", (*Query).getUnderEntries, entryCost},
+	{"/v1/entries/id/{id}", (*Query).getUnderEntries, entryCost},
+	{"/v1/entries/id/{id}/proof", (*Query).getUnderEntries, entryCost},
+	{"/v1/agents/{did}/entries", (*Query).getAgentEntries, pageCost},
+	{"/v1/types/{type}/entries", (*Query).getTypeEntries, pageCost},
+	{"/v1/traces/{id}", (*Query).getTrace, pageCost},
+	{"/v1/sessions/{id}", (*Query).getSession, pageCost},
+	{"/v1/stream", (*Query).getStream, 0},
+	{"/v1/consistency", (*Query).getConsistency, entryCost},
+	{"/v1/verify", (*Query).getVerify, 0},
+	{"/v1/export", (*Query).getExport, 0},
+	{"/v1/stats", (*Query).getStats, 0},
+	{"/v1/counts", (*Query).getCounts, 0},
+	{"/checkpoint", (*Query).getCheckpoint, 0},
+	{"/tile/{level}/{tile}", (*Query).getTile, bundleCost},
+	{"/tile/entries/{tile}", (*Query).getTile, bundleCost},
+	{"/logs/{log}/checkpoint", (*Query).getUnderLogs, bundleCost},
+	{"/logs/{log}/tile/{level}/{tile}", (*Query).getUnderLogs, bundleCost},
+	{"/logs/{log}/tile/entries/{tile}", (*Query).getUnderLogs, bundleCost},
+	{"/healthz", (*Query).getHealth, 0},
+	{"/readyz", (*Query).getReady, 0},
+	{"/openapi.json", (*Query).getOpenAPI, 0},
 }
 
 // pattern returns the path for the multiplexer. It has no wildcards, since an id can be anything,
@@ -102,7 +113,9 @@ func (q *Query) Handler() http.Handler {
 			p := httpapi.ParseParams(r)
 			err := q.checkLog(p)
 			if err == nil {
-				err = route.handle(q, w, r, p)
+				err = q.reading(w, r, route.cost, func(w http.ResponseWriter, r *http.Request) error {
+					return route.handle(q, w, r, p)
+				})
 			}
 			if err != nil {
 				q.fail(w, r, err)
@@ -146,7 +159,11 @@ func (q *Query) checkLog(p *httpapi.Params) error {
 	return p.Err()
 }
 
+// write writes a whole answer. Until the client has read it, it is all that the request holds.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	if w, ok := w.(*reply); ok {
+		w.share.keep(int64(cap(body)))
+	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -13,13 +14,15 @@ import (
 // of data.
 const maxHeld = 4 << 20
 
-// pageBuffers are the buffers of pages. Each is at most a little larger than maxHeld, or than the
-// largest batch.
+// pageBuffers are buffers for pages, of at most maxSpare bytes.
 var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// maxSpare limits a buffer that is kept for another page.
+const maxSpare = 256 << 10
+
 // answer writes a page, batch by batch. While the page fits into maxHeld, an error can still become
-// a problem response. A larger page is sent while it is read, and the connection is broken if an
-// entry fails to verify.
+// a problem response. A larger page is sent while it is read, like an export, and the connection is
+// broken if an entry fails to verify.
 func (p plan) answer(w http.ResponseWriter, r *http.Request, form form) error {
 	return p.answerWith(w, r, form, func([]Found) {},
 		func(dst []byte) ([]byte, error) { return appendEnd(dst, p.next, p.size, p.unchecked, nil), nil })
@@ -35,10 +38,14 @@ func (p plan) answerWith(
 	end func([]byte) ([]byte, error),
 ) error {
 	held := pageBuffers.Get().(*[]byte)
-	buf, sent, any := append((*held)[:0], `{"entries":[`...), false, false
+	buf, any := append((*held)[:0], `{"entries":[`...), false
+	var large *largeAnswer // nil while nothing is sent
 	defer func() {
-		*held = buf // keep the grown buffer
-		pageBuffers.Put(held)
+		large.end()
+		if cap(buf) <= maxSpare {
+			*held = buf // keep the grown buffer
+			pageBuffers.Put(held)
+		}
 	}()
 	for list, err := range p.each(r.Context(), p.indexes) {
 		if err == nil {
@@ -46,31 +53,64 @@ func (p plan) answerWith(
 			buf, err = appendEntries(buf, list, form, any)
 			any = true
 		}
-		if err != nil && sent {
+		if err == nil && len(buf) > maxHeld && large == nil {
+			large, err = p.beginLarge(w)
+		}
+		if err == nil && len(buf) > maxHeld {
+			_, err = large.Write(buf)
+			buf = buf[:0]
+		}
+		if err != nil && large != nil {
 			p.logger.ErrorContext(r.Context(), "query cuts an answer short", "path", r.URL.Path, "cause", err)
 			panic(http.ErrAbortHandler)
 		} else if err != nil {
 			return err
 		}
-		if len(buf) > maxHeld {
-			w.Header().Set("Content-Type", "application/json")
-			// an error means that the client has gone, which also ends the request's context
-			w.Write(buf)
-			buf, sent = buf[:0], true
-		}
 	}
 	buf, err := end(buf)
 	switch {
-	case err != nil && sent:
+	case err == nil && large != nil:
+		if _, err = large.Write(buf); err == nil {
+			return nil
+		}
+		panic(http.ErrAbortHandler)
+	case large != nil:
 		panic(http.ErrAbortHandler)
 	case err != nil:
 		return err
-	case sent:
-		w.Write(buf)
-	default:
-		write(w, http.StatusOK, "application/json", buf)
 	}
+	write(w, http.StatusOK, "application/json", buf)
 	return nil
+}
+
+// maxLarge limits the large answers that are sent at the same time.
+const maxLarge = 4
+
+// largeAnswer is an answer that is sent while it is read. Its client must read as fast as that of
+// an export.
+type largeAnswer struct {
+	pacedWriter
+}
+
+// beginLarge begins a large answer. The error is ErrLarge if there are too many.
+func (q *Query) beginLarge(w http.ResponseWriter) (*largeAnswer, error) {
+	if r, ok := w.(*reply); ok { // which sets other deadlines
+		w = r.ResponseWriter
+	}
+	control := http.NewResponseController(w)
+	place, err := q.large.enter("", func() { _ = control.SetWriteDeadline(time.Now()) })
+	if err != nil {
+		return nil, err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return &largeAnswer{pacedWriter{w: w, control: control, place: place, credit: q.large.credit}}, nil
+}
+
+func (l *largeAnswer) end() {
+	if l != nil {
+		l.place.leave()
+		_ = l.control.SetWriteDeadline(time.Time{})
+	}
 }
 
 // form is how an entry is written.

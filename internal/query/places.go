@@ -24,10 +24,11 @@ const (
 	exportWriteSize = 64 << 10
 )
 
-// places holds the running exports. No client may have more than half of them. An export whose
-// client does not read gives way to the next one.
+// places holds the running exports, or the large answers. No client may have more than half of
+// them. One whose client does not read gives way to the next one.
 type places struct {
 	limit        int
+	full         error         // that there are none
 	credit       time.Duration // exportCredit
 	stallTimeout time.Duration // exportStallTimeout, or shorter in tests
 
@@ -61,9 +62,9 @@ func (p *places) enter(client string, cut func()) (*place, error) {
 	crowded := client != "" && open >= p.perClient()
 	if (crowded || len(p.taken) >= p.limit) && !p.evict(func(x *place) bool { return !crowded || x.client == client }) {
 		if crowded && len(p.taken) < p.limit {
-			return nil, fmt.Errorf("%w: %d of them are yours", ErrBusy, open)
+			return nil, fmt.Errorf("%w: %d of them are yours", p.full, open)
 		}
-		return nil, ErrBusy
+		return nil, p.full
 	}
 	x := &place{all: p, client: client, interrupt: cut}
 	p.taken = append(p.taken, x)

@@ -40,7 +40,7 @@ func unavailable(detail string) api.Problem {
 // isTemporary reports whether nothing is wrong and the same request will soon succeed.
 func isTemporary(err error) bool {
 	return errors.Is(err, ErrBuilding) || errors.Is(err, ErrBehind) || errors.Is(err, ErrBusy) ||
-		errors.Is(err, ErrCrowded)
+		errors.Is(err, ErrCrowded) || errors.Is(err, ErrFull) || errors.Is(err, ErrLarge)
 }
 
 // Fail answers a request with the problem for an error of this package. It is for handlers of other

@@ -60,7 +60,10 @@ type Config struct {
 	Durability string
 	// Accepting is called by /readyz and returns why events are not accepted. Nil means no check.
 	Accepting func() error
-	// CacheBytes limits the SEALED and PAYLOADS messages kept in memory. 0 means 64 MiB.
+	// Memory is by how much reading may grow the process, in bytes: caches, requests in progress,
+	// and room for the garbage collector. 0 means MaxMemory.
+	Memory int64
+	// CacheBytes limits the SEALED and PAYLOADS messages kept in memory. 0 means a share of Memory.
 	CacheBytes int
 	MaxExports int // MaxExports limits the exports that run at the same time. 0 means 4.
 	MaxStreams int // MaxStreams limits the streams that are open at the same time. 0 means 1,024.
@@ -90,7 +93,9 @@ type Query struct {
 	cache      *cache[cacheKey]
 	notes      *cache[uint64] // checkpoints by size, of the tree that was verified here
 	tiles      *cache[tileKey]
+	reads      *budget
 	exports    places
+	large      places
 	audits     audits
 	folder     folder
 	blocks     *segment.Blocks // of the files of the index
@@ -117,11 +122,16 @@ func New(cfg Config) (*Query, error) {
 	if cfg.Log == nil || !ruleset.ValidLog(cfg.Log.Name) {
 		return nil, errors.New("query: a log with a name is required")
 	}
-	if cfg.CacheBytes < 0 || cfg.MaxExports < 0 || cfg.MaxStreams < 0 || cfg.StreamStall < 0 || cfg.Heartbeat < 0 {
+	if cfg.CacheBytes < 0 || cfg.Memory < 0 ||
+		cfg.MaxExports < 0 || cfg.MaxStreams < 0 || cfg.StreamStall < 0 || cfg.Heartbeat < 0 {
 		return nil, errors.New("query: limits are out of range")
 	}
+	if cfg.Memory == 0 {
+		cfg.Memory = MaxMemory
+	}
+	shares := sharesOf(cfg.Memory)
 	if cfg.CacheBytes == 0 {
-		cfg.CacheBytes = 64 << 20
+		cfg.CacheBytes = shares.messages
 	}
 	if cfg.MaxExports == 0 {
 		cfg.MaxExports = 4
@@ -147,9 +157,11 @@ func New(cfg Config) (*Query, error) {
 	cfg.Keys = slices.Clone(cfg.Keys)
 	q := &Query{
 		cfg: cfg, logger: cfg.Logger, cache: newCache[cacheKey](cfg.CacheBytes), notes: newCache[uint64](maxNoteBytes),
-		tiles: newCache[tileKey](maxTileBytes), exports: places{
-			limit: cfg.MaxExports, credit: exportCredit, stallTimeout: exportStallTimeout,
+		tiles: newCache[tileKey](shares.tiles), reads: &budget{limit: shares.reads, timeout: readTimeout},
+		exports: places{
+			limit: cfg.MaxExports, full: ErrBusy, credit: exportCredit, stallTimeout: exportStallTimeout,
 		},
+		large:  places{limit: maxLarge, full: ErrLarge, credit: exportCredit, stallTimeout: exportStallTimeout},
 		folder: folder(cfg.Folder), freezing: make(chan struct{}, 1), toKeep: make(chan struct{}, 1),
 		gatherer:   newGatherer(),
 		suspicions: make(chan suspicion, 1),
@@ -159,7 +171,7 @@ func New(cfg Config) (*Query, error) {
 	rand.Read(key[:]) // never fails
 	q.blocks = segment.NewBlocks(blockBytes, key)
 	q.audits.run = q.audit
-	q.streams.screen, q.streams.lines = newScreen(streamBytes, bare), newScreen(streamBytes, proofLine)
+	q.streams.screen, q.streams.lines = newScreen(shares.events, bare), newScreen(shares.events, proofLine)
 	q.streams.ending = make(chan struct{})
 	q.head = &store.Head{Log: cfg.Log, Keys: q.keys}
 	return q, nil

@@ -61,9 +61,6 @@ func (q *Query) enter() (leave func(), err error) {
 	return func() { q.streams.open.Add(-1) }, nil
 }
 
-// streamBytes limits the cache of entries as streams send them.
-const streamBytes = 32 << 20
-
 // streamChunk is how many entries a stream sends at a time.
 const streamChunk = 64
 
@@ -160,12 +157,8 @@ func (q *Query) sendChunk(ctx context.Context, r reader, chunk []uint64, proved 
 		screen = q.streams.lines
 	}
 	for rest := chunk; len(rest) > 0; {
-		n := sameBlock(rest)
-		list, err := screen.show(ctx, r, rest[:n])
-		if err == nil {
-			err = send(list)
-		}
-		if err != nil {
+		n := min(sameBlock(rest), r.together(rest))
+		if err := q.sendPiece(ctx, r, screen, rest[:n], send); err != nil {
 			return err
 		}
 		q.streams.sent.Add(uint64(n))
@@ -183,4 +176,27 @@ func (q *Query) sendChunk(ctx context.Context, r reader, chunk []uint64, proved 
 		return err
 	}
 	return send([][]byte{httpapi.AppendEvent(nil, "", "proof", b)})
+}
+
+// streamCost is the memory that a stream takes while it reads a piece and shows it.
+const streamCost = pieceCost + 2<<20
+
+// sendPiece sends entries that are read together. The stream waits for its share of the budget for
+// reads. While its client reads, it keeps only what that takes.
+func (q *Query) sendPiece(ctx context.Context, r reader, s *screen, indexes []uint64, send func([][]byte) error) error {
+	share, err := q.reads.take(ctx, streamCost, true)
+	if err != nil {
+		return err
+	}
+	defer share.leave()
+	list, err := s.show(share.with(ctx), r, indexes)
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, event := range list {
+		size += len(event)
+	}
+	share.keep(int64(size))
+	return send(list)
 }

@@ -194,6 +194,13 @@ func (q *Query) at(ctx context.Context, snap snapshot, size uint64) (snapshot, e
 	return snap, nil
 }
 
+// countsCost is the memory that counts take: most of it is for what is counted by agent.
+func (q *Query) countsCost() int64 {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return 1<<20 + 256*int64(len(q.index.agents))
+}
+
 func (q *Query) getCounts(w http.ResponseWriter, r *http.Request, p *httpapi.Params) error {
 	filter, size, top := p.Filter(), indexParam(p, "size"), 10
 	if n := p.Number("top"); n != nil {
@@ -206,6 +213,11 @@ func (q *Query) getCounts(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 	if size != nil {
 		n = *size
 	}
+	share, err := q.reads.take(r.Context(), q.countsCost(), false)
+	if err != nil {
+		return err
+	}
+	defer share.leave()
 	c, err := q.Tally(filter, n, top)
 	if err != nil {
 		return err

@@ -102,9 +102,6 @@ func compressed(bundle []byte) []byte {
 	return out.Bytes()
 }
 
-// maxTileBytes limits the cache of tiles and bundles.
-const maxTileBytes = 16 << 20
-
 // tileKey identifies a cached tile or bundle. Cached ones were compared with the tree and never
 // change.
 type tileKey struct {

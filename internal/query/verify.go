@@ -28,6 +28,9 @@ type Verdict struct {
 // Verdict.
 func (q *Query) Verify(ctx context.Context) (Verdict, error) { return q.audits.wait(ctx) }
 
+// auditCost is the memory that an audit takes for what it reads ahead, in bytes.
+const auditCost = 16 << 20
+
 // audit runs one audit.
 func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	q.mu.RLock()
@@ -36,6 +39,11 @@ func (q *Query) audit(ctx context.Context) (Verdict, error) {
 	if size > 0 {
 		known = append(known, cp)
 	}
+	share, err := q.reads.take(ctx, auditCost, true)
+	if err != nil {
+		return Verdict{}, fmt.Errorf("verify: %w", err)
+	}
+	defer share.leave()
 	report, err := store.Audit(ctx, q.cfg.Log, audit.Config{Keys: q.cfg.Keys, Known: known})
 	v := Verdict{TreeSize: report.Size, Root: report.Root.String()}
 	if m, ok := errors.AsType[*audit.MismatchError](err); ok {
