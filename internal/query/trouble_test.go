@@ -213,7 +213,9 @@ func TestStoreDown(t *testing.T) {
 	b := &broken{Stream: f.log.Sealed}
 	b.down.Store(true)
 	whole := f.log
-	f.log = &store.Log{Name: "default", Events: whole.Events, Sealed: b, Payloads: whole.Payloads}
+	failing := *whole
+	failing.Sealed = b
+	f.log = &failing
 	f.serve(query.Config{Log: f.log, Keys: []string{f.key}})
 	logtest.Until(f, "the trouble is seen", func() bool { return errors.Is(f.q.Ready(), errDown) })
 	for _, path := range []string{
