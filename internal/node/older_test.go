@@ -98,7 +98,8 @@ func TestUpWithTiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{
-		Bucket: "TILES", Description: "full tiles of each log's tree", History: 1, Storage: jetstream.FileStorage, Replicas: 1,
+		Bucket: "TILES", Description: "full tiles of each log's tree", History: 1,
+		Storage: jetstream.FileStorage, Replicas: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 )
 
 // derived does the work that follows commits and that no commit waits for: the HEAD cache, the
-// mark, the snapshot, the trimming of EVENTS and the sweeping of orphaned payloads. A crash may lose
-// any of it without harm to the log.
+// mark, the snapshot, the trimming of EVENTS and the sweeping of orphaned payloads. A crash may
+// lose any of it without harm to the log.
 type derived struct {
 	s     *Sealer
 	jobs  []*duty

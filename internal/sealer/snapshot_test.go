@@ -433,7 +433,7 @@ func TestSnapshotOfAnotherHistory(t *testing.T) {
 		f.log.Sealed = store.NewMemoryStreamOf(info.Created, sealed)
 		f.log.Payloads = store.NewMemoryStreamOf(info.Created, payloads)
 		empty := store.NewMemory(testLog)
-		f.log.Head, f.log.Tiles, f.log.Cursors = empty.Head, empty.Tiles, empty.Cursors
+		f.log.Head, f.log.Cursors = empty.Head, empty.Cursors
 		if err := os.WriteFile(f.cfg.Mark, mark, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,8 @@ import (
 
 // Consistency returns the root of the tree of size from, and the proof that this tree is a prefix
 // of the tree of size to. It makes both from SEALED. Each batch names the frontier of its tree, so
-// that one node of the tree takes two batches at most, and none of them is before size from. Nothing
-// of it is verified: check the proof against the checkpoints of both sizes. The error wraps
+// that one node of the tree takes two batches at most, and none of them is before size from.
+// Nothing of it is verified: check the proof against the checkpoints of both sizes. The error wraps
 // ErrNotFound if SEALED does not reach a size.
 func Consistency(ctx context.Context, log *Log, from, to uint64) (root entry.Hash, hashes []entry.Hash, err error) {
 	t := trees{ctx: ctx, log: log}

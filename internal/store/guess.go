@@ -8,8 +8,8 @@ import (
 )
 
 // batch finds the batch of an index. It begins at the end of SEALED and guesses by the batches that
-// are read, since each message costs a request, and one far from the end a read of the disk. What is
-// archived has landmarks.
+// are read, since each message costs a request, and one far from the end a read of the disk. What
+// is archived has landmarks.
 func (t *trees) batch(index uint64) (At, error) {
 	above := slices.IndexFunc(t.read, func(at At) bool { return index < at.Batch.Size })
 	if above >= 0 && index >= t.read[above].Batch.First {
@@ -51,8 +51,8 @@ func (t *trees) batch(index uint64) (At, error) {
 	return t.scan(index, info)
 }
 
-// scan finds the batch of an index where a void message led a search astray. It reads backwards from
-// the next batch that is known, message by message.
+// scan finds the batch of an index where a void message led a search astray. It reads backwards
+// from the next batch that is known, message by message.
 func (t *trees) scan(index uint64, info Info) (At, error) {
 	end := info.Last + 1
 	if i := slices.IndexFunc(t.read, func(at At) bool { return index < at.Batch.First }); i >= 0 {
