@@ -54,9 +54,15 @@ func (w *sweeper) addBatch(c committed) {
 	w.upTo = swept{c.batch.Size, c.batch.Payloads}
 }
 
-func (w *sweeper) take() (first, upTo swept, spans []span) {
+// take returns what to sweep up to the newest batch, which is c if the tail has added none: it
+// started from a snapshot at the end of the log.
+func (w *sweeper) take(c committed) (first, upTo swept, spans []span) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.started {
+		w.started, w.first = true, swept{c.batch.Size, c.batch.Payloads}
+		w.upTo = w.first
+	}
 	spans, w.spans = w.spans, nil
 	return w.first, w.upTo, spans
 }
@@ -70,11 +76,11 @@ func (w *sweeper) putBack(spans []span) {
 // cursorStep is how many entries the sweeper passes before it writes its cursor again.
 const cursorStep = 1 << 16
 
-func (w *sweeper) sweep(ctx context.Context, _ committed) error {
+func (w *sweeper) sweep(ctx context.Context, c committed) error {
 	if err := w.load(ctx); err != nil {
 		return err
 	}
-	first, upTo, spans := w.take()
+	first, upTo, spans := w.take(c)
 	err := w.sweepOlder(ctx, first)
 	for len(spans) > 0 && err == nil {
 		if err = w.sweepSpan(ctx, spans[0]); err == nil {
