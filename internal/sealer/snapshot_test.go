@@ -619,3 +619,21 @@ func runUntil(t *testing.T, cfg Config, size uint64) {
 		t.Fatal(err)
 	}
 }
+
+// TestSweepBehindASnapshot: a start from a snapshot of the log's end walks no batch. An orphan
+// before it goes all the same.
+func TestSweepBehindASnapshot(t *testing.T) {
+	onSnapshot(t, 30, func(t *testing.T, f *snapshotFixture) {
+		f.cfg.pieceSize = 1
+		seq := f.orphan()
+		log := *f.log
+		log.Payloads = struct{ store.Stream }{f.log.Payloads} // from which nothing can be removed
+		f.publish(tokenSubject("did:a"), event("new", "1"))
+		f.mustSeal(func(c *Config) { c.Log = &log })
+		f.said.lines = nil
+		f.mustSeal()
+		if f.said.count(saysRestored) != 1 || exists(t, f.log.Payloads, seq) {
+			t.Fatalf("the orphan is there: %q", f.said.lines)
+		}
+	})
+}
