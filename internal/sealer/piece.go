@@ -97,7 +97,7 @@ func (w *window) appendSome(dst []byte, first, end uint64) ([]byte, error) {
 	switch {
 	case end > w.settled:
 		return nil, errUnsettled
-	case first < w.oldest(uint64(len(w.ring))):
+	case first < w.intact():
 		return nil, errOverwritten
 	}
 	for i := first; i < end; i++ {
@@ -131,5 +131,14 @@ func (w *window) settle(size uint64) {
 func (w *window) held() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.oldest(uint64(len(w.ring)))
+	return w.intact()
+}
+
+// intact returns the first index whose record was not overwritten. Records that were taken back had
+// overwritten older ones.
+func (w *window) intact() uint64 {
+	if n := uint64(len(w.ring)); w.peak-w.low > n {
+		return w.peak - n
+	}
+	return w.low
 }

@@ -2,6 +2,7 @@ package sealer
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -136,5 +137,31 @@ func BenchmarkWindowLongestAdd(b *testing.B) {
 			longest = max(longest, time.Since(start))
 		}
 		b.ReportMetric(float64(longest)/float64(time.Millisecond), "longest-ms")
+	}
+}
+
+// TestWindowCopiesNothingOverwritten: records that were taken back have overwritten older ones,
+// which must not be copied.
+func TestWindowCopiesNothingOverwritten(t *testing.T) {
+	w := newWindow(8, 8, 0)
+	for i := range uint64(40) {
+		w.add(true, testKey(i), testKey(i))
+	}
+	if !w.truncate(36) {
+		t.Fatal("truncate refused")
+	}
+	w.settle(36)
+	if _, err := w.appendRecords(nil, 23, 36); !errors.Is(err, errOverwritten) {
+		t.Errorf("index 23: %v", err)
+	}
+	b, err := w.appendRecords(nil, w.held(), 36)
+	if err != nil || len(b) != 12*recordBytes {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	for i := uint64(24); i < 36; i++ {
+		k := testKey(i)
+		if r := b[(i-24)*uint64(recordBytes):]; r[0] != 1 || half(r[1:]) != half(k[:16]) {
+			t.Errorf("another record of index %d", i)
+		}
 	}
 }
