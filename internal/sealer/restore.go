@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/sealedlog"
@@ -76,8 +77,10 @@ func (p *snapshotter) restore(ctx context.Context, t *tail, end uint64) error {
 	t.chain, t.window, t.partialLeaves = chain, w, h.Partial
 	t.lastRead, t.lastValid = h.Sealed, h.Sealed
 	t.config, t.configIndex = config, batch.Config
-	t.created, t.createdEpoch = h.Created, h.CreatedEpoch
-	p.of, p.pieces, p.size, p.sealed = w, h.Pieces, h.Size, h.Sealed
+	if h.Created != "" { // otherwise it was not found, and is searched again
+		t.created, t.createdEpoch = h.Created, h.CreatedEpoch
+	}
+	p.of, p.pieces, p.named, p.size, p.sealed = w, h.Pieces, slices.Clone(h.Pieces), h.Size, h.Sealed
 	return nil
 }
 

@@ -637,3 +637,61 @@ func TestSweepBehindASnapshot(t *testing.T) {
 		}
 	})
 }
+
+// TestSnapshotCannotBeWritten: what an error leaves is removed, and sealing goes on. The snapshot
+// is written again when the cause is gone.
+func TestSnapshotCannotBeWritten(t *testing.T) {
+	onSnapshot(t, 30, func(t *testing.T, f *snapshotFixture) {
+		head := filepath.Join(f.cfg.Snapshot, headFile)
+		if err := os.Remove(head); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(head, "in the way"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			f.grow(20)
+			names, err := f.folder().list()
+			if err != nil || len(names) != 1 {
+				t.Fatalf("left: %q %v", names, err)
+			}
+		}
+		if err := os.RemoveAll(head); err != nil {
+			t.Fatal(err)
+		}
+		f.grow(20)
+		f.expectRestored()
+		f.again(256)
+	})
+}
+
+// TestSnapshotRemovedMeanwhile: somebody removes the folder while the sealer runs. The second
+// snapshot after that is whole again.
+func TestSnapshotRemovedMeanwhile(t *testing.T) {
+	onSnapshot(t, 60, func(t *testing.T, f *snapshotFixture) {
+		s, err := New(f.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		if err := os.RemoveAll(f.cfg.Snapshot); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			for range 10 {
+				f.publish(tokenSubject("did:a"), event(fmt.Sprint(f.events), "1"))
+				f.events++
+			}
+			time.Sleep(10 * time.Second)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		f.expectRestored()
+		f.again(256)
+	})
+}

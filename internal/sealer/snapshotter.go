@@ -24,7 +24,8 @@ type snapshotter struct {
 
 	of     *window // the window that pieces are of
 	pieces []piece // written and durable
-	size   uint64  // of the newest snapshot; 0 if there is none
+	named  []piece // those that the newest head names
+	size   uint64  // of the newest snapshot, or of the attempt that failed; 0 if there is none
 	sealed uint64  // its SEALED sequence
 	buffer []byte
 }
@@ -65,14 +66,18 @@ func (p *snapshotter) write(ctx context.Context, c committed) error {
 	switch {
 	case errors.Is(err, errUnsettled), errors.Is(err, errOverwritten):
 		return nil // a later commit will do
-	case err != nil:
-		return fmt.Errorf("snapshot: %w", err)
+	case err == nil:
+		err = p.writeHead(c)
 	}
-	if err := p.writeHead(c); err != nil {
-		return fmt.Errorf("snapshot: %w", err)
+	if err != nil && ctx.Err() != nil {
+		return err
+	} else if err != nil {
+		// the disk may be full, and the mark needs room too: what no head names goes
+		p.pieces = slices.DeleteFunc(p.pieces, func(q piece) bool { return !slices.Contains(p.named, q) })
 	}
+	// after an error too, or each second would write as much again
 	p.size, p.sealed = c.batch.Size, c.sealed
-	if err := p.clear(); err != nil {
+	if err = errors.Join(err, p.clear()); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	return nil
@@ -150,29 +155,32 @@ func (p *snapshotter) writeHead(c committed) error {
 	if err := p.files.write(headFile, text); err != nil {
 		return fmt.Errorf("head: %w", err)
 	}
+	p.named = slices.Clone(p.pieces)
 	return nil
 }
 
-// clear removes what the head does not name: old pieces, and what a crash has left.
+// clear removes what neither the head nor the next snapshot needs: old pieces, and what a crash or
+// an error has left. If somebody else has removed a piece, the next snapshot has new ones.
 func (p *snapshotter) clear() error {
 	names, err := p.files.list()
 	if err != nil {
 		return err
 	}
 	keep := map[string]bool{headFile: true}
-	for _, q := range p.pieces {
+	for _, q := range slices.Concat(p.pieces, p.named) {
 		keep[q.file()] = true
+	}
+	if slices.ContainsFunc(p.pieces, func(q piece) bool { return !slices.Contains(names, q.file()) }) {
+		p.pieces = nil
 	}
 	for _, name := range names {
 		ours := strings.HasPrefix(name, pieceFile) || strings.HasPrefix(name, headFile+".")
 		if !ours || keep[name] {
 			continue
 		}
-		if err := p.files.remove(name); err != nil {
-			return err
-		}
+		err = errors.Join(err, p.files.remove(name))
 	}
-	return nil
+	return err
 }
 
 // tip is what a snapshot needs of the state after a batch, beside the batch itself.
