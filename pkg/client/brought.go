@@ -74,29 +74,39 @@ func leafOf(r *api.Receipt) (e entry.Entry, salt *[32]byte, err error) {
 	return e, (*[32]byte)(&h), err
 }
 
-// check checks the proofs that came with answers, each once for all of its entries.
-func (c *Client) check(ctx context.Context, answers []answer) {
-	for _, a := range answers {
-		if b := a.brought; b != nil && b.at == 0 {
-			b.err = c.checkCovered(ctx, b.covered)
+// errUnknownKey says that a proof cannot be checked before the server was asked for keys.
+var errUnknownKey = errors.New("no known key has signed the proof")
+
+// check checks the proofs that came with answers, each once for all of its entries. It makes no
+// request, for other events wait to be sent meanwhile: a proof under no known key is dropped, and
+// then asked for.
+func (c *Client) check(answers []answer) {
+	for i := range answers {
+		b := answers[i].brought
+		if b != nil && b.at == 0 {
+			b.err = c.checkCovered(b.covered)
+		}
+		if b != nil && errors.Is(b.err, errUnknownKey) {
+			answers[i].brought = nil
 		}
 	}
 }
 
 // checkCovered checks all but whether the checkpoint continues what was seen. If the proof shows
 // that too, it is noted.
-func (c *Client) checkCovered(ctx context.Context, b *covered) error {
+func (c *Client) checkCovered(b *covered) error {
 	if b.err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, b.err)
 	}
-	keys, err := c.head.keys(ctx, true)
-	if err != nil {
-		return err
+	keys := c.head.verifier()
+	if keys == nil {
+		return errUnknownKey
 	}
-	err = c.signed(ctx, keys, func(keys *proof.Verifier) (err error) {
-		b.checkpoint, err = keys.CheckBatch(b.proof, b.entries)
-		return err
-	})
+	var err error
+	b.checkpoint, err = keys.CheckBatch(b.proof, b.entries)
+	if errors.Is(err, proof.ErrNotSigned) {
+		return errUnknownKey
+	}
 	if err == nil {
 		b.proofs, err = b.proof.EntryProofs(b.entries)
 	}

@@ -125,6 +125,78 @@ func TestOlderServer(t *testing.T) {
 	}
 }
 
+// TestOlderServerAtOnce: of several requests that ask an older server for proofs at the same time, each
+// is sent again without.
+func TestOlderServerAtOnce(t *testing.T) {
+	w := memory(t)
+	w.older()
+	const callers = 3
+	var tried sync.WaitGroup
+	tried.Add(callers)
+	w.lie(func(a http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("proof") {
+			tried.Done()
+			tried.Wait()
+		}
+		w.back.ServeHTTP(a, r)
+	})
+	c := w.client()
+	parallel(callers, func(i int) {
+		list, err := c.LogBatch(bounded(t), []client.Event{{Type: "x", Data: i}}, client.WaitSealed)
+		if err != nil || list[0].Status != client.Sealed {
+			t.Errorf("%+v %v", list, err)
+		}
+	})
+}
+
+// TestStoredWithoutKey: while the keys of the log cannot be learned, events are sent nevertheless.
+func TestStoredWithoutKey(t *testing.T) {
+	w := memory(t)
+	posts := atomic.Int64{}
+	w.lie(func(a http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/events" {
+			<-r.Context().Done()
+			return
+		}
+		w.back.ServeHTTP(a, r)
+		posts.Add(1)
+	})
+	c := w.client(func(cfg *client.Config) { cfg.Key = "" })
+	ctx, leave := context.WithCancel(bounded(t))
+	var group sync.WaitGroup
+	for i := range int64(6) { // more than there are requests at a time
+		group.Go(func() {
+			if r, err := c.Log(ctx, client.Event{Type: "x"}, client.WaitSealed); err == nil || r.Proof != nil {
+				t.Errorf("%+v", r)
+			}
+		})
+		logtest.Until(t, "the event is sent", func() bool { return posts.Load() > i })
+	}
+	leave()
+	group.Wait()
+}
+
+// TestProofOfUnknownKey: what comes under no key that the client knows is not believed. The server is
+// asked, which can show what replaced the key.
+func TestProofOfUnknownKey(t *testing.T) {
+	w := memory(t)
+	other := logtest.Signer(t, logtest.Name)
+	w.receipts(func(got *proved) {
+		for _, p := range got.Proofs {
+			note, err := other.Sign(uint64(p["tree_size"].(float64)), entry.Hash{1})
+			if err != nil {
+				t.Error(err)
+			}
+			p["checkpoint"] = string(note)
+		}
+	})
+	r, err := w.client().Log(bounded(t), client.Event{Type: "x", Data: 1}, client.WaitSealed)
+	if err != nil || r.Status != client.Sealed {
+		t.Fatalf("%+v %v", r, err)
+	}
+	w.proven(r, w.entries())
+}
+
 // TestWithoutProofs: a server may leave out any proof.
 func TestWithoutProofs(t *testing.T) {
 	w := memory(t)
@@ -203,31 +275,25 @@ func TestLyingReceipts(t *testing.T) {
 		return string(note)
 	}
 	for name, lie := range map[string]func(got *proved){
-		"a leaf altered":               func(got *proved) { leaf(got, `"success"`, `"failure"`) },
-		"a leaf that is not canonical": func(got *proved) { leaf(got, `{`, `{ `) },
-		"a leaf of another log":        func(got *proved) { leaf(got, `"log":"default"`, `"log":"other"`) },
-		"no leaf":                      func(got *proved) { delete(got.Receipts[0], "leaf") },
-		"another salt":                 func(got *proved) { got.Receipts[0]["salt"] = strings.Repeat("0", 64) },
-		"a salt that is none":          func(got *proved) { got.Receipts[0]["salt"] = "0" },
-		"another index":                func(got *proved) { got.Receipts[0]["index"] = 1 },
-		"another hash":                 func(got *proved) { got.Receipts[0]["entry_hash"] = other.Receipts[0]["entry_hash"] },
-		"a proof that is not there":    func(got *proved) { got.Receipts[0]["proof"] = 1 },
-		"a proof before the first":     func(got *proved) { got.Receipts[0]["proof"] = -1 },
-		"no proofs":                    func(got *proved) { got.Proofs = nil },
-		"an empty proof":               func(got *proved) { got.Proofs[0] = map[string]any{} },
-		"a hash altered":               func(got *proved) { hashes(got)[0] = strings.Repeat("0", 64) },
-		"a hash that is none":          func(got *proved) { hashes(got)[0] = "x" },
-		"a hash missing":               func(got *proved) { got.Proofs[0]["hashes"] = hashes(got)[1:] },
-		"a hash too many":              func(got *proved) { got.Proofs[0]["hashes"] = append(hashes(got), strings.Repeat("0", 64)) },
-		"hashes null":                  func(got *proved) { got.Proofs[0]["hashes"] = nil },
-		"another tree_size":            func(got *proved) { got.Proofs[0]["tree_size"] = size(got) + 1 },
-		"a note without a signature": func(got *proved) {
-			got.Proofs[0]["checkpoint"] = strings.SplitAfter(got.Proofs[0]["checkpoint"].(string), "\n\n")[0]
-		},
-		"a note of another root": func(got *proved) { got.Proofs[0]["checkpoint"] = sign(signer, size(got), entry.Hash{1}) },
-		"a note of another key": func(got *proved) {
-			got.Proofs[0]["checkpoint"] = sign(logtest.Signer(t, logtest.Name), size(got), entry.Hash{1})
-		},
+		"a leaf altered":                func(got *proved) { leaf(got, `"success"`, `"failure"`) },
+		"a leaf that is not canonical":  func(got *proved) { leaf(got, `{`, `{ `) },
+		"a leaf of another log":         func(got *proved) { leaf(got, `"log":"default"`, `"log":"other"`) },
+		"no leaf":                       func(got *proved) { delete(got.Receipts[0], "leaf") },
+		"another salt":                  func(got *proved) { got.Receipts[0]["salt"] = strings.Repeat("0", 64) },
+		"a salt that is none":           func(got *proved) { got.Receipts[0]["salt"] = "0" },
+		"another index":                 func(got *proved) { got.Receipts[0]["index"] = 1 },
+		"another hash":                  func(got *proved) { got.Receipts[0]["entry_hash"] = other.Receipts[0]["entry_hash"] },
+		"a proof that is not there":     func(got *proved) { got.Receipts[0]["proof"] = 1 },
+		"a proof before the first":      func(got *proved) { got.Receipts[0]["proof"] = -1 },
+		"no proofs":                     func(got *proved) { got.Proofs = nil },
+		"an empty proof":                func(got *proved) { got.Proofs[0] = map[string]any{} },
+		"a hash altered":                func(got *proved) { hashes(got)[0] = strings.Repeat("0", 64) },
+		"a hash that is none":           func(got *proved) { hashes(got)[0] = "x" },
+		"a hash missing":                func(got *proved) { got.Proofs[0]["hashes"] = hashes(got)[1:] },
+		"a hash too many":               func(got *proved) { got.Proofs[0]["hashes"] = append(hashes(got), strings.Repeat("0", 64)) },
+		"hashes null":                   func(got *proved) { got.Proofs[0]["hashes"] = nil },
+		"another tree_size":             func(got *proved) { got.Proofs[0]["tree_size"] = size(got) + 1 },
+		"a note of another root":        func(got *proved) { got.Proofs[0]["checkpoint"] = sign(signer, size(got), entry.Hash{1}) },
 		"the note of an older size":     func(got *proved) { got.Proofs[0]["checkpoint"] = l.note },
 		"an older size, and its note":   func(got *proved) { got.Proofs[0]["checkpoint"], got.Proofs[0]["tree_size"] = l.note, 5 },
 		"the proof of another event":    func(got *proved) { got.Proofs = other.Proofs },

@@ -273,7 +273,7 @@ func (c *Client) LogBatch(ctx context.Context, events []Event, opts ...LogOption
 func (c *Client) send(ctx context.Context, events []outgoing, wait Wait) ([]answer, error) {
 	answers, err := c.sender.send(ctx, events, wait)
 	if err == nil {
-		c.check(ctx, answers)
+		c.check(answers)
 	}
 	return answers, err
 }

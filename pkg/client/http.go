@@ -222,9 +222,11 @@ var errSplit = errors.New("the request is too large")
 func (s *httpSender) send(ctx context.Context, events []outgoing, wait Wait) ([]answer, error) {
 	var answers []answer
 	err := s.retry(ctx, "POST /v1/events", func() (err error) {
-		answers, err = s.post(ctx, events, s.query(wait))
+		query := s.query(wait)
+		answers, err = s.post(ctx, events, query)
 		status, ok := errors.AsType[*statusError](err)
-		if ok && status.refuses() && status.problem.Field == "proof" && !s.older.Swap(true) {
+		if ok && status.refuses() && status.problem.Field == "proof" && query.Has("proof") {
+			s.older.Store(true)
 			answers, err = s.post(ctx, events, s.query(wait))
 			status, ok = errors.AsType[*statusError](err)
 		}

@@ -91,6 +91,13 @@ func (r *keyring) replaced(cp proof.Checkpoint) bool {
 	return err == nil && !slices.ContainsFunc(by, func(key string) bool { return slices.Contains(r.active, key) })
 }
 
+// verifier has the keys that are known so far, or is nil.
+func (h *head) verifier() *proof.Verifier {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ring.verifier
+}
+
 // keys are those given, or those of the state, or those that the server names at first use. Without
 // firstUse the last ones are ErrNoKey, even if receipts took them: who reads did not ask for them.
 func (h *head) keys(ctx context.Context, firstUse bool) (*proof.Verifier, error) {

@@ -56,9 +56,7 @@ func (h *head) successors(ctx context.Context, keys *proof.Verifier) *proof.Veri
 		return nil
 	}
 	for _, a := range listed.Entries {
-		h.mu.Lock()
-		now := h.ring.verifier
-		h.mu.Unlock()
+		now := h.verifier()
 		known := now.Keys()
 		if slices.ContainsFunc(a.Detail.Keys, func(key string) bool { return !slices.Contains(known, key) }) {
 			h.follow(ctx, now, a.Index)
