@@ -61,6 +61,9 @@ const saltTimeout = 2 * time.Second
 
 // salt returns the salt of an entry's data, or "".
 func (h *held) salt(ctx context.Context, log *store.Log, index uint64) string {
+	if ctx.Err() != nil { // the request has waited long enough
+		return ""
+	}
 	h.open.Do(func() {
 		if h.Batch.Payloads == h.before.Payloads { // the batch has no data
 			return

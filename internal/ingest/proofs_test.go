@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http/httptest"
@@ -186,6 +187,67 @@ func TestNoProofs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// dark is PAYLOADS that nothing can be read from.
+type dark struct {
+	store.Stream
+	reads  int
+	onRead func()
+}
+
+func (d *dark) Get(context.Context, uint64) (entry.Message, error) {
+	d.reads++
+	d.onRead()
+	return entry.Message{}, errors.New("dark")
+}
+
+// TestSaltsInTime: an answer does not wait for further salts once the request is over.
+func TestSaltsInTime(t *testing.T) {
+	l := logtest.New(t, store.NewMemory(logtest.Name), func(c *sealer.Config) { c.MaxEntries = 3 })
+	l.Run("sealer", l.Sealer().Run)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	mine, payloads := *l.Store, &dark{Stream: l.Store.Payloads, onRead: end}
+	mine.Payloads = payloads
+	w := &world{log: l.Store, vkey: l.Key}
+	w.run(t, ingest.Config{Log: &mine})
+	w.postProved(t, "["+bare("first")+"]")
+	var list []string
+	for i := range 20 {
+		list = append(list, event(fmt.Sprint(i)))
+	}
+	_, raw := w.ingest.Request(ctx, entry.Message{
+		Subject: "audit." + logtest.Name + ".submit." + subject.AgentToken("did:web:a.example"),
+		Data:    []byte("[" + strings.Join(list, ",") + "]"),
+		Header:  entry.Header{"Sealstream-Wait": {"sealed"}, "Sealstream-Proof": {"1"}},
+	})
+	var got api.Receipts
+	if err := json.Unmarshal(raw, &got); err != nil || len(got.Proofs) < 3 || payloads.reads != 1 {
+		t.Errorf("%d proofs, %d reads for salts: %v", len(got.Proofs), payloads.reads, err)
+	}
+}
+
+// TestProofsMember: an answer for which proofs were asked says so, also if it has none (SPEC 8.1).
+func TestProofsMember(t *testing.T) {
+	w := start(t, store.NewMemory("default"), ingest.Config{})
+	w.postProved(t, "["+event("x")+"]")
+	repeat := []byte("[" + event("x") + "]")
+	text := postBatch(w.ingest.Handler(), "?wait=sealed&proof=1", repeat).Body.String()
+	if !strings.Contains(text, `"proofs":[]`) {
+		t.Errorf("over HTTP: %s", text)
+	}
+	m := entry.Message{
+		Subject: "audit.default.submit." + subject.AgentToken("did:web:a.example"), Data: repeat,
+		Header: entry.Header{"Sealstream-Wait": {"sealed"}, "Sealstream-Proof": {"1"}},
+	}
+	if _, raw := w.ingest.Request(t.Context(), m); !strings.Contains(string(raw), `"proofs":[]`) {
+		t.Errorf("over NATS: %s", raw)
+	}
+	delete(m.Header, "Sealstream-Proof")
+	if _, raw := w.ingest.Request(t.Context(), m); strings.Contains(string(raw), `"proofs"`) {
+		t.Errorf("not asked for: %s", raw)
 	}
 }
 

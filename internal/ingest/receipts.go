@@ -65,7 +65,7 @@ func formatReceipts(answer api.Receipts) []byte {
 // appendProofs ends the receipts and the answer.
 func appendProofs(dst []byte, proofs []proof.BatchProof) []byte {
 	dst = append(dst, ']')
-	if len(proofs) > 0 {
+	if proofs != nil {
 		dst = append(dst, `,"proofs":`...)
 		dst = append(dst, body(proofs)...)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/streams/subject"
 )
 
@@ -72,14 +73,17 @@ func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Re
 func (in *Ingest) submit(ctx context.Context, events []Raw, w want) (api.Receipts, error) {
 	var p *proofs
 	if w.proof && w.wait == WaitSealed {
-		p = &proofs{log: in.cfg.Log}
+		p = &proofs{log: in.cfg.Log, list: []proof.BatchProof{}}
 	}
 	receipts, err := in.answer(ctx, events, w.wait, p)
 	in.cfg.Observe.answered(receipts, len(events), err)
-	if p == nil || err != nil {
-		return api.Receipts{Receipts: receipts}, err
+	answer := api.Receipts{Receipts: receipts}
+	if p != nil {
+		answer.Proofs = p.list
+	} else if w.proof {
+		answer.Proofs = []proof.BatchProof{}
 	}
-	return api.Receipts{Receipts: receipts, Proofs: p.list}, nil
+	return answer, err
 }
 
 // answer makes a receipt for each event. Unless p is nil, it gets the proofs of sealed ones.

@@ -78,11 +78,11 @@ func (r *Refusal) Error() string {
 type Receipts struct {
 	Receipts []Receipt `json:"receipts"`
 
-	// Proofs are those that were asked for with proof=1 (SPEC 8.1).
-	Proofs []proof.BatchProof `json:"proofs,omitempty"`
+	// Proofs are those that were asked for with proof=1 (SPEC 8.1). Nil means that none were.
+	Proofs []proof.BatchProof `json:"proofs,omitzero"`
 }
 
-// WithoutProofs returns the same receipts as they are if no proofs are asked for.
+// WithoutProofs returns the same receipts as they are if nothing can be proven.
 func (r Receipts) WithoutProofs() Receipts {
 	bare := slices.Clone(r.Receipts)
 	for i := range bare {
@@ -91,5 +91,5 @@ func (r Receipts) WithoutProofs() Receipts {
 			bare[i].ProofAt, bare[i].Leaf, bare[i].Salt = nil, "", ""
 		}
 	}
-	return Receipts{Receipts: bare}
+	return Receipts{Receipts: bare, Proofs: []proof.BatchProof{}}
 }
