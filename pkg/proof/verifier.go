@@ -51,7 +51,11 @@ func (v *Verifier) Keys() []string { return slices.Clone(v.keys) }
 // Open is OpenCheckpoint with the Verifier's keys. It also returns the keys that have signed.
 func (v *Verifier) Open(signed []byte) (c Checkpoint, by []string, err error) {
 	n := v.note(signed)
-	n.once.Do(func() { n.checkpoint, n.by, n.err = v.openNote([]byte(n.signed)) })
+	n.once.Do(func() {
+		if n.checkpoint, n.by, n.err = v.openNote([]byte(n.signed)); n.err != nil {
+			v.forget(n) // it may be large, and came from anyone
+		}
+	})
 	c = n.checkpoint
 	if n.err == nil {
 		c.Note = signed
@@ -72,6 +76,14 @@ func (v *Verifier) note(signed []byte) *openedNote {
 	v.opened[v.next%openedNotes] = n
 	v.next++
 	return n
+}
+
+func (v *Verifier) forget(n *openedNote) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if i := slices.Index(v.opened[:], n); i >= 0 {
+		v.opened[i] = nil
+	}
 }
 
 func (v *Verifier) openNote(signed []byte) (c Checkpoint, by []string, err error) {
