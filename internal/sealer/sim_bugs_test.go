@@ -39,6 +39,12 @@ func snapshots(p *plan) {
 	p.crash, p.happen, p.hostile = 0.02, 0.05, 0
 }
 
+// spoiltSnapshots are damaged often, as only a byte at a certain place does harm.
+func spoiltSnapshots(p *plan) {
+	snapshots(p)
+	p.crash, p.happen, p.spoil = 0.03, 0.12, true
+}
+
 func badWrites(p *plan) { p.writes = 0.15 }
 
 var bugs = []planted{
@@ -105,7 +111,7 @@ var bugs = []planted{
 	{"records lost in a snapshot", snapshots, func(w *world, c *client, cfg *Config) {
 		cfg.hooks = &hooks{recorded: func(content []byte) { clear(content[len(content)-recordBytes:]) }}
 	}},
-	{"snapshot without a MAC", func(p *plan) { snapshots(p); p.spoil = true }, func(w *world, c *client, cfg *Config) {
+	{"snapshot without a MAC", spoiltSnapshots, func(w *world, c *client, cfg *Config) {
 		cfg.hooks = &hooks{noMAC: true}
 	}},
 	{"snapshot of what is not committed", snapshots, func(w *world, c *client, cfg *Config) {

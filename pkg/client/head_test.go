@@ -26,9 +26,7 @@ import (
 func TestHangingConsistency(t *testing.T) {
 	w := memory(t)
 	l := newLiar(t, w, 3)
-	if _, err := w.client().Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil {
-		t.Fatal(err)
-	}
+	w.grow()
 	release, asked := make(chan struct{}), atomic.Int64{}
 	w.lie(func(a http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/consistency" {
@@ -85,9 +83,7 @@ func TestHangingConsistency(t *testing.T) {
 func TestHangingLeft(t *testing.T) {
 	w := memory(t)
 	l := newLiar(t, w, 3)
-	if _, err := w.client().Log(bounded(t), client.Event{Type: "x"}, client.WaitSealed); err != nil {
-		t.Fatal(err)
-	}
+	w.grow()
 	gone := make(chan struct{})
 	w.lie(func(a http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/consistency" {
@@ -432,4 +428,18 @@ func TestNoSuccession(t *testing.T) {
 			t.Errorf("%s%v", step.note, err)
 		}
 	}
+}
+
+// grow seals an event, and waits until query shows it: a receipt with its proof does not wait for
+// that.
+func (w *world) grow() {
+	w.Helper()
+	r, err := w.client().Log(bounded(w), client.Event{Type: "x"}, client.WaitSealed)
+	if err != nil {
+		w.Fatal(err)
+	}
+	logtest.Until(w, "query", func() bool {
+		cp, err := w.client().Checkpoint(bounded(w))
+		return err == nil && cp.Size > r.Index
+	})
 }
