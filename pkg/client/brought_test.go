@@ -220,6 +220,32 @@ func TestWithoutProofs(t *testing.T) {
 	}
 }
 
+// TestQueryBehindReceipt: a receipt with its proof can be quicker than query. What the client then
+// asks query for, it waits for.
+func TestQueryBehindReceipt(t *testing.T) {
+	w := memory(t)
+	var late atomic.Int64
+	back := w.back
+	w.back = http.HandlerFunc(func(a http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/entries/") && late.Add(-1) >= 0 {
+			http.Error(a, "not yet", http.StatusNotFound)
+			return
+		}
+		back.ServeHTTP(a, r)
+	})
+	w.receipts(func(got *proved) { delete(got.Receipts[0], "salt") })
+	late.Store(3)
+	c := w.client()
+	r, err := c.Log(bounded(t), client.Event{ID: "salted", Type: "x", Data: 2}, client.WaitSealed)
+	if err != nil || r.Status != client.Sealed {
+		t.Fatalf("%+v %v", r, err)
+	}
+	late.Store(1)
+	if e, err := c.EntryByID(bounded(t), "salted", ""); err != nil || e.Index != r.Index {
+		t.Errorf("by id: %+v %v", e, err)
+	}
+}
+
 // proved is an answer of ingest.
 type proved struct {
 	Receipts []map[string]any `json:"receipts"`

@@ -169,7 +169,14 @@ func (c *Client) EntryByID(ctx context.Context, id, agent string) (Entry, error)
 	if agent != "" {
 		query.Set("agent", agent)
 	}
-	raw, err := c.api.persist(ctx, c.server(), "/v1/entries/id/"+PathSegment(id), query)
+	path := "/v1/entries/id/" + PathSegment(id)
+	raw, err := c.api.persist(ctx, c.server(), path, query)
+	if isStatus(err, http.StatusNotFound) {
+		// The server may be behind a receipt of this client. Its next checkpoint is not.
+		if _, late := c.Checkpoint(ctx); late == nil {
+			raw, err = c.api.persist(ctx, c.server(), path, query)
+		}
+	}
 	switch {
 	case isStatus(err, http.StatusNotFound):
 		return Entry{}, fmt.Errorf("read entry with id %.80q: %w: %w", id, ErrNotFound, err)

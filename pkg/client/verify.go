@@ -176,7 +176,14 @@ func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event, salt
 // commitment.
 func (c *Client) salt(ctx context.Context, index uint64) (entry.Hash, error) {
 	path := "/v1/entries/" + strconv.FormatUint(index, 10)
-	raw, err := c.api.persist(ctx, c.server(), path, url.Values{"raw": {"1"}})
+	var raw []byte
+	err := c.head.retryFor(ctx, catchUp, ErrProof, func() (err error) {
+		raw, err = c.api.persist(ctx, c.server(), path, url.Values{"raw": {"1"}})
+		if isStatus(err, http.StatusNotFound) { // the receipt was quicker than query
+			return fmt.Errorf("%w: %w", errBehind, err)
+		}
+		return err
+	})
 	if err != nil {
 		return entry.Hash{}, err
 	}
