@@ -1,4 +1,6 @@
-//go:build linux
+//go:build linux && !race
+
+// The race detector needs several times the memory.
 
 package query_test
 
