@@ -169,7 +169,8 @@ func (w *watch) awaitCaller(ctx context.Context, r *reading) *reading {
 // reading is an open reader of SEALED.
 type reading struct {
 	store.Reader
-	next uint64
+	next   uint64
+	newest uint64 // the end of SEALED when it was opened
 }
 
 func (r *reading) close() {
@@ -193,7 +194,7 @@ func (w *watch) read(ctx context.Context, r *reading) (*reading, error) {
 		if err != nil {
 			return r, err
 		}
-		r = &reading{reader, from}
+		r = &reading{reader, from, info.Last}
 	}
 	messages, err := r.Next(ctx, readSize)
 	if err != nil {
@@ -205,7 +206,7 @@ func (w *watch) read(ctx context.Context, r *reading) (*reading, error) {
 			w.logger.WarnContext(ctx, "ingest skips a message on SEALED", "log", w.log.Name,
 				"sequence", m.Seq, "cause", err)
 		} else {
-			w.take(hold(at))
+			w.take(hold(at), m.Seq >= r.newest)
 		}
 	}
 	return r, nil
@@ -225,8 +226,10 @@ func (w *watch) open(m entry.Message) (store.At, error) {
 }
 
 // take adds a batch and releases the callers whose messages are sealed. It ignores a batch that
-// does not extend the newest one: it is void or was seen before.
-func (w *watch) take(at *held) {
+// does not extend the newest one: it is void or was seen before. Batches before the newest one give
+// no more than the frontier for proofs: their input may be of another epoch, in which a caller's
+// sequence was another message.
+func (w *watch) take(at *held, newest bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n := len(w.recent); n > 0 {
@@ -244,6 +247,9 @@ func (w *watch) take(at *held) {
 		w.recent = append(w.recent[:0], w.recent[1:]...)
 	}
 	w.recent = append(w.recent, at)
+	if !newest {
+		return
+	}
 	w.input = at.Batch.Input
 	for seq, s := range w.waiting {
 		if reached(w.input, seq) {
