@@ -103,7 +103,8 @@ func (w *world) happening() bool {
 	}{{p.losses > w.losses, w.loseEvents}, {p.vanish, w.vanish}, {p.inject, w.inject}, {p.purge, w.purgeBehind}, {
 		p.pauses, w.pause,
 	}, {p.configs, w.configure},
-		{p.impost > w.impostorsMade, w.impostor}, {p.orphans, w.orphan}, {p.bug == "trim ahead", w.trimAhead}, {p.bug == "sweep above the tail", w.sweepAbove}, {p.spoil, w.spoil}} {
+		{p.impost > w.impostorsMade, w.impostor}, {p.orphans, w.orphan}, {p.bug == "trim ahead", w.trimAhead},
+		{p.bug == "sweep above the tail", w.sweepAbove}, {p.spoil, w.spoil}} {
 		if k.on {
 			kinds = append(kinds, k.do)
 		}
