@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/segment":               {},
 	"internal/sse":                   {},
 	"internal/when":                  {},
+	"internal/access":                {"internal/canonical", "internal/ruleset", "pkg/entry"},
 	"internal/size":                  {},
 	"internal/sinks/postgres/pgtest": {},
 	"pkg/redact":                     {},
@@ -205,7 +206,7 @@ var ground = []string{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server":        {"internal/natsd"},
 	"github.com/prometheus/client_golang":   {"internal/metrics"},
-	"github.com/nats-io/nkeys":              {"internal/cluster"},
+	"github.com/nats-io/nkeys":              {"internal/access", "internal/cluster"},
 	"github.com/nats-io/nats.go":            {"streams", "internal/natsd", "internal/store/natsstore", "pkg/client", "internal/cluster", "internal/demo", "internal/migrate", "internal/node", "internal/bench", "internal/datadir", "internal/logtest", "internal/natsconn", "internal/sinks/nats"},
 	"github.com/cloudevents/sdk-go":         {"internal/ingest", "internal/query", "pkg/client"},
 	"github.com/go-json-experiment/json":    {"internal/canonical"},
