@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/internal/alert"
+	"github.com/sealstream/sealstream/internal/yamlfile"
 )
 
 const goodFile = `
@@ -121,7 +122,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	// all of them at once, but not without end
 	_, err := Parse("f", []byte("rules:\n"+strings.Repeat("  - {name: \"\", rate: 1}\n", 100)))
-	if err == nil || strings.Count(err.Error(), "\n") != maxProblems-1 {
+	if err == nil || strings.Count(err.Error(), "\n") != yamlfile.MaxProblems-1 {
 		t.Errorf("%v", err)
 	}
 }
