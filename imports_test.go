@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/when":                  {},
 	"internal/yamlfile":              {},
 	"internal/access":                {"internal/canonical", "internal/ruleset", "pkg/entry"},
-	"internal/access/accessfile":     {"internal/access", "internal/yamlfile"},
+	"internal/access/accessfile":     {"internal/access", "internal/durable", "internal/flock", "internal/yamlfile"},
 	"internal/size":                  {},
 	"internal/sinks/postgres/pgtest": {},
 	"pkg/redact":                     {},
@@ -180,7 +180,7 @@ var mayImport = map[string][]string{
 	"cmd/query":    {"internal/program"},
 	"cmd/sealer":   {"internal/program"},
 	"cmd/sealstream": {
-		"internal/agt", "internal/archive", "internal/audit", "internal/bench", "internal/canonical",
+		"internal/access", "internal/access/accessfile", "internal/agt", "internal/archive", "internal/audit", "internal/bench", "internal/canonical",
 		"internal/cluster", "internal/cosign", "internal/datadir", "internal/demo", "internal/durable", "internal/httpapi",
 		"internal/merkle", "internal/migrate", "internal/natsconn", "internal/natsd", "internal/node", "internal/outward",
 		"internal/program", "internal/proxy", "internal/readiness", "internal/retry", "internal/ruleset", "internal/settings",

@@ -68,6 +68,8 @@ type commands struct {
 	Sink    sinkCmd    `cmd:"" alone:"" group:"operate" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Key     keyCmd     `cmd:"" alone:"" group:"operate" help:"Rotate the signing key of a log."`
 	Keygen  keygenCmd  `cmd:"" alone:"" group:"operate" help:"Create the keys of a new log, for services that run separately."`
+	Token   tokenCmd   `cmd:"" alone:"" group:"operate" help:"Create, list and revoke bearer tokens."`
+	Access  accessCmd  `cmd:"" alone:"" group:"operate" help:"Check the rules of access, and explain decisions."`
 	Admin   adminCmd   `cmd:"" alone:"" group:"operate" help:"Create the streams of a log on a cluster, and configure its servers and users."`
 	Migrate migrateCmd `cmd:"" alone:"" group:"operate" help:"Move the log of a data directory onto a NATS server or cluster."`
 	Proxy   proxyCmd   `cmd:"" alone:"" group:"operate" help:"Reverse proxy in front of several replicas of a service."`

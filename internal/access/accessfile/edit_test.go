@@ -2,7 +2,11 @@ package accessfile
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,5 +112,50 @@ func TestEditsRefused(t *testing.T) {
 	}
 	if _, err := AddToken("f", []byte("identites: []"), "ci", tokenB, &access.Grants{}); !errors.Is(err, access.ErrRules) {
 		t.Errorf("broken file: %v", err)
+	}
+}
+
+// TestUpdate: programs that change a file at the same time lose nothing. A new file is private.
+func TestUpdate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.yaml")
+	const n = 20
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			token := access.TokenHash{Name: fmt.Sprint("t", i), Hash: access.HashToken(fmt.Sprint(i))}
+			err := Update(t.Context(), path, func(name string, text []byte) ([]byte, error) {
+				return AddToken(name, text, token.Name, token, &access.Grants{})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	v, err := Load(path)
+	if err != nil || len(v.Rules().Identities) != n {
+		t.Fatalf("%v", err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.HasPrefix(string(text), "# Who is who") {
+		t.Errorf("%v: %.80s", err, text)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	bad := errors.New("bad")
+	fail := func(string, []byte) ([]byte, error) { return nil, bad }
+	if err := Update(t.Context(), path, fail); !errors.Is(err, bad) {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(text) {
+		t.Errorf("a failed change has changed the file: %v", err)
+	}
+	other := filepath.Join(t.TempDir(), "other.yaml")
+	if err := Update(t.Context(), other, fail); !errors.Is(err, bad) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a failed change has made a file: %v", err)
 	}
 }
