@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 	"internal/sealedlog": {"internal/canonical", "internal/merkle", "internal/ruleset", "pkg/entry"},
 	"internal/cosign":    {},
 	"internal/archive": {
-		"internal/audit", "internal/httpapi", "internal/sealedlog", "internal/store",
+		"internal/audit", "internal/httpapi", "internal/sealedlog", "internal/segment", "internal/store",
 		"pkg/entry", "streams/subject",
 	},
 	"internal/ingest": {
