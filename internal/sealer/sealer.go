@@ -235,7 +235,8 @@ func (s *Sealer) seal(ctx context.Context) error {
 			return nil
 		}
 		doubt := maybeStale(err)
-		if errors.Is(err, ErrRefused) || errors.Is(err, ErrFenced) || doubt != nil && doubt == doubted {
+		if errors.Is(err, ErrRefused) && !s.leaveSnapshot(ctx, err) || errors.Is(err, ErrFenced) ||
+			doubt != nil && doubt == doubted {
 			return err
 		}
 		if progress {
@@ -262,6 +263,18 @@ func (s *Sealer) seal(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// leaveSnapshot makes the next open read the log without the snapshot that this one started from.
+// It returns false if there was none. What refuses to seal may follow from the snapshot alone, so
+// the log must say the same before a sealer stops.
+func (s *Sealer) leaveSnapshot(ctx context.Context, why error) bool {
+	if !s.tail.onSnapshot() {
+		return false
+	}
+	s.snapshots.refuse(ctx, why)
+	s.resetTail()
+	return true
 }
 
 // maybeStale returns the error of this package that err wraps, if it may come from one stale answer
