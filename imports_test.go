@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"streams":                        {"internal/size", "streams/subject"},
 	"internal/redactions":            {"internal/canonical", "internal/ruleset", "pkg/redact"},
 	"internal/draft":                 {"internal/canonical", "internal/redactions", "internal/ruleset", "pkg/entry", "pkg/redact"},
-	"internal/inbox":                 {"internal/canonical", "internal/ruleset", "pkg/entry"},
+	"internal/inbox":                 {"internal/canonical", "internal/ruleset", "pkg/entry", "pkg/redact"},
 	// another program's formats: import, the file sink and the drop-in HTTP need them alike
 	"internal/agt":             {"internal/canonical", "internal/ruleset", "pkg/entry"},
 	"internal/eventgen":        {"internal/inbox", "pkg/entry", "streams/subject"},
@@ -118,7 +118,7 @@ var mayImport = map[string][]string{
 		"pkg/entry",
 	},
 	"internal/bench": {
-		"internal/audit", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
+		"internal/audit", "internal/inbox", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
 		"internal/sealer", "internal/segment", "internal/store", "internal/store/natsstore", "pkg/api",
 		"pkg/client", "pkg/entry", "pkg/proof", "pkg/redact", "streams", "streams/subject",
 	},
@@ -171,7 +171,7 @@ var mayImport = map[string][]string{
 	"internal/node": {
 		"internal/agtapi", "internal/alert", "internal/archive", "internal/audit", "internal/cluster",
 		"internal/datadir", "internal/disk", "internal/flock", "internal/health", "internal/httpapi",
-		"internal/ingest", "internal/natsconn", "internal/natsd", "internal/query", "internal/ruleset",
+		"internal/inbox", "internal/ingest", "internal/natsconn", "internal/natsd", "internal/query", "internal/ruleset",
 		"internal/sealedlog", "internal/sealer", "internal/settings",
 		"internal/sinks/file", "internal/sinks/http", "internal/sinks/nats", "internal/sinks/run",
 		"internal/sinks/stdout", "internal/store", "internal/store/natsstore", "internal/tlsfiles", "internal/vitals", "internal/witness",
