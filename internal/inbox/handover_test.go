@@ -114,7 +114,9 @@ func TestHandoverOfAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := redact.Compile(&redact.Rules{Set: redact.Newest, Hash: redact.Hash(redact.Newest), Private: []string{"x"}})
+	rules := redact.Default()
+	rules.Private = []string{"x"}
+	other, err := redact.Compile(rules)
 	if err != nil {
 		t.Fatal(err)
 	}

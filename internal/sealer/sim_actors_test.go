@@ -171,7 +171,9 @@ func (m *mind) nasty(subject, own string) *said {
 // acknowledged is said again.
 func (w *world) publisher(n int) {
 	name := fmt.Sprintf("p%d", n)
-	m := &mind{r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile, rich: w.plan.rich}
+	m := &mind{
+		r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile, rich: w.plan.rich,
+	}
 	c := w.join(name, false)
 	w.publish(1)
 	w.act(func() {
