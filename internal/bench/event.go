@@ -14,6 +14,9 @@ const eventBytes = 1024
 // an event is a copy of a form with the numbers put in.
 func event(producer, n int) []byte { return eventOf(producer%64, producer, n) }
 
+// traceEvents is how many events a trace has. Between two of them are those of the other producers.
+const traceEvents = 50
+
 // eventOf makes the n-th event of an agent, 0 to 999.
 func eventOf(agent, producer, n int) []byte {
 	text := bytes.Clone(form.text)
@@ -23,7 +26,7 @@ func eventOf(agent, producer, n int) []byte {
 		uint64(n),
 		uint64(agent),
 		uint64(n % 1000),
-		uint64(n / 16),
+		uint64(producer)*1_000_000 + uint64(n/traceEvents),
 		uint64(producer % 64),
 		uint64(n),
 	}
@@ -50,7 +53,7 @@ var form = func() (f struct {
 }) {
 	const head = `{"specversion":"1.0","id":"@@@@@@@@@@-@@@@@@-@@@@@@@@@@","source":"did:web:agent-@@@.bench.example",` +
 		`"type":"ai.agentmesh.tool.invoked","subject":"/crm/contacts/@@@","time":"2026-01-02T03:04:05.000000Z",` +
-		`"traceid":"7f3a0000000000000000000000@@@@@@","sessionid":"s-@@","action":"allow","outcome":"success",` +
+		`"traceid":"7f3a000000000000000000@@@@@@@@@@","sessionid":"s-@@","action":"allow","outcome":"success",` +
 		`"datacontenttype":"application/json","data":{"tool":"crm_lookup","arguments":{"id":1,` +
 		`"nanos":17@@@@@@@@@@@@@@@@},"result":"`
 	const tail = `"}}`

@@ -15,6 +15,7 @@ import (
 	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // readFor is how long each case is measured, and coldReads how many cold reads are. A test makes
@@ -27,7 +28,11 @@ var (
 // readCases measures each kind of read, cold with one client, and warm with 1, 8 and 32.
 func (b *run) readCases(ctx context.Context, q *query.Query, out *Reads, progress func(string)) error {
 	out.Memory = append(out.Memory, memory("before"))
-	kinds := readKinds(ctx, q, out.Entries)
+	known, err := sample(ctx, q, out.Entries)
+	if err != nil {
+		return err
+	}
+	kinds := readKinds(ctx, q, out.Entries, known)
 	for _, k := range kinds {
 		if !dropPageCache() {
 			break
@@ -68,7 +73,25 @@ type readKind struct {
 	read  func(r *rand.Rand) error
 }
 
-func readKinds(ctx context.Context, q *query.Query, n uint64) []readKind {
+// sampled is how many entries are known before the reads begin.
+const sampled = 1000
+
+// sample reads random entries, so that ids and traces that exist can be asked for.
+func sample(ctx context.Context, q *query.Query, n uint64) (list []entry.Entry, err error) {
+	r := rand.New(rand.NewPCG(n, 16))
+	for len(list) < sampled {
+		e, err := q.Entry(ctx, 1+r.Uint64N(n-1))
+		if err != nil {
+			return nil, err
+		}
+		if e.Entry.TraceID != "" {
+			list = append(list, e.Entry)
+		}
+	}
+	return list, nil
+}
+
+func readKinds(ctx context.Context, q *query.Query, n uint64, known []entry.Entry) []readKind {
 	filters := readFilters()
 	return []readKind{
 		{"proof", false, func(r *rand.Rand) error { _, err := q.Proof(ctx, r.Uint64N(n), false); return err }},
@@ -82,11 +105,12 @@ func readKinds(ctx context.Context, q *query.Query, n uint64) []readKind {
 			_, err := q.Entries(ctx, f, query.Page{Limit: 20, Before: 1 + r.Uint64N(n)})
 			return err
 		}},
-		{"trace", false, func(r *rand.Rand) error {
-			e, err := q.Entry(ctx, 1+r.Uint64N(n-1))
-			if err == nil && e.Entry.TraceID != "" {
-				_, err = q.Trace(ctx, e.Entry.TraceID)
-			}
+		{"entry by id", false, func(r *rand.Rand) error {
+			_, err := q.EntryByID(ctx, known[r.IntN(len(known))].EntryID, "")
+			return err
+		}},
+		{"trace of 50", false, func(r *rand.Rand) error {
+			_, err := q.Trace(ctx, known[r.IntN(len(known))].TraceID)
 			return err
 		}},
 		{"consistency", false, func(r *rand.Rand) error {

@@ -34,7 +34,7 @@ func TestReading(t *testing.T) {
 			warm[c.Name]++
 		}
 	}
-	if len(warm) != 8 || warm["proof"] != 3 {
+	if len(warm) != 9 || warm["proof"] != 3 {
 		t.Errorf("cases %v", warm)
 	}
 }

@@ -34,6 +34,7 @@ type index struct {
 	parts   []*part
 	top     merkle.Tree // tree over the roots of the full parts
 	ids     seen
+	barren  barren
 
 	// fromFiles is the number of entries that were read from files. They do not count until the log
 	// itself confirms them, and then it is 0.

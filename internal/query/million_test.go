@@ -142,6 +142,9 @@ func checkAgainst(t testing.TB, q *query.Query, all []scanned, f api.Filter) (ma
 	if err != nil || !slices.Equal(got, want) {
 		t.Fatalf("%+v: %d found, %d wanted, %v", f, len(got), len(want), err)
 	}
+	if got, err = q.Indexes(f); err != nil || !slices.Equal(got, want) { // parts without a match are remembered
+		t.Fatalf("%+v again: %d found, %d wanted, %v", f, len(got), len(want), err)
+	}
 	page, err := q.Entries(t.Context(), f, query.Page{})
 	if err != nil {
 		t.Fatalf("%+v: %v", f, err)

@@ -36,9 +36,10 @@ type search struct {
 	by    *compiled
 	parts []*part
 	// matches in the parts that were live at the time of the snapshot, which are the last ones
-	found []*segment.Bits
-	rows  uint64
-	size  uint64 // size of the snapshot
+	found  []*segment.Bits
+	rows   uint64
+	size   uint64 // size of the snapshot
+	barren marks  // parts without a match that earlier searches have found
 	// failed handles an error of reading a part
 	failed func(*frozen, error) error
 	err    error // why next has ended early; the matches that it has given are not all of them
@@ -61,6 +62,9 @@ func (x *index) search(f api.Filter, from uint64) search {
 		if p.live != nil {
 			s.found = append(s.found, x.matchLive(p, s.by, from))
 		}
+	}
+	if full := len(s.parts) - len(s.found); full > 0 {
+		s.barren = x.barren.of(f, full)
 	}
 	return s
 }
@@ -143,12 +147,17 @@ func (s *search) match(n int) *segment.Bits {
 	if live := n - (len(s.parts) - len(s.found)); live >= 0 {
 		return s.found[live]
 	}
+	if s.barren.has(n) {
+		return nil
+	}
 	f := s.parts[n].frozen
 	any, err := f.match(s.by, s.own, s.spare)
 	if err != nil {
 		s.err = s.failed(f, err)
+		return nil
 	}
 	if !any {
+		s.barren.set(n)
 		return nil
 	}
 	return s.own

@@ -51,8 +51,8 @@ func encodeDict(n int, at func(i int) (key string, rows []uint16)) []byte {
 
 var errDict = errors.New("values")
 
-// openDict checks all of a dictionary once, and returns the number of its blocks.
-func openDict(b []byte, rows int) (blocks int, err error) {
+// openDict checks all of a dictionary once, yields its values, and returns the number of blocks.
+func openDict(b []byte, rows int, yield func(key []byte)) (blocks int, err error) {
 	if len(b) < 4 {
 		return 0, errDict
 	}
@@ -79,6 +79,7 @@ func openDict(b []byte, rows int) (blocks int, err error) {
 		if err := p.check(rows); err != nil {
 			return 0, err
 		}
+		yield(key)
 		last, at = key, len(data)-len(rest)
 		if at == len(data) && block+1 != blocks {
 			return 0, errDict

@@ -49,8 +49,8 @@ func encodeIDs(hashes []uint64) []byte {
 
 var errIDs = errors.New("table of ids")
 
-// openIDs checks all of a table once.
-func openIDs(b []byte, rows int) error {
+// openIDs checks all of a table once, and yields the ShortID of every id.
+func openIDs(b []byte, rows int, yield func(hash uint64)) error {
 	if len(b) != idHead+idItem*rows {
 		return errIDs
 	}
@@ -71,6 +71,7 @@ func openIDs(b []byte, rows int) error {
 				return errIDs
 			}
 			last = rest
+			yield(uint64(bucket)<<50 | uint64(rest)<<26)
 		}
 	}
 	return nil
@@ -81,6 +82,9 @@ func readID(b []byte) (rest uint32, row int) {
 }
 
 func (t idTable) rows(hash uint64, yield func(row int) bool) {
+	if !t.r.sieve.passes(sieved(idField, ShortID(hash))) {
+		return
+	}
 	bucket, want := idBucket(hash), idRest(hash)
 	b := t.r.bytes(t.buckets, 4*bucket, 8)
 	first, end := int(binary.LittleEndian.Uint32(b)), int(binary.LittleEndian.Uint32(b[4:]))

@@ -120,6 +120,9 @@ func (r *reading) value(field int, value string) (posting, bool) {
 	if field >= TextFields {
 		value = hashKey(r.key.Hash(value))
 	}
+	if !r.sieve.passes(r.sieved(field, []byte(value))) {
+		return posting{}, false
+	}
 	return r.dict(field).find(value)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 
@@ -191,16 +192,27 @@ func (r *Rows) Each(yield func(row int, b []byte) error) error {
 // unpack reads and decodes a frame.
 func (r *Rows) unpack(i int) ([]byte, error) {
 	_, size, at := r.frame(i)
-	packed := make([]byte, r.frameEnd(i)-at)
-	if err := readAt(r.file, packed, int64(at)); err != nil {
+	packed := packedFrames.Get().(*[]byte)
+	defer func() {
+		if cap(*packed) <= maxSpare {
+			packedFrames.Put(packed)
+		}
+	}()
+	*packed = slices.Grow((*packed)[:0], int(r.frameEnd(i)-at))[:r.frameEnd(i)-at]
+	if err := readAt(r.file, *packed, int64(at)); err != nil {
 		return nil, err
 	}
-	raw, err := decoder().DecodeAll(packed, make([]byte, 0, size))
+	raw, err := decoder().DecodeAll(*packed, make([]byte, 0, size))
 	if err != nil || len(raw) != size {
 		return nil, damaged("frame %d: %v", i, err)
 	}
 	return raw, nil
 }
+
+// packedFrames are buffers for frames until they are decoded, of at most maxSpare bytes.
+var packedFrames = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxSpare = 64 << 10
 
 // decoder decodes the frames of all files, as many at a time as there are processors.
 var decoder = sync.OnceValue(func() *zstd.Decoder {

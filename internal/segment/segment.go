@@ -64,6 +64,7 @@ type Segment struct {
 	columns  [Columns]span
 	numbers  span // position of each row's value in the dictionary of PrefixField, or −1
 	ranges   [Columns][2]int64
+	sieve    sieve
 	bytes    int
 }
 
@@ -136,9 +137,10 @@ func (s *Segment) open(body []byte) (err error) {
 		at := s.sections[fmt.Sprintf(format, args...)]
 		return body[at.at : at.at+at.size], at
 	}
+	values := make([]uint64, 0, 2*s.Rows)
 	for f := range s.dicts {
 		b, at := section(dictSection, f)
-		blocks, err := openDict(b, s.Rows)
+		blocks, err := openDict(b, s.Rows, func(key []byte) { values = append(values, s.sieved(f, key)) })
 		if err != nil {
 			return damaged("field %d: %v", f, err)
 		}
@@ -156,10 +158,17 @@ func (s *Segment) open(body []byte) (err error) {
 		return damaged("places in the dictionary: %v", err)
 	}
 	b, s.ids = section(idSection)
-	if err = openIDs(b, s.Rows); err != nil {
+	err = openIDs(b, s.Rows, func(hash uint64) { values = append(values, sieved(idField, hash)) })
+	if err != nil {
 		return damaged("ids: %v", err)
 	}
+	s.sieve = newSieve(values)
 	return nil
+}
+
+// sieved is a value of a field, as its dictionary has it, for the sieve.
+func (s *Segment) sieved(field int, key []byte) uint64 {
+	return sieved(field, highwayhash.Sum64(key, s.key[:]))
 }
 
 // ReadFrom makes the segment read from a file that holds its bytes, and forget them. From then on
