@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/sse":                   {},
 	"internal/when":                  {},
 	"internal/yamlfile":              {},
+	"internal/access/gate":           {"internal/access", "internal/health", "internal/httpapi", "pkg/api"},
 	"internal/access":                {"internal/canonical", "internal/ruleset", "pkg/entry"},
 	"internal/access/accessfile":     {"internal/access", "internal/durable", "internal/flock", "internal/yamlfile"},
 	"internal/size":                  {},

@@ -138,6 +138,14 @@ func (c Caller) ReadKey() string {
 	return hex.EncodeToString(hash[:16])
 }
 
+// Same reports whether two callers have the same id and may do the same.
+func (c Caller) Same(other Caller) bool {
+	if c.j == nil || other.j == nil || c.open() || other.open() {
+		return c.j == other.j
+	}
+	return c.j.id == other.j.id && c.j.identity.Grants.equal(&other.j.identity.Grants)
+}
+
 type contextKey struct{}
 
 // With returns a context for a request of the caller.

@@ -64,6 +64,15 @@ func (v *Version) Judge(c Credential, now time.Time) (Caller, error) {
 	return Caller{j}, nil
 }
 
+// Rejudge judges a caller of another version by this one, by the same credential. Open stays Open,
+// and a stranger a stranger.
+func (v *Version) Rejudge(c Caller, now time.Time) (Caller, error) {
+	if c.j == nil || c.open() {
+		return c, nil
+	}
+	return v.Judge(c.j.credential, now)
+}
+
 func (v *Version) find(c Credential) *judged {
 	found := func(d *Identity, id string) *judged {
 		return &judged{version: v, identity: d, id: id, expires: c.Expires, credential: c}

@@ -1,6 +1,9 @@
 package access
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Scope is one kind of right.
 type Scope uint8
@@ -74,6 +77,12 @@ func (g *Grants) has(s Scope) bool {
 		return g.Admin
 	}
 	return false
+}
+
+func (g *Grants) equal(o *Grants) bool {
+	return slices.Equal(g.Publish, o.Publish) && slices.Equal(g.Read, o.Read) && g.ReadAll == o.ReadAll &&
+		g.Proof == o.Proof && g.OldHashes == o.OldHashes && g.Alerts == o.Alerts && g.Export == o.Export &&
+		g.Approve == o.Approve && g.Admin == o.Admin
 }
 
 // check returns an error if grants contradict themselves.
