@@ -37,6 +37,13 @@ func (b *Bits) And(other *Bits) bool {
 	return any != 0
 }
 
+// AndNot removes the rows of the other set.
+func (b *Bits) AndNot(other *Bits) {
+	for i := range b {
+		b[i] &^= other[i]
+	}
+}
+
 // Or adds the rows of the other set.
 func (b *Bits) Or(other *Bits) {
 	for i := range b {

@@ -8,7 +8,7 @@ import (
 // Wanted selects rows: those that have, in every field that is set, one of its values or prefixes.
 type Wanted [Fields]AnyOf
 
-// AnyOf holds values and prefixes for one field. Only PrefixField may have prefixes.
+// AnyOf holds values and prefixes for one field. For Match, only PrefixField may have prefixes.
 type AnyOf struct{ Values, Prefixes []string }
 
 func (a *AnyOf) empty() bool { return len(a.Values) == 0 && len(a.Prefixes) == 0 }
