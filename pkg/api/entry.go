@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
 	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -17,7 +19,28 @@ func AppendEntry(dst []byte, l proof.PageLine, raw bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dst = append(dst, bare[:len(bare)-1]...)
+	dst = appendRest(append(dst, bare[:len(bare)-1]...), l, raw)
+	if raw {
+		dst = canonical.AppendString(append(dst, `,"leaf":`...), string(l.Entry.Leaf))
+	}
+	return append(dst, '}'), nil
+}
+
+// AppendUnlinked writes an entry like AppendEntry, but without what ties it to the entries before
+// it: entry_hash, previous_hash and the leaf.
+func AppendUnlinked(dst []byte, l proof.PageLine, raw bool) ([]byte, error) {
+	link := fmt.Appendf(nil, `,"previous_hash":"%s"`, l.Entry.PreviousHash)
+	// members after it are no objects with such a member, and quotes within texts are escaped
+	at := bytes.LastIndex(l.Entry.Leaf, link)
+	if at < 0 {
+		return nil, fmt.Errorf("%w: no previous_hash", entry.ErrLeaf)
+	}
+	dst = append(append(dst, l.Entry.Leaf[:at]...), l.Entry.Leaf[at+len(link):len(l.Entry.Leaf)-1]...)
+	return append(appendRest(dst, l, raw), '}'), nil
+}
+
+// appendRest appends what is shown behind the members of the leaf.
+func appendRest(dst []byte, l proof.PageLine, raw bool) []byte {
 	if l.RepeatOf != nil {
 		dst = fmt.Appendf(dst, `,"repeat_of":%d`, *l.RepeatOf)
 	}
@@ -25,10 +48,7 @@ func AppendEntry(dst []byte, l proof.PageLine, raw bool) ([]byte, error) {
 	if l.DataError != "" {
 		dst = canonical.AppendString(append(dst, `,"data_error":`...), l.DataError)
 	}
-	if raw {
-		dst = canonical.AppendString(append(dst, `,"leaf":`...), string(l.Entry.Leaf))
-	}
-	return append(dst, '}'), nil
+	return dst
 }
 
 func appendData(dst []byte, l proof.PageLine, raw bool) []byte {
