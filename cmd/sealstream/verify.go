@@ -59,7 +59,7 @@ func (c *verifyCmd) Run(a *app) error {
 		return errors.New("verify: one file, one --data directory or one URL is required (see --help)")
 	}
 	if c.Data == "" {
-		target = a.urlOf(target)
+		target = urlOf(target)
 	}
 	keys, err := c.keysFor(a, target)
 	if err != nil {

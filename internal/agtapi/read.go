@@ -45,7 +45,7 @@ func (t reader) query(w http.ResponseWriter, r *http.Request) {
 		httpapi.Refuse(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	total, err := t.count(f)
+	total, err := t.count(r.Context(), f)
 	var list []query.Found
 	if err == nil {
 		list, err = t.newest(r.Context(), f, limit)
@@ -117,8 +117,8 @@ func filterOf(v agt.Value) (f api.Filter, limit int, err error) {
 func hidesOwn(f api.Filter) bool { return len(f.Agent) == 0 && len(f.Type) == 0 }
 
 // count returns the number of matching entries.
-func (t reader) count(f api.Filter) (uint64, error) {
-	n, err := t.q.Count(f)
+func (t reader) count(ctx context.Context, f api.Filter) (uint64, error) {
+	n, err := t.q.Count(ctx, f)
 	if err != nil || !hidesOwn(f) {
 		return n, err
 	}
@@ -127,7 +127,7 @@ func (t reader) count(f api.Filter) (uint64, error) {
 			f.Type = append(f.Type, own)
 		}
 	}
-	own, err := t.q.Count(f)
+	own, err := t.q.Count(ctx, f)
 	return n - min(n, own), err
 }
 
@@ -161,7 +161,7 @@ func (t reader) verify(w http.ResponseWriter, r *http.Request) {
 	v, err := t.q.Verify(r.Context())
 	var n uint64
 	if err == nil {
-		n, err = t.count(api.Filter{})
+		n, err = t.count(r.Context(), api.Filter{})
 	}
 	if err != nil {
 		t.q.Fail(w, r, err)
@@ -178,7 +178,7 @@ func (t reader) verify(w http.ResponseWriter, r *http.Request) {
 // summary returns what the log contains, and whether a fault has been found in it. retention_days
 // is null, because entries are never deleted for their age.
 func (t reader) summary(w http.ResponseWriter, r *http.Request) {
-	n, err := t.count(api.Filter{})
+	n, err := t.count(r.Context(), api.Filter{})
 	if err != nil {
 		t.q.Fail(w, r, err)
 		return

@@ -13,10 +13,9 @@ type item struct {
 	sub       *submission
 	event     []byte // in structured mode; stored byte for byte
 	publisher string
-	parsed    *inbox.Parsed // nil if it is not kept for the sealer
-	data      int           // size of its data in bytes
-	seq       uint64        // EVENTS sequence, once stored
-	position  uint64        // position in that message
+	data      int    // size of its data in bytes
+	seq       uint64 // EVENTS sequence, once stored
+	position  uint64 // position in that message
 }
 
 // recordSize returns the size of the item's record with a comma. A publisher has no characters that
@@ -148,18 +147,14 @@ func settle(group []*item, seq uint64, err error) {
 	}
 }
 
-// appendGroup appends the body of the EVENTS message (SPEC 4), and adds what was parsed of it to
-// parsed.
-func appendGroup(dst []byte, group []*item, parsed *inbox.Group) []byte {
+// appendGroup appends the body of the EVENTS message (SPEC 4).
+func appendGroup(dst []byte, group []*item) []byte {
 	dst = append(dst, '[')
 	for i, it := range group {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		r, start := inbox.Record{Publisher: it.publisher, Event: it.event}, len(dst)
-		dst = inbox.AppendRecord(dst, r)
-		parsed.Add(start, len(dst), r, it.parsed)
-		it.parsed = nil
+		dst = inbox.AppendRecord(dst, inbox.Record{Publisher: it.publisher, Event: it.event})
 	}
 	return append(dst, ']')
 }

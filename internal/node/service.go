@@ -15,7 +15,6 @@ import (
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/store"
-	"github.com/sealstream/sealstream/internal/tlsfiles"
 	"github.com/sealstream/sealstream/internal/vitals"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -27,10 +26,9 @@ type ServiceConfig struct {
 	natsconn.ConnFlags
 	Plugins
 
-	Log      string // name of the log
-	Replicas int    // replicas per stream; 0 keeps existing streams as they are and creates new ones with 1
-	Expose   bool   // listen on addresses other than the loopback without TLS and access
-	TLS      settings.TLSFlags
+	Log      string       // name of the log
+	Replicas int          // replicas per stream; 0 keeps existing streams as they are and creates new ones with 1
+	Expose   bool         // listen on addresses other than the loopback
 	Logger   *slog.Logger // nil: silent
 	Version  string       // of the program, for the log
 }
@@ -48,7 +46,7 @@ type Service interface{ Serve(context.Context) error }
 // service is how a role runs in a process of its own.
 type service struct {
 	name   string
-	face   httpapi.Face   // of HTTP
+	addr   string         // of HTTP; "": none
 	keys   []string       // verifier keys of the log, newest first
 	vitals *vitals.Config // nil: nothing looks at the streams
 	writes bool           // the service writes to the log, so the state of the streams makes it unready
@@ -79,13 +77,13 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 	} else if err != nil {
 		return err
 	}
-	if s.face.Addr != "" {
-		l, err := s.face.Listen()
+	if s.addr != "" {
+		l, err := httpapi.Listen(s.addr, c.Expose)
 		if err != nil {
 			return err
 		}
-		p.serve(l, s.face.Server(p.handler(s.pages(p))))
-		c.logger().Info(s.name+" listens", "address", s.face.URL(l), "nats", nc.ConnectedAddr())
+		p.serve(l, p.handler(s.pages(p)), c.Expose)
+		c.logger().Info(s.name+" listens", "address", "http://"+l.Addr().String(), "nats", nc.ConnectedAddr())
 	}
 	return p.wait(ctx)
 }
@@ -128,31 +126,11 @@ func (s service) pages(p *process) map[string]http.Handler {
 }
 
 // check looks at the settings before anything is touched, and reads the log's public keys.
-func (c ServiceConfig) check(addr, keyFile string) (httpapi.Face, []string, error) {
-	face, err := c.face(addr)
-	if err != nil {
-		return face, nil, err
+func (c ServiceConfig) check(addr, keyFile string) ([]string, error) {
+	if err := httpapi.CheckAddr(addr, c.Expose); err != nil {
+		return nil, err
 	}
-	keys, err := c.publicKeys(keyFile)
-	return face, keys, err
-}
-
-// sideFace is the face of a service that works without a server, too, where addr is empty.
-func (c ServiceConfig) sideFace(addr string) (httpapi.Face, error) {
-	if addr == "" {
-		return httpapi.Face{}, nil
-	}
-	return c.face(addr)
-}
-
-// face reads the TLS files, and checks that strangers cannot use the server.
-func (c ServiceConfig) face(addr string) (httpapi.Face, error) {
-	files, err := tlsfiles.Open(c.TLS, c.logger())
-	if err != nil {
-		return httpapi.Face{}, err
-	}
-	face := httpapi.Face{Addr: addr, Exposed: c.Expose, TLS: files}
-	return face, face.Check()
+	return c.publicKeys(keyFile)
 }
 
 // publicKeys reads the log's public keys, newest first.

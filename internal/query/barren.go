@@ -8,9 +8,10 @@ import (
 	"github.com/sealstream/sealstream/pkg/api"
 )
 
-// barren remembers the full parts in which a filter matches nothing, for the filters that were
-// asked last. A rare filter has matches in few parts and would otherwise search all of them again
-// for every page. A full part never changes, so what is remembered stays true for its index.
+// barren remembers the full parts in which a filter matches nothing that a caller sees, for the
+// filters that were asked last. A rare filter has matches in few parts and would otherwise search
+// all of them again for every page. A full part never changes, so what is remembered stays true for
+// its index.
 type barren struct {
 	mu          sync.Mutex
 	now, before map[filterKey]marks // before: asked less recently
@@ -25,9 +26,9 @@ type marks []atomic.Uint64
 // bit for each part.
 const maxBarren = 2048
 
-// of returns the marks of a normal filter, in an index of so many parts.
-func (b *barren) of(f api.Filter, parts int) marks {
-	key := filterKey(sha256.Sum256([]byte(filterText(f))))
+// of returns the marks of a normal filter for a caller, in an index of so many parts.
+func (b *barren) of(who *sight, f api.Filter, parts int) marks {
+	key := filterKey(sha256.Sum256([]byte(who.text() + filterText(f))))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, there := b.now[key]

@@ -42,13 +42,14 @@ func (f Found) CloudEvent() (event.Event, error) {
 			c.Extensions[name] = value
 		}
 	}
+	previous, own := f.hashes()
 	for name, value := range map[string]string{
 		"action": e.Action, "outcome": e.Outcome, "policydecision": e.PolicyDecision, "matchedrule": e.MatchedRule,
 		"traceid":   e.TraceID,
 		"sessionid": e.SessionID, "targetdid": e.TargetDID, "agentprev": e.AgentPrev, "agentsignature": e.Signature,
 		// The SDK would format a time with nine digits; a leaf has the digits that were given.
 		"time":     e.Timestamp,
-		"sealhash": e.EntryHash.String(), "sealprevious": e.PreviousHash.String(), "sealdataerror": f.DataError,
+		"sealhash": own, "sealprevious": previous, "sealdataerror": f.DataError,
 	} {
 		if value != "" {
 			c.Extensions[name] = value

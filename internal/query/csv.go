@@ -54,13 +54,14 @@ func (csvWriter) entry(dst []byte, f Found, path proof.Path, _ bool) ([]byte, er
 	if e.DataHash != nil {
 		dataHash = e.DataHash.String()
 	}
+	previous, own := f.hashes()
 	for _, cell := range []string{
 		number(e.Index), e.EntryID, e.Timestamp, e.ReceivedAt, e.EventType, e.AgentDID, e.Action, e.Resource, e.TargetDID,
 		e.Outcome, e.PolicyDecision, e.MatchedRule,
 		e.TraceID, e.SessionID, e.Publisher, number(e.InputEpoch), number(e.InputSeq), number(e.Position), agentSeq,
 		e.AgentPrev, e.Signature, e.CloudEventType,
-		string(leaf.Extensions), string(leaf.Redactions), string(leaf.Detail), dataHash, e.PreviousHash.String(),
-		e.EntryHash.String(), f.DataError, string(steps),
+		string(leaf.Extensions), string(leaf.Redactions), string(leaf.Detail), dataHash, previous,
+		own, f.DataError, string(steps),
 	} {
 		dst = append(appendCell(dst, cell), ',')
 	}

@@ -22,14 +22,15 @@ const (
 
 // cursor is the place between two pages: the index at which the next page starts (ascending), or
 // before which it ends (descending). Indexes do not change, so a cursor stays valid while the log
-// grows. Check binds it to log, filter and order. A cursor holds no secret.
+// grows. Check binds it to log, filter, order and what the caller sees. A cursor holds no secret,
+// and shows nothing that the caller does not see without it.
 type cursor struct {
 	Index uint64 `json:"i"`
 	Check string `json:"c"`
 }
 
-func (c cursor) check(origin string, f api.Filter, o Order) string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %d %q %s", origin, c.Index, o, filterText(f)))
+func (c cursor) check(origin string, who *sight, f api.Filter, o Order) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%s%q %d %q %s", who.text(), origin, c.Index, o, filterText(f)))
 	return hex.EncodeToString(h[:12])
 }
 
@@ -42,9 +43,9 @@ func filterText(f api.Filter) (text string) {
 	return text
 }
 
-func formatCursor(index uint64, origin string, f api.Filter, o Order) string {
+func formatCursor(index uint64, origin string, who *sight, f api.Filter, o Order) string {
 	c := cursor{Index: index}
-	c.Check = c.check(origin, f, o)
+	c.Check = c.check(origin, who, f, o)
 	raw, _ := json.Marshal(c) // cannot fail for a number and a string
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
@@ -59,7 +60,7 @@ func indexOfCursor(s string) uint64 {
 	return c.Index
 }
 
-func parseCursor(s, origin string, f api.Filter, o Order) (uint64, error) {
+func parseCursor(s, origin string, who *sight, f api.Filter, o Order) (uint64, error) {
 	var c cursor
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err == nil {
@@ -68,8 +69,10 @@ func parseCursor(s, origin string, f api.Filter, o Order) (uint64, error) {
 	if err != nil {
 		return 0, &api.ParamError{Param: "cursor", Reason: "not a cursor of this service"}
 	}
-	if formatCursor(c.Index, origin, f, o) != s {
-		return 0, &api.ParamError{Param: "cursor", Reason: "belongs to another log, other filters or another order"}
+	if formatCursor(c.Index, origin, who, f, o) != s {
+		return 0, &api.ParamError{
+			Param: "cursor", Reason: "belongs to another log, other filters, another order or other rights to read",
+		}
 	}
 	return c.Index, nil
 }

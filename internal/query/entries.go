@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealstream/sealstream/internal/segment"
 	"github.com/sealstream/sealstream/pkg/api"
+	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -77,7 +78,7 @@ func (q *Query) plan(ctx context.Context, f api.Filter, p Page) (plan, error) {
 	case p.Order != Ascending && p.Order != Descending:
 		return plan{}, &api.ParamError{Param: "order", Reason: "must be asc or desc"}
 	}
-	snap, all, err := q.view(f)
+	snap, all, err := q.view(ctx, f)
 	if err != nil {
 		return plan{}, err
 	}
@@ -113,7 +114,7 @@ func pageOf(all search, snap snapshot, f api.Filter, p Page) (indexes []uint64, 
 		}
 	}
 	if p.Cursor != "" {
-		at, err := parseCursor(p.Cursor, origin, f, p.Order)
+		at, err := parseCursor(p.Cursor, origin, snap.sight, f, p.Order)
 		if err != nil {
 			return nil, "", err
 		}
@@ -141,7 +142,7 @@ func pageOf(all search, snap snapshot, f api.Filter, p Page) (indexes []uint64, 
 		if !descending {
 			last++
 		}
-		next = formatCursor(last, origin, f, p.Order)
+		next = formatCursor(last, origin, snap.sight, f, p.Order)
 	}
 	if descending {
 		slices.Reverse(indexes)
@@ -151,7 +152,7 @@ func pageOf(all search, snap snapshot, f api.Filter, p Page) (indexes []uint64, 
 
 // Entry reads the entry with an index. The error wraps ErrNotFound if the log has no such entry.
 func (q *Query) Entry(ctx context.Context, index uint64) (Found, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return Found{}, err
 	}
@@ -159,13 +160,19 @@ func (q *Query) Entry(ctx context.Context, index uint64) (Found, error) {
 }
 
 func (q *Query) entry(ctx context.Context, snap snapshot, index uint64, data bool) (Found, error) {
-	if index >= snap.size {
-		return Found{}, fmt.Errorf("entry %d: %w: the log has %d", index, ErrNotFound, snap.size)
+	if err := snap.mustSee(q, index); err != nil {
+		return Found{}, err
 	}
 	r := q.reader(snap)
 	if !data {
-		e, err := r.entryAt(ctx, index)
-		return Found{Entry: e}, q.remember(err)
+		list, err := r.match([]uint64{index}, func(x uint64) (entry.Entry, error) { return r.entryAt(ctx, x) })
+		if err == nil && r.sight != nil {
+			err = r.hide(ctx, list)
+		}
+		if err != nil {
+			return Found{}, q.remember(err)
+		}
+		return list[0], nil
 	}
 	list, err := r.read(ctx, []uint64{index})
 	if err != nil {
@@ -177,7 +184,7 @@ func (q *Query) entry(ctx context.Context, snap snapshot, index uint64, data boo
 // EntryByID reads the entry with an id and, unless agent is empty, of that agent. The error wraps
 // ErrNotFound if there is none, and is an *AmbiguousError if there are several.
 func (q *Query) EntryByID(ctx context.Context, id, agent string) (Found, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return Found{}, err
 	}
@@ -212,9 +219,27 @@ func (q *Query) entryByID(ctx context.Context, snap snapshot, id, agent string, 
 	return Found{}, &AmbiguousError{id, candidates}
 }
 
-// candidates returns the first entries that may have an id and, if one is given, an agent.
+// mustSee returns an error unless the caller sees the entry with an index. For a caller that does
+// not see everything, the error of a withheld entry is that of one that does not exist.
+func (s snapshot) mustSee(q *Query, index uint64) error {
+	if s.sight == nil && index >= s.size {
+		return fmt.Errorf("entry %d: %w: the log has %d", index, ErrNotFound, s.size)
+	}
+	if index < s.size {
+		if there, err := s.sees(q, index); there || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("entry %d: %w", index, ErrNotFound)
+}
+
+// candidates returns the first entries that may have an id and, if one is given, an agent, of those
+// that the caller sees.
 func (s snapshot) candidates(q *Query, id, agent string) (list []uint64, err error) {
-	by := compile(api.Filter{Agent: []string{agent}})
+	by := compile(api.Filter{})
+	if agent != "" {
+		by = compile(api.Filter{Agent: []string{agent}})
+	}
 	q.mu.RLock()
 	parts, hash := s.indexed.parts, s.indexed.key.Hash(id)
 	q.mu.RUnlock()
@@ -224,13 +249,14 @@ func (s snapshot) candidates(q *Query, id, agent string) (list []uint64, err err
 			return nil, err
 		}
 		var has *segment.Bits
-		if agent != "" && len(rows) > 0 {
-			if has, err = q.matchPart(s.indexed, p, by); err != nil {
+		limited := agent != "" || s.sight != nil
+		if limited && len(rows) > 0 {
+			if has, err = q.matchPart(s.indexed, p, by, s.sight); err != nil {
 				return nil, err
 			}
 		}
 		for _, row := range rows {
-			if agent == "" || has != nil && has.Has(row) {
+			if !limited || has != nil && has.Has(row) {
 				list = append(list, p.first+uint64(row))
 			}
 			if len(list) == maxCandidates || p.first+uint64(row) >= s.size {
@@ -249,7 +275,18 @@ func (f Found) MarshalJSON() ([]byte, error) { return f.AppendJSON(nil, false) }
 
 // AppendJSON writes the entry as the API shows it; with raw, also what proves it.
 func (f Found) AppendJSON(dst []byte, raw bool) ([]byte, error) {
+	if f.Hidden {
+		return api.AppendUnlinked(dst, f.line(), raw)
+	}
 	return api.AppendEntry(dst, f.line(), raw)
+}
+
+// hashes returns previous_hash and entry_hash, empty if they are hidden.
+func (f Found) hashes() (previous, own string) {
+	if f.Hidden {
+		return "", ""
+	}
+	return f.Entry.PreviousHash.String(), f.Entry.EntryHash.String()
 }
 
 func (f Found) line() proof.PageLine {

@@ -84,7 +84,11 @@ func (q *Query) export(ctx context.Context, w io.Writer, f api.Filter, format Fo
 	if f, err = f.Normal(); err != nil {
 		return err
 	}
-	snap, all, err := q.view(f)
+	snap, all, err := q.view(ctx, f)
+	if err != nil {
+		return err
+	}
+	filters, proven, err := q.reader(snap).mayExport(ctx, f, format)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (q *Query) export(ctx context.Context, w io.Writer, f api.Filter, format Fo
 			snapshot: snap,
 			cache:    newCache[cacheKey](walkBytes),
 			filter:   &f,
-		}, filters: f.Values(), out: out, w: bufio.NewWriterSize(w, 64<<10),
+		}, filters: filters, proven: proven, out: out, w: bufio.NewWriterSize(w, 64<<10),
 	}
 	e.taker, _ = w.(ManifestTaker)
 	if err := e.write(ctx, all); err != nil {
@@ -106,9 +110,35 @@ func (q *Query) export(ctx context.Context, w io.Writer, f api.Filter, format Fo
 	return nil
 }
 
+// readFilter is the name of the filter in a manifest that says which agents the caller may read.
+const readFilter = "read"
+
+// maxReadFilter limits the agents that a manifest names. A manifest may be in a header.
+const maxReadFilter = 64
+
+// mayExport returns the filters of an export as its manifest states them, and whether its entries
+// carry proofs. An export of what a caller sees who does not see everything is never one of the
+// whole log. The error wraps ErrWithheld if the format needs hashes that the caller may not have.
+func (r reader) mayExport(ctx context.Context, f api.Filter, format Format) (map[string][]string, bool, error) {
+	filters := f.Values()
+	if r.sight == nil {
+		return filters, len(filters) > 0, nil
+	}
+	filters[readFilter] = r.sight.patterns()
+	if n := len(filters[readFilter]); n > maxReadFilter {
+		filters[readFilter] = []string{fmt.Sprintf("%d agents", n)}
+	}
+	h, err := r.hidden(ctx)
+	if h.any && format == JSONL {
+		err = errGuess
+	}
+	return filters, !h.any, err
+}
+
 type exporter struct {
 	reader
 	filters map[string][]string
+	proven  bool // each entry carries its inclusion proof
 	out     writer
 	taker   ManifestTaker // optional
 	w       *bufio.Writer
@@ -178,6 +208,9 @@ func (jsonlWriter) start(m proof.Manifest) ([]byte, error) {
 }
 
 func (jsonlWriter) entry(dst []byte, f Found, path proof.Path, _ bool) ([]byte, error) {
+	if f.Hidden {
+		return nil, errGuess
+	}
 	dst, err := proof.ExportLine{Leaf: f.Entry.Leaf, Payload: f.Payload, DataError: f.DataError, Path: path}.Append(dst)
 	return append(dst, '\n'), err
 }

@@ -84,7 +84,7 @@ func (e *exporter) encode(ctx context.Context, g group) (out encoded) {
 	}
 	for i, f := range list {
 		var path proof.Path
-		if len(e.filters) > 0 {
+		if e.proven {
 			if path, err = e.path(ctx, f.Entry); err != nil {
 				return encoded{err: err}
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -41,6 +42,9 @@ func (q *Query) getExport(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 		_, err = filter.Normal()
 	}
 	if err != nil {
+		return err
+	}
+	if err := q.may(r.Context(), access.Export); err != nil {
 		return err
 	}
 	out := &exportResponse{w: w, name: q.cfg.Log.Name, format: format}

@@ -49,6 +49,14 @@ func (r reader) together(indexes []uint64) int {
 // that spans parts are read from the log, even if their files have appeared since together was
 // called.
 func (r reader) some(ctx context.Context, indexes []uint64) ([]Found, error) {
+	list, err := r.found(ctx, indexes)
+	if err == nil && r.sight != nil {
+		err = r.hide(ctx, list)
+	}
+	return list, err
+}
+
+func (r reader) found(ctx context.Context, indexes []uint64) ([]Found, error) {
 	if leaves := r.leavesOf(indexes[0]); leaves != nil && indexes[len(indexes)-1] < leaves.in.about.Size {
 		list, err := r.fromFiles(ctx, leaves, indexes)
 		if !errors.Is(err, errFiles) {

@@ -180,6 +180,9 @@ func (q *Query) getVerify(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 	if err := p.End(); err != nil {
 		return err
 	}
+	if q.sightOf(r.Context()) != nil {
+		return errReadAll
+	}
 	v, err := q.Verify(r.Context())
 	if err != nil {
 		return err
@@ -192,7 +195,11 @@ func (q *Query) getStats(w http.ResponseWriter, r *http.Request, p *httpapi.Para
 	if err := p.End(); err != nil {
 		return err
 	}
-	httpapi.JSON(w, http.StatusOK, q.Stats())
+	s, err := q.StatsFor(r.Context())
+	if err != nil {
+		return err
+	}
+	httpapi.JSON(w, http.StatusOK, s)
 	return nil
 }
 
@@ -204,7 +211,7 @@ func (q *Query) getCheckpoint(w http.ResponseWriter, r *http.Request, p *httpapi
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "max-age=1")
+	w.Header().Set("Cache-Control", q.cacheControl("max-age=1"))
 	write(w, http.StatusOK, "text/plain; charset=utf-8", c.Note)
 	return nil
 }
@@ -235,7 +242,7 @@ func (q *Query) getReady(w http.ResponseWriter, r *http.Request, p *httpapi.Para
 	if s.Rechecking > 0 {
 		body["rechecking"] = s.Rechecking
 	}
-	if s.DataErr != nil {
+	if s.DataErr != nil && q.sightOf(r.Context()) == nil { // it may name a withheld entry
 		body["unreadable"], body["data_error"] = s.Unreadable, s.DataErr.Error()
 	}
 	httpapi.JSON(w, http.StatusOK, body)

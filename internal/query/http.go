@@ -110,6 +110,7 @@ func (q *Query) Handler() http.Handler {
 		}
 		seen[pattern] = true
 		mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
+			r = r.WithContext(q.withSight(r.Context()))
 			p := httpapi.ParseParams(r)
 			err := q.checkLog(p)
 			if err == nil {

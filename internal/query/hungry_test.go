@@ -47,12 +47,11 @@ func serveChild(ctx context.Context, c child) error {
 		return err
 	}
 	go q.Run(ctx)
-	face := httpapi.Face{Addr: c.Addr}
-	l, err := face.Listen()
+	l, err := httpapi.Listen(c.Addr, false)
 	if err != nil {
 		return err
 	}
-	return httpapi.Serve(ctx, face.Server(q.Handler()), l, time.Second)
+	return httpapi.Serve(ctx, httpapi.Server(q.Handler(), false), l, time.Second)
 }
 
 // TestHungryReaders lets many clients ask a query service, in a process of its own, for all that

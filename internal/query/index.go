@@ -43,6 +43,7 @@ type index struct {
 	memoryOnly bool // a part could not be encoded as a segment, so no more are
 	closed     bool // its files are closed
 
+	blind      blindness
 	erased     map[uint64]bool
 	agents     map[uint64]struct{} // hashes of all agents' names
 	types      tally
@@ -62,7 +63,9 @@ type batchRef struct {
 }
 
 func newIndex(log string, rows uint64) *index {
-	x := &index{log: log, rows: rows, erased: map[uint64]bool{}, agents: map[uint64]struct{}{}}
+	x := &index{
+		log: log, rows: rows, blind: blindness{from: never}, erased: map[uint64]bool{}, agents: map[uint64]struct{}{},
+	}
 	rand.Read(x.key[:]) // never fails
 	return x
 }
@@ -156,8 +159,9 @@ func (x *index) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 	if x.ids.add(segment.ShortID(r.ID)) {
 		p.repeats.Set(l.rows.Rows())
 	}
-	l.add(e, r, h)
+	l.add(r, h)
 	if d, ok := e.Detail.(*entry.Erasure); ok {
+		l.erased = append(l.erased, d.Indexes...)
 		for _, i := range d.Indexes {
 			x.erased[i] = true
 		}

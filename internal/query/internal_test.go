@@ -117,18 +117,18 @@ func TestCursor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, index := range []uint64{0, 1, 1 << 40} {
-		s := formatCursor(index, "o", normal, Ascending)
+		s := formatCursor(index, "o", nil, normal, Ascending)
 		same, err := api.Filter{Agent: []string{"a", "b", "a"}, From: "2024-01-01T00:00:00Z"}.Normal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := parseCursor(s, "o", same, Ascending); err != nil || got != index {
+		if got, err := parseCursor(s, "o", nil, same, Ascending); err != nil || got != index {
 			t.Fatalf("%d: %d %v", index, got, err)
 		}
 		for what, err := range map[string]error{
-			"another log": second(parseCursor(s, "p", normal, Ascending)), "another order": second(parseCursor(s, "o", normal, Descending)),
-			"another filter":                    second(parseCursor(s, "o", api.Filter{Agent: []string{"ab"}, From: normal.From}, Ascending)),
-			"a field's values in another field": second(parseCursor(s, "o", api.Filter{Type: []string{"a", "b"}, From: normal.From}, Ascending)),
+			"another log": second(parseCursor(s, "p", nil, normal, Ascending)), "another order": second(parseCursor(s, "o", nil, normal, Descending)),
+			"another filter":                    second(parseCursor(s, "o", nil, api.Filter{Agent: []string{"ab"}, From: normal.From}, Ascending)),
+			"a field's values in another field": second(parseCursor(s, "o", nil, api.Filter{Type: []string{"a", "b"}, From: normal.From}, Ascending)),
 		} {
 			if _, ok := errors.AsType[*api.ParamError](err); !ok {
 				t.Errorf("a cursor of %s: %v", what, err)
@@ -144,11 +144,11 @@ func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("e30")
 	for i := range 5 {
-		f.Add(formatCursor(uint64(i), "o", api.Filter{}, Descending))
+		f.Add(formatCursor(uint64(i), "o", nil, api.Filter{}, Descending))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		index, err := parseCursor(s, "o", api.Filter{}, Descending)
-		if err == nil && formatCursor(index, "o", api.Filter{}, Descending) != s {
+		index, err := parseCursor(s, "o", nil, api.Filter{}, Descending)
+		if err == nil && formatCursor(index, "o", nil, api.Filter{}, Descending) != s {
 			t.Fatalf("%q is taken for %d", s, index)
 		}
 	})

@@ -122,6 +122,9 @@ func raw(f Found, dst []byte) ([]byte, error)  { return f.AppendJSON(dst, true) 
 
 // proofLine is the form that a proof goes with (SPEC 8.1): nothing in it is said twice.
 func proofLine(f Found, dst []byte) ([]byte, error) {
+	if f.Hidden {
+		return nil, errGuess
+	}
 	return proof.AppendPageLine(dst, f.line())
 }
 

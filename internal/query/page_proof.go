@@ -19,6 +19,9 @@ func (p plan) answerProved(w http.ResponseWriter, r *http.Request) error {
 	if p.size == 0 {
 		return fmt.Errorf("proof: %w: nothing is sealed yet", ErrNotFound)
 	}
+	if err := p.mustProve(r.Context(), p.indexes); err != nil { // before anything is sent
+		return err
+	}
 	leaves := make([]entry.Hash, 0, len(p.indexes))
 	each := func(list []Found) {
 		for _, f := range list {
@@ -41,7 +44,11 @@ func (p plan) answerProved(w http.ResponseWriter, r *http.Request) error {
 
 // proveAll proves entries of ascending indexes under the snapshot's checkpoint.
 func (r reader) proveAll(ctx context.Context, indexes []uint64) ([]entry.Hash, error) {
-	hashes, err := proof.ProveBatch(indexes, r.size, r.nodes(ctx))
+	nodes, err := r.provable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := proof.ProveBatch(indexes, r.size, nodes)
 	return hashes, r.remember(err)
 }
 

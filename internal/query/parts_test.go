@@ -30,7 +30,7 @@ func (q *Query) Indexes(f api.Filter) (list []uint64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, all, err := q.view(f)
+	_, all, err := q.view(context.Background(), f)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +76,13 @@ func Forge(ctx context.Context, q *Query, change func(index uint64, r *segment.R
 		}
 	}
 	return nil
+}
+
+// SetBlind pretends that leaves have blind from an index on.
+func SetBlind(q *Query, from uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.index.blind = blindness{checked: q.index.size, from: from}
 }
 
 // PartRows is how many entries a part has.

@@ -20,7 +20,7 @@ func (q *Query) checkPosition(ctx context.Context, param string, position uint64
 	if q.sizeNow() >= position {
 		return nil
 	}
-	if _, _, err := q.view(api.Filter{}); err != nil {
+	if _, _, err := q.view(ctx, api.Filter{}); err != nil {
 		return err
 	}
 	if err := q.catchUp(ctx); err != nil {

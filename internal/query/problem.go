@@ -25,6 +25,8 @@ func problemOf(err error) api.Problem {
 		return api.Problem{Status: http.StatusInternalServerError, Detail: e.Error(), Index: &e.Mismatch.Index}
 	}
 	switch {
+	case errors.Is(err, ErrWithheld):
+		return api.Problem{Status: http.StatusForbidden, Detail: err.Error()}
 	case errors.Is(err, ErrNotFound):
 		return api.Problem{Status: http.StatusNotFound, Detail: err.Error()}
 	case isTemporary(err):

@@ -13,7 +13,7 @@ import (
 // Checkpoint returns the newest checkpoint that was verified here. The error wraps ErrNotFound if
 // nothing is sealed yet.
 func (q *Query) Checkpoint() (proof.Checkpoint, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.viewFrom(nil, api.Filter{}, 0)
 	if err != nil {
 		return proof.Checkpoint{}, err
 	}
@@ -26,7 +26,7 @@ func (q *Query) Checkpoint() (proof.Checkpoint, error) {
 // Published returns the checkpoint to show to others: the newest one, or the newest cosigned one if
 // that is not far behind.
 func (q *Query) Published(ctx context.Context) (proof.Checkpoint, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return proof.Checkpoint{}, err
 	}
@@ -85,7 +85,7 @@ func (q *Query) keys() []string {
 // entry_hash, so that it can be passed on without the data. With data, it also has the data and its
 // salt. The error wraps ErrNotFound if there is no such entry.
 func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.EntryProof, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
@@ -98,7 +98,7 @@ func (q *Query) Proof(ctx context.Context, index uint64, data bool) (proof.Entry
 
 // ProofByID is Proof by entry id, with the errors of EntryByID.
 func (q *Query) ProofByID(ctx context.Context, id, agent string, data bool) (proof.EntryProof, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
@@ -110,6 +110,9 @@ func (q *Query) ProofByID(ctx context.Context, id, agent string, data bool) (pro
 }
 
 func (q *Query) prove(ctx context.Context, snap snapshot, f Found, data bool) (proof.EntryProof, error) {
+	if f.Hidden {
+		return proof.EntryProof{}, errGuess
+	}
 	path, err := q.reader(snap).path(ctx, f.Entry)
 	if err != nil {
 		return proof.EntryProof{}, err
@@ -134,7 +137,11 @@ func (q *Query) prove(ctx context.Context, snap snapshot, f Found, data bool) (p
 // path makes an inclusion proof and checks it. A failure means that the index itself is damaged, by
 // memory or by a defect.
 func (r reader) path(ctx context.Context, e entry.Entry) (proof.Path, error) {
-	path, err := proof.Inclusion(e.Index, r.size, r.nodes(ctx))
+	nodes, err := r.provable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path, err := proof.Inclusion(e.Index, r.size, nodes)
 	if err != nil {
 		return nil, r.remember(err)
 	}
@@ -157,7 +164,7 @@ type Consistency struct {
 // Consistency proves that the tree of size from is a prefix of the tree of size to, for any sizes
 // up to the current one.
 func (q *Query) Consistency(ctx context.Context, from, to uint64) (Consistency, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return Consistency{}, err
 	}
@@ -167,11 +174,19 @@ func (q *Query) Consistency(ctx context.Context, from, to uint64) (Consistency, 
 	case from > to:
 		return Consistency{}, &api.ParamError{Param: "from", Reason: "is more than to"}
 	}
-	tree := q.reader(snap).nodes(ctx)
-	hashes, err := proof.Consistency(from, to, tree)
+	r := q.reader(snap)
+	provable, err := r.provable(ctx)
+	if err == nil {
+		err = r.mustShowRoots(ctx, from, to)
+	}
+	if err != nil {
+		return Consistency{}, err
+	}
+	hashes, err := proof.Consistency(from, to, provable)
 	if err != nil {
 		return Consistency{}, q.remember(err)
 	}
+	tree := r.nodes(ctx)
 	c := Consistency{From: from, To: to, Proof: make([]string, len(hashes))}
 	for i, h := range hashes {
 		c.Proof[i] = h.String()

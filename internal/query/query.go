@@ -50,8 +50,6 @@ type Config struct {
 	// Folder is the path of the folder for the segments of the index, for this log alone. It is
 	// created if missing. Empty keeps the index in memory alone.
 	Folder string
-	// Parts gives full parts that the archive keeps, for a folder that is empty. Nil means none.
-	Parts Archived
 	// Spare returns how many bytes may be written into Folder without touching the reserve of its
 	// disk. Entries are kept there only while there is room. Nil means that there always is.
 	Spare func() uint64
@@ -60,6 +58,9 @@ type Config struct {
 	Mark string
 	// Durability is what an acknowledgement of ingest promises, for /v1/stats. Optional.
 	Durability string
+	// Scoped limits every answer to what the caller in the context of the request may read
+	// (access.From). Without a caller nothing may be read. False answers everything to everyone.
+	Scoped bool
 	// Accepting is called by /readyz and returns why events are not accepted. Nil means no check.
 	Accepting func() error
 	// Memory is by how much reading may grow the process, in bytes: caches, requests in progress,
@@ -90,27 +91,26 @@ const blockBytes = 32 << 20
 
 // Query serves one log. New makes it, Run starts it. All methods are safe for concurrent use.
 type Query struct {
-	cfg      Config
-	logger   *slog.Logger
-	cache    *cache[cacheKey]
-	notes    *cache[uint64] // checkpoints by size, of the tree that was verified here
-	tiles    *cache[tileKey]
-	reads    *budget
-	exports  places
-	large    places
-	audits   audits
-	folder   folder
-	blocks   *segment.Blocks // of the files of the index
-	rows     uint64          // of a part of the index
-	freezing chan struct{}   // holds a token while segments are being written
-	toKeep   chan struct{}   // holds a token while there may be something for keepFiles
-	gatherer gatherer
-	// the archive's parts were found wrong, or those of the folder were; Run's
-	withoutParts bool
-	grown        atomic.Int64 // when the log last grew, in Unix nanoseconds
-	suspicions   chan suspicion
-	streams      streams
-	head         *store.Head
+	cfg        Config
+	logger     *slog.Logger
+	cache      *cache[cacheKey]
+	notes      *cache[uint64] // checkpoints by size, of the tree that was verified here
+	tiles      *cache[tileKey]
+	sights     *cache[visibleKey] // visible rows of parts
+	reads      *budget
+	exports    places
+	large      places
+	audits     audits
+	folder     folder
+	blocks     *segment.Blocks // of the files of the index
+	rows       uint64          // of a part of the index
+	freezing   chan struct{}   // holds a token while segments are being written
+	toKeep     chan struct{}   // holds a token while there may be something for keepFiles
+	gatherer   gatherer
+	grown      atomic.Int64 // when the log last grew, in Unix nanoseconds
+	suspicions chan suspicion
+	streams    streams
+	head       *store.Head
 	// the cosigned checkpoint last found to match this log
 	lastCosigned atomic.Pointer[proof.Checkpoint]
 	boardMu      sync.Mutex // held while the health board is updated; locked before mu
@@ -161,7 +161,8 @@ func New(cfg Config) (*Query, error) {
 	cfg.Keys = slices.Clone(cfg.Keys)
 	q := &Query{
 		cfg: cfg, logger: cfg.Logger, cache: newCache[cacheKey](cfg.CacheBytes), notes: newCache[uint64](maxNoteBytes),
-		tiles: newCache[tileKey](shares.tiles), reads: &budget{limit: shares.reads, timeout: readTimeout},
+		tiles: newCache[tileKey](shares.tiles), sights: newCache[visibleKey](visibleBytes),
+		reads: &budget{limit: shares.reads, timeout: readTimeout},
 		exports: places{
 			limit: cfg.MaxExports, full: ErrBusy, credit: exportCredit, stallTimeout: exportStallTimeout,
 		},
@@ -176,6 +177,7 @@ func New(cfg Config) (*Query, error) {
 	q.blocks = segment.NewBlocks(blockBytes, key)
 	q.audits.run = q.audit
 	q.streams.screen, q.streams.lines = newScreen(shares.events, bare), newScreen(shares.events, proofLine)
+	q.streams.hidden = newScreen(shares.events/4, bare)
 	q.streams.ending = make(chan struct{})
 	q.head = &store.Head{Log: cfg.Log, Keys: q.keys}
 	return q, nil
@@ -331,6 +333,7 @@ func (q *Query) set(change func()) {
 // snapshot is the log at the newest verified checkpoint. It needs no lock, but live parts of its
 // index do.
 type snapshot struct {
+	sight      *sight // what the caller sees; nil: everything
 	unchecked  uint64 // entries whose index is not yet compared with the log
 	indexed    *index
 	size       uint64
@@ -338,12 +341,15 @@ type snapshot struct {
 	batches    []batchRef
 }
 
-// view takes a snapshot and prepares the search for a normal filter. It fails while the index is
-// being built, because an answer without the newest entries would look complete.
-func (q *Query) view(f api.Filter) (snapshot, search, error) { return q.viewFrom(f, 0) }
+// view takes a snapshot and prepares the search for a normal filter, in what the caller sees. It
+// fails while the index is being built, because an answer without the newest entries would look
+// complete.
+func (q *Query) view(ctx context.Context, f api.Filter) (snapshot, search, error) {
+	return q.viewFrom(q.sightOf(ctx), f, 0)
+}
 
 // viewFrom is view for a search that starts at an index and skips everything before it.
-func (q *Query) viewFrom(f api.Filter, from uint64) (snapshot, search, error) {
+func (q *Query) viewFrom(who *sight, f api.Filter, from uint64) (snapshot, search, error) {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	if err := q.state.unmarked(q.index.size); err != nil && (q.state.caughtUp || q.state.invalid != nil) {
@@ -357,9 +363,14 @@ func (q *Query) viewFrom(f api.Filter, from uint64) (snapshot, search, error) {
 	}
 	x := q.index
 	s := x.snapshot()
-	s.unchecked = q.state.rechecking()
-	found := x.search(f, from)
+	s.sight, s.unchecked = who, q.state.rechecking()
+	found := x.search(who, f, from)
 	found.failed = func(p *frozen, err error) error { return q.damaged(x, p, err) }
+	if who != nil {
+		found.visible = func(p *frozen, rows, spare *segment.Bits) (bool, error) {
+			return q.keepVisible(p, who, rows, spare)
+		}
+	}
 	return s, found, nil
 }
 

@@ -25,6 +25,10 @@ type Found struct {
 	RepeatOf *uint64
 
 	DataError string // why data that was not erased cannot be shown; usually empty
+
+	// Hidden leaves out entry_hash, previous_hash and the leaf: the caller could confirm a guess of
+	// a withheld entry by them.
+	Hidden bool
 }
 
 // reader reads entries of one snapshot.
@@ -85,7 +89,8 @@ func (r reader) batch(ctx context.Context, ref batchRef, indexes []uint64) ([]Fo
 	return list, err
 }
 
-// match reads entries, and checks that each matches the filter that found it.
+// match reads entries, and checks that each matches the filter that found it, and is one that the
+// caller sees.
 func (r reader) match(indexes []uint64, read func(uint64) (entry.Entry, error)) (list []Found, err error) {
 	list = make([]Found, len(indexes))
 	for i, x := range indexes {
@@ -95,6 +100,9 @@ func (r reader) match(indexes []uint64, read func(uint64) (entry.Entry, error)) 
 		if r.filter != nil && !r.filter.Matches(&list[i].Entry) {
 			why := fmt.Errorf("%w: entry %d was found by a filter that it does not match", ErrBuilding, x)
 			return nil, r.suspect(r.indexed, why)
+		}
+		if !r.sight.sees(&list[i].Entry) { // the index is wrong: what it showed must not be passed on
+			return nil, r.suspect(r.indexed, fmt.Errorf("%w: the index is compared with the log", ErrBuilding))
 		}
 	}
 	return list, nil
@@ -326,11 +334,12 @@ func (r reader) repeatOf(ctx context.Context, e *entry.Entry) (*uint64, error) {
 // maxSame bounds how many entries of one id are looked at.
 const maxSame = 64
 
-// sameID returns the first earlier entries that may have the id of an entry.
+// sameID returns the first earlier entries of the same agent that may have the id of an entry.
 func (r reader) sameID(e *entry.Entry) (same []uint64, err error) {
 	r.mu.RLock()
 	may, parts, hash := r.indexed.mayRepeat(e.Index), r.indexed.parts, r.indexed.key.Hash(e.EntryID)
 	r.mu.RUnlock()
+	by := compile(api.Filter{Agent: []string{e.AgentDID}})
 	for _, p := range parts {
 		if !may || p.first >= e.Index || len(same) >= maxSame {
 			break
@@ -339,7 +348,18 @@ func (r reader) sameID(e *entry.Entry) (same []uint64, err error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(rows) == 0 {
+			continue
+		}
+		// entries of other agents must not show in the answer by their number
+		own, err := r.matchPart(r.indexed, p, by, nil)
+		if err != nil {
+			return nil, err
+		}
 		for _, row := range rows {
+			if own == nil || !own.Has(row) {
+				continue
+			}
 			if index := p.first + uint64(row); index < e.Index && len(same) < maxSame {
 				same = append(same, index)
 			}

@@ -24,7 +24,10 @@ func (q *Query) getRoot(w http.ResponseWriter, r *http.Request, p *httpapi.Param
 		!strings.Contains(accept, "html") {
 		return errPath // programs find nothing here
 	}
-	s := q.Stats()
+	s, err := q.StatsFor(r.Context())
+	if err != nil {
+		return err
+	}
 	var b bytes.Buffer
 	if err := rootPage.Execute(&b, s); err != nil {
 		return err

@@ -150,6 +150,7 @@ func (q *Query) dropErasedEvents(entries []entry.Entry) {
 		for _, x := range d.Indexes {
 			q.streams.screen.drop(x)
 			q.streams.lines.drop(x)
+			q.streams.hidden.drop(x)
 		}
 	}
 }

@@ -42,7 +42,11 @@ type search struct {
 	barren marks  // parts without a match that earlier searches have found
 	// failed handles an error of reading a part
 	failed func(*frozen, error) error
-	err    error // why next has ended early; the matches that it has given are not all of them
+	// sight limits the search to what a caller sees; nil: it sees everything. visible removes from
+	// rows those of a frozen part that it does not see.
+	sight   *sight
+	visible func(f *frozen, rows, spare *segment.Bits) (bool, error)
+	err     error // why next has ended early; the matches that it has given are not all of them
 
 	descending bool
 	at         int64 // next index to look at
@@ -51,45 +55,58 @@ type search struct {
 	own, spare *segment.Bits
 }
 
-// search prepares a normal filter. It is called under the lock and searches live parts at once,
-// from an index on.
-func (x *index) search(f api.Filter, from uint64) search {
-	s := search{by: compile(f), parts: x.parts, rows: x.rows, size: x.size}
-	if s.by.all {
+// search prepares a normal filter for a caller. It is called under the lock and searches live parts
+// at once, from an index on.
+func (x *index) search(who *sight, f api.Filter, from uint64) search {
+	s := search{by: compile(f), parts: x.parts, rows: x.rows, size: x.size, sight: who}
+	if s.everything() {
 		return s
 	}
 	for _, p := range x.parts {
 		if p.live != nil {
-			s.found = append(s.found, x.matchLive(p, s.by, from))
+			s.found = append(s.found, x.matchLive(p, s.by, who, from))
 		}
 	}
 	if full := len(s.parts) - len(s.found); full > 0 {
-		s.barren = x.barren.of(f, full)
+		s.barren = x.barren.of(who, f, full)
 	}
 	return s
 }
 
-// matchLive returns what a filter matches in a live part from an index on, or nil.
-func (x *index) matchLive(p *part, by *compiled, from uint64) *segment.Bits {
+// everything reports whether the search gives all entries of the log.
+func (s *search) everything() bool { return s.by.all && s.sight == nil }
+
+// matchLive returns what a filter matches, of what a caller sees, in a live part from an index on,
+// or nil.
+func (x *index) matchLive(p *part, by *compiled, who *sight, from uint64) *segment.Bits {
 	if p.first+uint64(p.live.rows.Rows()) <= from {
 		return nil
 	}
 	found, spare := new(segment.Bits), new(segment.Bits)
-	if !p.live.match(x.key, by, int(max(from, p.first)-p.first), found, spare) {
+	row := int(max(from, p.first) - p.first)
+	if !p.live.match(x.key, by, row, found, spare) {
 		return nil
+	}
+	if who != nil {
+		if p.live.visible(who, row, spare); !found.And(spare) {
+			return nil
+		}
 	}
 	return found
 }
 
-// matchPart returns what a filter matches in a part, or nil.
-func (q *Query) matchPart(x *index, p *part, by *compiled) (*segment.Bits, error) {
+// matchPart returns what a filter matches, of what a caller sees, in a part, or nil.
+func (q *Query) matchPart(x *index, p *part, by *compiled, who *sight) (*segment.Bits, error) {
 	if p.live != nil {
 		q.mu.RLock()
 		defer q.mu.RUnlock()
-		return x.matchLive(p, by, 0), nil
+		return x.matchLive(p, by, who, 0), nil
 	}
-	found := new(segment.Bits)
-	any, err := p.frozen.match(by, found, new(segment.Bits))
+	found, spare := new(segment.Bits), new(segment.Bits)
+	any, err := p.frozen.match(by, found, spare)
+	if any && err == nil && who != nil {
+		any, err = q.keepVisible(p.frozen, who, found, spare)
+	}
 	if !any {
 		found = nil
 	}
@@ -99,7 +116,7 @@ func (q *Query) matchPart(x *index, p *part, by *compiled) (*segment.Bits, error
 // start sets the first index to look at and the direction.
 func (s search) start(at int64, descending bool) *search {
 	s.at, s.descending, s.in = at, descending, -1
-	if !s.by.all {
+	if !s.everything() {
 		s.own, s.spare = new(segment.Bits), new(segment.Bits)
 	}
 	return &s
@@ -110,7 +127,7 @@ func (s search) start(at int64, descending bool) *search {
 func (s *search) next() (uint64, bool) {
 	for s.at >= 0 && s.at < int64(s.size) {
 		x := s.at
-		if !s.by.all {
+		if !s.everything() {
 			n, row := x/int64(s.rows), x%int64(s.rows)
 			if s.in != n {
 				if s.in, s.bits = n, s.match(int(n)); s.err != nil {
@@ -152,6 +169,9 @@ func (s *search) match(n int) *segment.Bits {
 	}
 	f := s.parts[n].frozen
 	any, err := f.match(s.by, s.own, s.spare)
+	if any && err == nil && s.sight != nil {
+		any, err = s.visible(f, s.own, s.spare)
+	}
 	if err != nil {
 		s.err = s.failed(f, err)
 		return nil
@@ -165,7 +185,7 @@ func (s *search) match(n int) *segment.Bits {
 
 // count returns the number of matches, and the first and the last of them.
 func (s search) count() (n, first, last uint64, err error) {
-	if s.by.all && s.size > 0 {
+	if s.everything() && s.size > 0 {
 		return s.size, 0, s.size - 1, nil
 	}
 	all := s.start(0, false)

@@ -28,6 +28,7 @@ type streams struct {
 	sent    atomic.Uint64
 	screen  *screen // of entries as bare streams send them,
 	lines   *screen // and as proven ones do
+	hidden  *screen // of entries whose hashes the readers may not have
 	ending  chan struct{}
 	ended   atomic.Bool
 }
@@ -114,7 +115,7 @@ func (q *Query) sendUpTo(
 	proved bool,
 	send func([][]byte) error,
 ) (uint64, error) {
-	snap, matches, err := q.after(f, next)
+	snap, matches, err := q.after(ctx, f, next)
 	if err != nil {
 		return next, err
 	}
@@ -152,12 +153,23 @@ func (q *Query) sendChunk(ctx context.Context, r reader, chunk []uint64, proved 
 	if len(chunk) == 0 {
 		return nil
 	}
-	screen := q.streams.screen
 	if proved {
-		screen = q.streams.lines
+		if err := r.mustProve(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	h, err := r.hidden(ctx)
+	if err != nil {
+		return err
 	}
 	for rest := chunk; len(rest) > 0; {
-		n := min(sameBlock(rest), r.together(rest))
+		n := min(sameBlock(rest), r.together(rest), h.alike(rest))
+		screen := q.streams.screen
+		if proved {
+			screen = q.streams.lines
+		} else if h.entry(rest[0]) {
+			screen = q.streams.hidden
+		}
 		if err := q.sendPiece(ctx, r, screen, rest[:n], send); err != nil {
 			return err
 		}

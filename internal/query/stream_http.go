@@ -28,7 +28,7 @@ func (q *Query) getStream(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 	if filter, err = filter.Normal(); err != nil {
 		return err
 	}
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(r.Context(), api.Filter{})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const MaxTop = 1000
 // Tally counts what a filter matches among the first size entries, or among all if size is 0. It
 // names the `top` agents with most matches. Its cost grows with the number of distinct values in
 // the parts that match. The error is an *api.ParamError if the filter or a number is invalid.
-func (q *Query) Tally(f api.Filter, size uint64, top int) (api.Counts, error) {
+func (q *Query) Tally(ctx context.Context, f api.Filter, size uint64, top int) (api.Counts, error) {
 	f, err := f.Normal()
 	if err != nil {
 		return api.Counts{}, err
@@ -31,7 +31,7 @@ func (q *Query) Tally(f api.Filter, size uint64, top int) (api.Counts, error) {
 	if top < 0 || top > MaxTop {
 		return api.Counts{}, &api.ParamError{Param: "top", Reason: fmt.Sprintf("must be from 0 to %d", MaxTop)}
 	}
-	snap, all, err := q.view(api.Filter{})
+	snap, all, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return api.Counts{}, err
 	}
@@ -41,7 +41,7 @@ func (q *Query) Tally(f api.Filter, size uint64, top int) (api.Counts, error) {
 	if size > snap.size {
 		return api.Counts{}, &api.ParamError{Param: "size", Reason: fmt.Sprintf("the log has %d entries", snap.size)}
 	}
-	c := counter{by: compile(f), first: math.MaxUint64}
+	c := counter{by: compile(f), sight: snap.sight, first: math.MaxUint64}
 	for field := range c.values {
 		c.values[field] = map[string]uint64{}
 	}
@@ -58,6 +58,7 @@ func (q *Query) Tally(f api.Filter, size uint64, top int) (api.Counts, error) {
 // counter adds up the counts of parts.
 type counter struct {
 	by          *compiled
+	sight       *sight
 	values      [api.OutcomeField + 1]map[string]uint64
 	matches     uint64
 	first, last uint64
@@ -67,12 +68,11 @@ type counter struct {
 // have been frozen since the snapshot.
 func (q *Query) countPart(c *counter, x *index, p *part, rows uint64) error {
 	if p.live == nil {
-		return q.damaged(x, p.frozen, c.countFrozen(p.frozen, rows))
+		return q.damaged(x, p.frozen, c.countFrozen(q, p.frozen, rows))
 	}
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	found, spare := new(segment.Bits), new(segment.Bits)
-	if p.live.match(x.key, c.by, 0, found, spare) {
+	if found := x.matchLive(p, c.by, c.sight, 0); found != nil {
 		c.add(p.first, rows, found, func(field int) {
 			p.live.rows.Counts(field, found, func(v string, n int) { c.values[field][v] += uint64(n) })
 		})
@@ -80,9 +80,12 @@ func (q *Query) countPart(c *counter, x *index, p *part, rows uint64) error {
 	return nil
 }
 
-func (c *counter) countFrozen(f *frozen, rows uint64) error {
+func (c *counter) countFrozen(q *Query, f *frozen, rows uint64) error {
 	found, spare := new(segment.Bits), new(segment.Bits)
 	any, err := f.match(c.by, found, spare)
+	if any && err == nil && c.sight != nil {
+		any, err = q.keepVisible(f, c.sight, found, spare)
+	}
 	if !any || err != nil {
 		return err
 	}
@@ -138,7 +141,7 @@ func (c *counter) answer(size uint64, top int) api.Counts {
 // ProofAt is Proof without the data, in the tree of an earlier checkpoint of that size. The error
 // wraps ErrNotFound if the log had no such checkpoint.
 func (q *Query) ProofAt(ctx context.Context, index, size uint64) (proof.EntryProof, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
 		return proof.EntryProof{}, err
 	}
@@ -218,7 +221,7 @@ func (q *Query) getCounts(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 		return err
 	}
 	defer share.leave()
-	c, err := q.Tally(filter, n, top)
+	c, err := q.Tally(r.Context(), filter, n, top)
 	if err != nil {
 		return err
 	}

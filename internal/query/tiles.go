@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -21,8 +22,11 @@ func (q *Query) Tile(ctx context.Context, t merkle.Tile) ([]byte, error) {
 
 // encodedTile is Tile, optionally compressed with gzip. It caches tiles, which never change.
 func (q *Query) encodedTile(ctx context.Context, t merkle.Tile, compress bool) ([]byte, error) {
-	snap, _, err := q.view(api.Filter{})
+	snap, _, err := q.view(ctx, api.Filter{})
 	if err != nil {
+		return nil, err
+	}
+	if err := q.reader(snap).mustShowTile(ctx, t); err != nil {
 		return nil, err
 	}
 	if !t.In(snap.size) {
@@ -41,6 +45,26 @@ func (q *Query) encodedTile(ctx context.Context, t merkle.Tile, compress bool) (
 	}
 	q.tiles.put(key, b)
 	return b, nil
+}
+
+// mustShowTile returns an error if the caller may not have a tile or a bundle.
+func (r reader) mustShowTile(ctx context.Context, t merkle.Tile) error {
+	switch {
+	case r.sight == nil:
+		return nil
+	case t.Level == merkle.BundleLevel:
+		return errReadAll
+	}
+	if err := r.may(ctx, access.Proof); err != nil {
+		return err
+	}
+	h, err := r.hidden(ctx)
+	for i := range uint64(t.Width) {
+		if err == nil && h.node(8*t.Level, t.First()+i) {
+			err = errGuess
+		}
+	}
+	return err
 }
 
 func (r reader) tile(ctx context.Context, t merkle.Tile) ([]byte, error) {

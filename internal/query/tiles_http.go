@@ -52,7 +52,7 @@ func (q *Query) writeTile(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 		h.Set("Content-Encoding", "gzip")
 	}
 	// true of any width, since a wider tile has another path
-	h.Set("Cache-Control", "max-age=31536000, immutable")
+	h.Set("Cache-Control", q.cacheControl("max-age=31536000, immutable"))
 	write(w, http.StatusOK, "application/octet-stream", b)
 	return nil
 }

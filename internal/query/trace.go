@@ -61,7 +61,7 @@ func (q *Query) planTrace(ctx context.Context, f api.Filter) (plan, *traceSummar
 	s.Count, s.TreeSize = uint64(len(p.indexes)), p.size
 	if p.next != "" {
 		s.Truncated, s.NextCursor = true, &p.next
-		if s.Count, err = q.countUpTo(f, p.size); err != nil {
+		if s.Count, err = q.countUpTo(ctx, f, p.size); err != nil {
 			return plan{}, nil, err
 		}
 	}

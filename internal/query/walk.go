@@ -19,7 +19,7 @@ func (q *Query) Matches(
 	if f, err = f.Normal(); err != nil {
 		return nil, 0, err
 	}
-	snap, all, err := q.viewFrom(f, from)
+	snap, all, err := q.viewFrom(q.sightOf(ctx), f, from)
 	if err != nil {
 		return nil, 0, err
 	}
