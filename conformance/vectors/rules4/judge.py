@@ -1,8 +1,9 @@
-"""What a verifier checks of keys, signatures and approvals in a whole log under rules 4 (SPEC-rules4 10, points 1 to 8)."""
+"""What a verifier checks of a log under rules 4 in addition (SPEC-rules4 6), points 1 to 5 and the form of leaves."""
 import json
 
+import forms
 import rules
-import seal
+from redaction import claimed
 
 LEAF = {  # the members of SPEC 2 and their kinds, as far as the vectors need them
     "v": int, "log": str, "index": int, "previous_hash": rules.HASH, "entry_id": str, "timestamp": str, "received_at": str,
@@ -12,39 +13,8 @@ MORE = {"cloudevent_type": str, "resource": str, "action": str, "outcome": str, 
         "extensions": dict, "data_hash": rules.HASH, "redactions": list, "publisher": str, "detail": dict}
 SIGNATURE = "verified|verified_foreign|altered|unknown_key|invalid|revoked|unregistered|replayed"
 APPROVAL = "equivocation|malformed|mismatched|requested|unknown|denied|expired|used|unverified|valid"
-NEW = {**{member: form for member, (_, form) in rules.MOVED.items()}, "record_hash": rules.HASH, "altered": True,
-       "signature_status": SIGNATURE, "key_entry": int, "material_key": rules.KEY_ID, "approval_status": APPROVAL}
-
-
-def fault(text):
-    """Why a text is no leaf (SPEC 2, SPEC-rules4 3 and 4.1), or None."""
-    try:
-        leaf = json.loads(text, object_pairs_hook=rules.unique)
-    except ValueError:
-        return "not JSON"
-    if not isinstance(leaf, dict) or rules.canonical(leaf) != text:
-        return "not canonical"
-    new = "blind" in leaf
-    forms = {**LEAF, **MORE, **({"blind": "[0-9a-f]{32}", **NEW} if new else {})}
-    for name, value in leaf.items():
-        form = forms.get(name)
-        if form is None:
-            return "unknown member %s" % name
-        if form is True and value is not True or form in (int, str, dict, list) and type(value) is not form or \
-                form is str and not value or isinstance(form, str) and not (isinstance(value, str) and rules.has_form(form, value)):
-            return "%s does not have its form" % name
-    if set(LEAF) - set(leaf):
-        return "a required member is missing"
-    own = leaf["event_type"].startswith("sealstream.") and leaf["event_type"] != "sealstream.equivocation"
-    if own and set(leaf) & set(NEW):
-        return "a member that only entries of events have"
-    if "altered" in leaf and ("redactions" not in leaf or "signature" in leaf or "record_hash" in leaf):
-        return "altered, but with a signature or a record_hash, or without redactions"
-    for name, value in leaf.get("extensions", {}).items() if new else ():
-        form = dict(rules.LEAVING, **dict(rules.MOVED.values())).get(name)
-        if form and rules.has_form(form, value):
-            return "%s should have left extensions" % name
-    return None
+JUDGED = {"signature_status": SIGNATURE, "key_entry": int, "material_key": rules.KEY_ID, "approval_status": APPROVAL}
+NEW = {**{member: form for member, (_, form) in rules.MOVED.items()}, "record_hash": rules.HASH, "altered": True, **JUDGED}
 
 
 class Wrong(Exception):
@@ -56,78 +26,135 @@ def require(good, why):
         raise Wrong(why)
 
 
-def entry(state, leaf, record, config):
-    """Checks what an entry states by the entries before it. record is None if it was erased, or never was."""
-    kind = leaf["event_type"][len("sealstream."):] if leaf["event_type"].startswith("sealstream.") else "event"
-    if kind.startswith("key."):
-        own_form(kind, leaf["detail"])
-        require(leaf["detail"].get("suspect_since", 0) <= max(leaf["index"] - 1, 0), "suspect_since")
-        reason = state.refuses_key(kind[len("key."):], leaf["detail"])
-        require(reason is None, reason)
-    elif kind in seal.ROLES:
-        own_form(kind, leaf["detail"])
-        require(leaf["detail"]["role"] in seal.ROLES[kind], "role")
-        reason = state.refuses_service(kind, leaf["detail"], leaf.get("publisher"), leaf["index"])
-        require(reason is None, reason)
-    elif kind in ("event", "equivocation"):
-        signature(state, leaf, record)
-        if any(seal.matches(p, leaf["agent_did"]) for p in config.get("require_signatures", ())):
-            require(leaf.get("signature_status") == "verified", "a signature is required")
-        gone = "record_hash" in leaf and record is None
-        if gone and leaf.get("approval_status") in ("malformed", "mismatched"):
-            return
-        if gone:  # lines 2 and 3 need the record: take one that passes them
-            record = {"action_salt": "00" * 32}
-        status = state.approval(leaf, record, trusted=gone)
-        require(leaf.get("approval_status") == status, "approval_status is %s" % status)
+def kind_of(leaf):
+    """The kind of one of the log's own entries, or None for the entry of an event."""
+    prefix, _, kind = leaf["event_type"].partition(".")
+    return kind if prefix == "sealstream" and kind != "equivocation" else None
 
 
-def own_form(kind, detail):
-    try:
-        seal.check_form(kind, detail)
-    except seal.Refused as refused:
-        raise Wrong(str(refused)) from None
-
-
-def signature(state, leaf, record):
-    stated, key = leaf.get("signature_status"), leaf.get("material_key")
-    newest = state.key_entry.get(leaf["agent_did"]) if stated else None
-    require(leaf.get("key_entry") == newest, "key_entry is %s" % newest)
+def members(leaf):
+    """The members of a leaf and their forms (SPEC 2, 3)."""
+    new = "blind" in leaf
+    kinds = {**LEAF, **MORE, **({"blind": "[0-9a-f]{32}", **NEW} if new else {})}
+    for name, value in leaf.items():
+        form = kinds.get(name)
+        require(form is not None, "unknown member %s" % name)
+        good = value is True if form is True else type(value) is form and value != "" if isinstance(form, type) else \
+            isinstance(value, str) and rules.has_form(form, value)
+        require(good, "%s does not have its form" % name)
+    require(not set(LEAF) - set(leaf), "a required member is missing")
+    require(not kind_of(leaf) or not set(leaf) & set(NEW), "a member that only entries of events have")
     if "altered" in leaf:
-        require(stated in (None, "altered") and key is None, "altered")
-    elif "signature" not in leaf and "record_hash" in leaf and record is None:
-        erased(state, leaf["agent_did"], stated, key)
-    else:
-        status, material = state.signature(leaf, record)
-        require((stated, key) == (None if status == "absent" else status, material), "signature_status is %s" % status)
+        require("redactions" in leaf and "signature" not in leaf and "record_hash" not in leaf,
+                "altered, but with a signature or a record_hash, or without redactions")
 
 
-def erased(state, agent, stated, key):
-    if key is None:
-        require(stated in (None, "invalid", "unknown_key"), "no material_key")
+def extensions(leaf):
+    """4.1: what should not be there."""
+    for name, value in leaf.get("extensions", {}).items():
+        for member, (attribute, form) in rules.MOVED.items():
+            require(name != attribute or member not in leaf and not rules.has_form(form, value), "%s should have moved" % name)
+        require(name not in rules.LEAVING or not value, "%s should have left the leaf" % name)
+        require(name != "redactions" or not claimed(value), "redactions should have moved")
+
+
+def service(leaf, details=forms.DETAILS):
+    """The form of an entry that a service wrote (5)."""
+    kind = kind_of(leaf)
+    if kind not in details or kind.startswith("key."):
         return
-    pair = state.pairs.get((agent, key))
-    given = "verified_foreign" if isinstance(pair, rules.Seen) else pair or "unregistered"
-    require(state.known(agent, key) and stated in ("invalid", given), "signature_status is %s" % given)
+    require("blind" in leaf, "an entry of rules 4 without blind")
+    try:
+        forms.check_form(kind, leaf.get("detail"), leaf["index"], details)
+    except forms.Refused as refused:
+        raise Wrong(str(refused)) from None
+    require(leaf["detail"]["role"] in ROLES.get(kind, ()), "not a role that may write it")
+    require(kind not in forms.REQUIRES_TEXT or "data_hash" in leaf, "its text is required")
+    require(kind not in REQUIRES_PUBLISHER or "publisher" in leaf, "its publisher is required")
 
 
-def log(origin, leaves, records):
-    """(first bad index, why), or None. records are by index; those of erased entries are missing."""
-    state, config, under = rules.State(origin), {}, False
-    for index, text in enumerate(leaves):
-        why = fault(text)
-        leaf, record = json.loads(text), records.get(index)
+ROLES = dict(forms.ROLES)
+REQUIRES_PUBLISHER = set(forms.REQUIRES_PUBLISHER)
+
+
+def fault(text, details=forms.DETAILS):
+    """Why a text is no leaf (SPEC 2, SPEC-rules4 3, 4.1 and 5), or None."""
+    try:
+        leaf = json.loads(text, object_pairs_hook=forms.unique)
+        require(isinstance(leaf, dict) and rules.canonical(leaf) == text, "not canonical")
+        members(leaf)
+        if "blind" in leaf:
+            extensions(leaf)
+        service(leaf, details)
+    except (ValueError, Wrong) as wrong:
+        return str(wrong)
+    return None
+
+
+class Judge:
+    """The checks of a whole log, entry by entry."""
+
+    details = forms.DETAILS
+
+    def __init__(self, origin):
+        self.origin, self.config, self.access = origin, {}, {}
+        self.missing = set()  # indexes of entries whose record is missing, and that no erasure names yet
+
+    def record(self, leaf, record):
+        """Point 4. record is None if it was erased, or never was."""
+        if record is None and ("data_hash" in leaf or "record_hash" in leaf):
+            self.missing.add(leaf["index"])
+        if record is not None:
+            require(rules.record_hash(record) == leaf.get("record_hash"), "record_hash")
+            require((rules.data_of(record) is not None) == ("data_hash" in leaf), "data without data_hash, or the other way round")
+            data = rules.data_of(record)
+            if data is not None:
+                require(rules.data_hash(bytes.fromhex(record["salt"]), data) == leaf["data_hash"], "data_hash")
+            if kind_of(leaf) in self.details:
+                require(data is not None and 1 <= len(data) <= 262144, "not a text")
+
+    def verdicts(self, leaf, record):
+        """Point 2."""
+        require(not set(leaf) & set(JUDGED), "a verdict, but the config has no verdicts")
+
+    def config_entry(self, leaf):
         try:
-            require(why is None, why)
-            require(("blind" in leaf) == under, "blind")
-            record = json.loads(record) if record else None
-            if record:
-                require(rules.record_hash(record) == leaf.get("record_hash"), "record_hash")
-            if under:
-                entry(state, leaf, record, config)
+            forms.check_config(leaf["detail"])
+        except forms.Refused as refused:
+            raise Wrong(str(refused)) from None
+        require(leaf["detail"]["rules"] >= self.config.get("rules", 1), "rules are lowered")
+        require("verdicts" in leaf["detail"] or "verdicts" not in self.config, "verdicts cannot be turned off")
+        self.known(leaf["detail"])
+
+    def known(self, detail):
+        require("verdicts" not in detail, "verdicts need a newer release")
+
+    def entry(self, leaf, record, entry_hash):
+        require(("blind" in leaf) == (self.config.get("rules", 1) >= 4), "blind")
+        require("altered" not in leaf or "redaction" in self.config, "altered, but nothing is redacted")
+        self.record(leaf, record)
+        if "blind" in leaf:
+            self.verdicts(leaf, record)
+        if kind_of(leaf) == "access":
+            role = leaf["detail"]["role"]
+            require(leaf["detail"].get("previous") == self.access.get(role), "previous is not the newest one of the role")
+            self.access[role] = leaf["index"]
+        if kind_of(leaf) == "erasure":
+            self.missing -= set(leaf["detail"]["indexes"])
+        if kind_of(leaf) == "config":
+            self.config_entry(leaf)
+            self.config = leaf["detail"]
+
+
+def log(origin, leaves, records, judge=Judge):
+    """(first bad index, why), or None. records are by index."""
+    judges = judge(origin)
+    for index, text in enumerate(leaves):
+        why, record = fault(text, judges.details), records.get(index)
+        if why:
+            return index, why
+        try:
+            judges.entry(json.loads(text), json.loads(record) if record else None, rules.sha256(b"\0" + text.encode()).hex())
         except Wrong as wrong:
             return index, str(wrong)
-        state.note(leaf, rules.sha256(b"\0" + text.encode()).hex())
-        if leaf["event_type"] == "sealstream.config":
-            config, under = leaf["detail"], leaf["detail"]["rules"] >= 4
-    return None
+    return (min(judges.missing), "a record is missing") if judges.missing else None
