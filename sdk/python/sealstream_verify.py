@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what a sealstream log hands out, with nothing but the standard library of Python >= 3.9.
-Written from docs/SPEC.md alone, so that it shares no mistake with the Go code; "SPEC 8" is its
-section 8. An auditor reads this file, has the log's key from someone other than the log's operator,
+Written from docs/SPEC.md and docs/SPEC-rules4.md alone, so that it shares no mistake with the Go
+code; "SPEC 8" is section 8 of the first, and "R4 5" section 5 of the second. An auditor reads this file, has the log's key from someone other than the log's operator,
 and runs it with --help.
 Exit status: 0 valid, 1 a check failed, 2 wrong use or a file that cannot be read.
 """
@@ -276,8 +276,12 @@ def ONE(value):
     return INT(value) and value == 1
 
 
+def TRUE(value):
+    return value is True
+
+
 def RULES(value):
-    return INT(value) and value in (1, 2, 3)
+    return INT(value) and value in (1, 2, 3, 4)
 
 
 def EXTENSIONS(value):
@@ -304,6 +308,7 @@ BOOL = instance_of(bool)
 OBJECT = instance_of(dict)
 HASH = matching("[0-9a-f]{64}")
 HEX32 = matching("[0-9a-f]{32}")
+KEY_ID = matching("z6Mk[1-9A-HJ-NP-Za-km-z]{44}")
 LOG = matching("[a-z0-9-]{1,32}")
 NAME = matching("[a-z0-9]{1,64}")
 KEY_NAME = matching(r"[^\s+]+")
@@ -372,6 +377,41 @@ ALLOWED = {
     "publisher": PUBLISHER,
     "redactions": array(object_of(kind=STRING, path=STRING), 1),
 }
+
+# What rules 4 add to a leaf (R4 3): members that are attributes of the event, those that the sealer
+# makes, and those that it makes only in a log with verdicts.
+MOVED = {
+    "principal": ("authid", VALUE),
+    "principal_type": ("authtype", VALUE),
+    "caused_by": ("causationid", VALUE),
+    "policy_version": ("policyversion", VALUE),
+    "agent_key": ("agentkey", KEY_ID),
+    "action_digest": ("actiondigest", HASH),
+    "action_type": ("actiontype", VALUE),
+    "approval": ("approvalgrant", HASH),
+}
+JUDGED = {
+    "signature_status": matching(
+        "verified|verified_foreign|altered|unknown_key|invalid|revoked|unregistered|replayed"
+    ),
+    "key_entry": INT,
+    "material_key": KEY_ID,
+    "approval_status": matching(
+        "equivocation|malformed|mismatched|requested|unknown|denied|expired|used|unverified|valid"
+    ),
+}
+OF_EVENTS = {
+    **{member: kind for member, (_, kind) in MOVED.items()},
+    "record_hash": HASH,
+    "altered": TRUE,
+    **JUDGED,
+}
+ALLOWED4 = {**ALLOWED, "blind": HEX32, **OF_EVENTS}
+LEAVING = ("actionsalt", "dssematerial")  # attributes that are in the payload record (R4 4.1)
+NEVER_PRIVATE = {  # R4 4.4
+    *("agentkey", "actiondigest", "approvalgrant", "signedextattrs", "actiontype", "causationid"),
+    *LEAVING,
+}
 MAX_LEAF = 65535  # bytes
 MAX_REJECTED = 4096  # bytes that are kept of rejected input
 LAST_POSITION = 255  # of an event in its message
@@ -391,6 +431,30 @@ LIMITS = {
 
 def IS_LIMITS(value):
     return value == LIMITS
+
+
+def WITHOUT_VERDICTS(value):
+    """No value of a config's verdicts (R4 1.1) is known here."""
+    raise Wrong("the config has verdicts: this log needs a newer release of the verifier")
+
+
+FORBIDDEN = re.compile(  # characters, beside those at the end of each plane (SPEC 3.1)
+    "[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef]"
+).search
+
+
+def short_text(most):
+    """A text of 1 to so many bytes of UTF-8, of the characters that SPEC 3.1 allows (R4 5)."""
+
+    def is_one(value):
+        return (
+            STRING(value)
+            and 1 <= len(value.encode()) <= most
+            and not FORBIDDEN(value)
+            and not any(ord(char) & 0xFFFE == 0xFFFE for char in value)
+        )
+
+    return is_one
 
 
 def PATTERN(value):
@@ -424,6 +488,9 @@ class Own:
 def config_fits(leaf, detail):
     """SPEC 5.1."""
     if detail["rules"] < 1 + ("redaction" in detail):
+        return False
+    private = detail.get("redaction", {}).get("private_fields", ())
+    if detail["rules"] >= 4 and NEVER_PRIVATE.intersection(private):
         return False
     if leaf["index"] == 0:
         return "previous" not in detail and detail["epoch"] == 1
@@ -469,6 +536,25 @@ def erasure_fits(leaf, detail):
     return indexes == sorted(set(indexes))
 
 
+def service_fits(leaf, detail):
+    """R4 5: a service of a role wrote it, under rules 4."""
+    return "blind" in leaf and detail["role"] in ("ingest", "query", "alert")
+
+
+def access_fits(leaf, detail):
+    """R4 5.1."""
+    earlier = detail.get("previous", -1) < leaf["index"]
+    return service_fits(leaf, detail) and earlier and "data_hash" in leaf
+
+
+def read_fits(leaf, detail):
+    """R4 5.2."""
+    earlier = detail.get("access", -1) < leaf["index"]
+    both = ("first" in detail) == ("last" in detail)
+    ascends = detail.get("first", 0) <= detail.get("last", 2**53)
+    return service_fits(leaf, detail) and earlier and both and ascends and "publisher" in leaf
+
+
 EPOCH = {
     "epoch": INT,
     "events_created": TIME9,
@@ -487,7 +573,11 @@ CONFIG = {
 }
 ORIGINAL = object_of(index=INT, position=INT)
 OWN = {
-    "config": Own(CONFIG, {"previous": INT, "redaction": REDACTION}, config_fits),
+    "config": Own(
+        CONFIG,
+        {"previous": INT, "redaction": REDACTION, "verdicts": WITHOUT_VERDICTS},
+        config_fits,
+    ),
     "rejected": Own(
         {"reason": STRING, "digest": HASH, "size": INT, "subject": STRING},
         {"field": VALUE},
@@ -503,7 +593,20 @@ OWN = {
     "erasure": Own(
         {"indexes": array(INT), "reason": STRING, "authority": STRING}, {}, erasure_fits
     ),
+    "access": Own({"role": VALUE, "process": short_text(256)}, {"previous": INT}, access_fits),
+    "read": Own(
+        {
+            "role": VALUE,
+            "call": short_text(64),
+            "kind": matching("export|payload|admin"),
+            "route": short_text(256),
+        },
+        {"access": INT, "count": INT, "first": INT, "last": INT, "size": INT},
+        read_fits,
+    ),
 }
+OF_SERVICES = ("access", "read")
+MAX_TEXT = 262144  # bytes of the data of what a service wrote
 FIXED = ("origin", "limits", "secret_fingerprint")  # what no later config changes
 NAMESPACE = uuid.UUID("6f8f8e0e-6f0c-5c0e-9d0a-7365616c7374")
 
@@ -515,9 +618,11 @@ NAMESPACE = uuid.UUID("6f8f8e0e-6f0c-5c0e-9d0a-7365616c7374")
 
 SHOWN = (  # what the pattern takes out of a leaf, in the order of canonical JSON
     *("action", "agent_did", "data_hash", "entry_id", "event_type", "extensions", "index", "log"),
-    *("matched_rule", "outcome", "policy_decision", "previous_hash", "received_at", "resource"),
-    *("session_id", "target_did", "timestamp", "trace_id"),
+    *("matched_rule", "outcome", "policy_decision", "previous_hash", "received_at", "record_hash"),
+    *("resource", "session_id", "target_did", "timestamp", "trace_id"),
 )
+SHOWN3 = tuple(name for name in SHOWN if name != "record_hash")  # before rules 4
+LEFT_OVER = {*LEAVING, "redactions", *(attribute for attribute, _ in MOVED.values())}
 TEXT = r'[^"\\\x00-\x1f]'  # characters that need no escape
 PLAIN_KINDS = {VALUE: '"(%s+)"' % TEXT, INT: "(0|[1-9][0-9]{0,14})", ONE: "(1)"}
 PLAIN_MEMBERS = {
@@ -538,30 +643,38 @@ def plain_member(name, kind, required):
     return member if required else "(?:%s|)" % member
 
 
-def plain_pattern():
-    """The pattern of those leaves, whose members stand in the order of their names."""
-    kinds = {**NEEDED, **ALLOWED, "timestamp": DATE, "received_at": DATE9}
-    del kinds["detail"]
-    required = {*NEEDED, "cloudevent_type"}
+def plain_pattern(allowed, *more):
+    """The pattern of those leaves, whose members stand in the order of their names. Those in more
+    are required, too. A leaf that the sealer altered has no pattern."""
+    kinds = {**NEEDED, **allowed, "timestamp": DATE, "received_at": DATE9}
+    kinds = {name: kind for name, kind in kinds.items() if name not in ("detail", "altered")}
+    required = {*NEEDED, "cloudevent_type", *more}
     members = [plain_member(name, kinds[name], name in required) for name in sorted(kinds)]
-    return r"\{%s\}" % "".join(members)
+    return re.compile(r"\{%s\}" % "".join(members)).fullmatch
 
 
-PLAIN_LEAF = re.compile(plain_pattern()).fullmatch
+PLAIN_LEAF = plain_pattern(ALLOWED)
+PLAIN_LEAF4 = plain_pattern(ALLOWED4, "blind")
 
 
 def read_plain(text):
     """The members SHOWN of a leaf that the pattern matches, as their text, and None for those that
     it has not. None for another leaf: that is to be read the long way."""
     found = PLAIN_LEAF(text)
+    new = not found
+    if new:
+        found = PLAIN_LEAF4(text)
     if not found:
         return None
-    shown = dict(zip(SHOWN, found.groups()))
+    shown = dict(zip(SHOWN if new else SHOWN3, found.groups()))
+    shown.setdefault("record_hash")
     if not is_day(shown["timestamp"][:10]) or not is_day(shown["received_at"][:10]):
         return None
     if shown["extensions"]:
         extensions = json.loads(shown["extensions"])
         if canonical(extensions).decode() != shown["extensions"] or not EXTENSIONS(extensions):
+            return None
+        if new and not LEFT_OVER.isdisjoint(extensions):
             return None
     shown["index"] = int(shown["index"])
     return shown
@@ -585,7 +698,9 @@ def read_leaf(raw):
 
 def read_any_leaf(raw):
     """As read_leaf, the long way."""
-    leaf = need("the leaf", parse(raw), NEEDED, ALLOWED)
+    leaf = parse(raw)
+    new = OBJECT(leaf) and "blind" in leaf
+    need("the leaf", leaf, NEEDED, ALLOWED4 if new else ALLOWED)
     check(canonical(leaf) == raw, "the leaf is not in canonical form")
     prefix, _, kind = leaf["event_type"].partition(".")
     if prefix != "sealstream":
@@ -596,7 +711,58 @@ def read_any_leaf(raw):
     check(fits, "detail is for the log's own entries, and for all of them")
     if kind:
         need("the detail", leaf["detail"], OWN[kind].required, OWN[kind].optional)
+    if new:
+        check_rules4(leaf, kind)
     return leaf, kind
+
+
+def check_rules4(leaf, kind):
+    """What the form of a leaf under rules 4 is beside its members (R4 3, 4.1 and 6)."""
+    own = kind not in (None, "equivocation")
+    check(not own or OF_EVENTS.keys().isdisjoint(leaf), "a member is for the entries of events")
+    if "altered" in leaf:
+        fits = "redactions" in leaf and "signature" not in leaf and "record_hash" not in leaf
+        check(fits, "an altered event has redactions, and neither signature nor record_hash")
+    extensions = leaf.get("extensions", {})
+    for member, (attribute, kind_of) in MOVED.items():
+        if attribute in extensions:
+            fits = member not in leaf and not kind_of(extensions[attribute])
+            check(fits, "the extension %s is the member %s" % (attribute, member))
+    for attribute in LEAVING:
+        check(not extensions.get(attribute), "the extension %s is in the record" % attribute)
+    told = "redactions" in extensions and is_list_of_redactions(extensions["redactions"])
+    check(not told, "the extension redactions is the member redactions")
+
+
+REDACTED_BEFORE = re.compile("([a-z0-9-]{1,40}):((?:[!#$&-~]|%[0-9A-F]{2})*)").fullmatch
+MOST_REDACTED = 31  # elements, and one that stands for the rest
+
+
+def is_list_of_redactions(text):
+    """Whether a sender's attribute redactions has its form (SPEC 13.4): pairs of kind and path,
+    each once, in the one way to write them."""
+    pairs = []
+    for item in text.split(" "):
+        found = REDACTED_BEFORE(item)
+        if not found:
+            return False
+        try:
+            path = re.sub(b"%(..)", lambda code: bytes.fromhex(code[1].decode()), found[2].encode())
+            path = path.decode()
+        except ValueError:
+            return False
+        allowed = path == "" or short_text(128)(path)
+        if not allowed or percent_encoded(path) != found[2] or (found[1], path) in pairs:
+            return False
+        pairs.append((found[1], path))
+    whole = len(pairs) <= MOST_REDACTED
+    return whole or len(pairs) == MOST_REDACTED + 1 and pairs[-1] == ("more", "")
+
+
+def percent_encoded(text):
+    """A text as binary mode writes it (SPEC 3.2)."""
+    plain = re.compile(rb"[^!#$&-~]")
+    return plain.sub(lambda byte: b"%%%02X" % byte[0][0], text.encode()).decode()
 
 
 def check_log(leaf, origin):
@@ -660,16 +826,31 @@ def is_plain(data):
     return not CONTROLS(data) and data.decode(errors="ignore").encode() == data
 
 
-RECORD = {"data_raw": STRING, "data_base64": STRING, "salt": HASH}
+BESIDE = {"action_salt": VALUE, "dssematerial": VALUE}  # R4 4.3
+RECORD = {"data_raw": STRING, "data_base64": STRING, "salt": HASH, **BESIDE}
+
+
+def has_record(leaf):
+    """Whether an entry has a payload record (SPEC 7, R4 4.3)."""
+    return bool(leaf.get("data_hash") or leaf.get("record_hash"))
 
 
 def open_data(line, leaf):
-    """Whether the members hold a record of data, which must then open data_hash (SPEC 1, 7). Those
-    of RECORD were found to be of their kinds."""
-    raw, encoded, salt = line.get("data_raw"), line.get("data_base64"), line.get("salt")
-    if raw is encoded is salt is None:
+    """Whether the members hold a payload record, which must then open data_hash and record_hash
+    (SPEC 1, 7, R4 4.3). Those of RECORD were found to be of their kinds."""
+    if RECORD.keys().isdisjoint(line):
         return False
+    salt = line.get("salt")
     check(salt is not None, "the record has a missing member 'salt'")
+    beside = {name: line[name] for name in BESIDE if name in line}
+    complete = bool(beside) == bool(leaf.get("record_hash"))
+    check(complete, "what is beside the data and record_hash do not go together")
+    if beside:
+        commitment = sha256(b"\x03", bytes.fromhex(salt), canonical(beside)).hex()
+        check(commitment == leaf["record_hash"], "the record does not open record_hash")
+    raw, encoded = line.get("data_raw"), line.get("data_base64")
+    if beside and raw is encoded is leaf.get("data_hash") is None:
+        return True
     complete = (raw is None) != (encoded is None) and leaf.get("data_hash")
     check(complete, "data, salt and data_hash do not go together")
     data = raw.encode() if encoded is None else unbase64(encoded)
@@ -679,6 +860,9 @@ def open_data(line, leaf):
     check(right, "data_base64 is for the data that is no plain text, and for no other")
     if leaf["event_type"] == "sealstream.rejected":
         check_rejected_data(data, leaf)
+    if leaf["event_type"] in ["sealstream." + kind for kind in OF_SERVICES]:
+        fits = 1 <= len(data) <= MAX_TEXT and data.decode(errors="ignore").encode() == data
+        check(fits, "the data is no text of a service")
     return True
 
 
@@ -1049,7 +1233,9 @@ class Export:
         self.input = Input()
         self.config = None  # index of the newest config
         self.fixed = None  # what it must not change
-        self.rules = None
+        self.rules = 1
+        self.redacts = False
+        self.access = {}  # index of the newest access entry of each role
         self.epochs = []  # that the next config may name
         self.named = []  # keys of the newest config
         self.ever = []  # keys of all configs
@@ -1075,7 +1261,7 @@ class Export:
         check(fits, "merkle_proof is for exports with filters, and always there")
         opened = open_data(line, leaf)
         check_data_error(line, opened)
-        absent = "data_hash" in leaf and not opened
+        absent = has_record(leaf) and not opened
         if absent:
             self.missing.add(index)
         if self.whole:
@@ -1093,6 +1279,7 @@ class Export:
         """What only a whole export shows: that nothing is missing between the entries (SPEC 10)."""
         detail = leaf.get("detail")
         check(index or kind == "config", "the entry at index 0 is no config")
+        self.follow_rules4(index, leaf, kind)
         self.input.account(index, leaf, kind, fold(self.roots).hex())
         if kind == "erasure":
             self.missing.difference_update(detail["indexes"])
@@ -1100,6 +1287,17 @@ class Export:
             self.epochs.append([detail["epoch"], detail["events_created"]])
         elif kind == "config":
             self.follow_config(index, detail)
+
+    def follow_rules4(self, index, leaf, kind):
+        """What the config before an entry, and the access entries, decide (R4 6)."""
+        check(("blind" in leaf) == (self.rules >= 4), "blind is for all entries under rules 4")
+        check(self.redacts or "altered" not in leaf, "altered, but the config redacts nothing")
+        check(JUDGED.keys().isdisjoint(leaf), "a verdict, but the config has no verdicts")
+        if kind == "access":
+            role = leaf["detail"]["role"]
+            same = leaf["detail"].get("previous") == self.access.get(role)
+            check(same, "previous is not the newest access entry of the role")
+            self.access[role] = index
 
     def follow_config(self, index, detail):
         """That a config changes only what SPEC 5.1 lets it."""
@@ -1112,6 +1310,7 @@ class Export:
         self.config = index
         self.fixed = fixed
         self.rules = detail["rules"]
+        self.redacts = "redaction" in detail
         self.epochs = [epoch]  # the next config has it, or that of an epoch entry after it
         idents = {ident for _, ident, _ in map(read_key, detail["keys"])}
         distinct = len(idents) == len(detail["keys"])
@@ -1228,7 +1427,7 @@ PROOF = {
     "merkle_root": HASH,
     "checkpoint": STRING,
 }
-BESIDE_LEAF = {"leaf", "entry_hash", "data", "data_raw", "data_base64", "salt"}
+BESIDE_LEAF = {"leaf", "entry_hash", "data", *RECORD}
 
 
 def is_json(leaf: typing.Mapping[str, typing.Any]) -> bool:
@@ -1292,7 +1491,7 @@ def check_proof(
     same = [proof["tree_size"], proof["merkle_root"]] == [size, root.hex()]
     check(same, "size or root is not the checkpoint's")
     leaf, said = check_entry(raw, proof["leaf_index"], proof["merkle_proof"], head, result)
-    of_leaf = {name: entry[name] for name in entry if name in NEEDED or name in ALLOWED}
+    of_leaf = {name: entry[name] for name in entry if name in NEEDED or name in ALLOWED4}
     check(canonical(of_leaf) == raw, "entry does not say what the leaf says")
     same = entry.get("entry_hash") == leaf_hash(raw).hex()
     check(same, "entry_hash is not that of the leaf")
@@ -1357,7 +1556,7 @@ def check_line(line, origin):
         check_own(leaf, kind, origin)
     opened = open_data(line, leaf)
     check_data_error(line, opened)
-    check("data_error" not in line or leaf.get("data_hash"), "data_error where there is no data")
+    check("data_error" not in line or has_record(leaf), "data_error where there is no data")
     return shown or show(leaf), leaf_hash(raw)
 
 

@@ -10,9 +10,14 @@ FULL = {"action": "deny", "outcome": "denied", "resource": "/crm/\u00e9\U0001f60
         "trace_id": "t", "session_id": "s", "target_did": "did:example:b", "agent_seq": 7, "agent_prev": "0" * 64, "signature": "g",
         "extensions": {"a1": "", "b": "{\u00df}"}, "redactions": [{"kind": "k", "path": "/a"}, {"kind": "", "path": ""}],
         "publisher": "ingest 1"}
+KEY = "z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH"
+FULL4 = {**FULL, "blind": "0" * 32, "principal": "a", "principal_type": "b", "caused_by": "c", "policy_version": "d", "agent_key": KEY,
+         "action_digest": "0" * 64, "action_type": "e", "approval": "1" * 64, "record_hash": "2" * 64, "signature_status": "verified",
+         "key_entry": 7, "material_key": KEY, "approval_status": "valid"}
 VALUES = ("", "x", "sealstream", "sealstream.config", "sealstreams", "a\"b", "a\\b", "\n", "\x7f", "\u2028", 0, 1, 2, -1, 1.0, True, None,
           10**14, 10**15, 2**53 - 1, 2**53, "0" * 63, "0" * 64, "A" * 64, [], [1], {}, {"b": "", "a": ""}, {"a": 1}, {"A": ""},
           [{"path": "", "kind": ""}], [{"kind": "", "path": "", "x": ""}], [{"kind": 1, "path": ""}], "allow", "success",
+          {"authid": ""}, {"authid": "x"}, {"actionsalt": "x"}, {"redactions": "k:/a"}, {"redactions": "k"}, KEY, "0" * 32, "used", "invalid", False,
           "2026-02-29T00:00:00Z", "2024-02-29T00:00:00Z", "2026-13-01T00:00:00.000000000Z", "2026-04-31T23:59:59.123456789Z",
           "2026-04-30T23:59:59.123456789Z", "2026-04-30T23:59:60Z", "2026-04-00T23:59:59Z", "0000-02-29T00:00:00.5Z")
 
@@ -27,9 +32,9 @@ def long_way(text):
     return verifier.show(leaf) if kind is None else None
 
 
-def members():
+def members(full=FULL):
     log = Log()
-    index = log.put("tool_invocation", 8, data=b"{}", **FULL)
+    index = log.put("tool_invocation", 8, data=b"{}", **full)
     return verifier.parse(log.leaves[index].encode())
 
 
@@ -48,20 +53,21 @@ class Plain(unittest.TestCase):
 
     def test_every_member(self):
         """With all members, without each, and with other values of each."""
-        base = members()
-        self.assertTrue(self.agree(jcs(base)))
-        taken = refused = 0
-        for name in [*base, "detail", "other"]:
-            rest = {one: value for one, value in base.items() if one != name}
-            for value in (*VALUES, members):
-                changed = dict(rest) if value is members else {**rest, name: value}
-                text = written(sorted(changed.items()))
-                if self.agree(text):
-                    taken += 1
-                elif long_way(text) is None:
-                    refused += 1
-        self.assertGreater(taken, 100)
-        self.assertGreater(refused, 500)
+        for full in (FULL, FULL4):
+            base = members(full)
+            self.assertTrue(self.agree(jcs(base)))
+            taken = refused = 0
+            for name in [*base, "detail", "other", "altered", "blind"]:
+                rest = {one: value for one, value in base.items() if one != name}
+                for value in (*VALUES, members):
+                    changed = dict(rest) if value is members else {**rest, name: value}
+                    text = written(sorted(changed.items()))
+                    if self.agree(text):
+                        taken += 1
+                    elif long_way(text) is None:
+                        refused += 1
+            self.assertGreater(taken, 100)
+            self.assertGreater(refused, 500)
 
     def test_order_and_repeats(self):
         pairs = sorted(members().items())

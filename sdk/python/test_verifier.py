@@ -167,7 +167,8 @@ class WholeExports(Case):
         for name, config, words in (
                 ("origin", dict(origin="log.example/default/00000000"), "origin"), ("no key", dict(keys=[]), "bad member 'keys'"),
                 ("limits", dict(limits={**LIMITS, "window": 5}), "bad member 'limits'"),
-                ("rules", dict(rules=4), "bad member 'rules'"),
+                ("rules", dict(rules=5), "bad member 'rules'"), ("verdicts", dict(rules=4, verdicts=True), "newer release"),
+                ("private under rules 4", dict(rules=4, redaction=dict(set=0, private_fields=["actionsalt"])), "fit"),
                 ("redaction under rules 1", dict(redaction=dict(set=0)), "fit"), ("redaction", dict(rules=2, redaction=dict(set=0, more=1)), "redaction"),
                 ("previous", dict(previous=0), "fit"), ("epoch", dict(epoch=2), "fit"),
                 ("open", dict(events_open=1), "events_open"),

@@ -22,6 +22,7 @@ _ATTRIBUTES = {  # members of the leaf, and the extensions that they become
     "agent_prev": "agentprev",
     "signature": "agentsignature",
     "timestamp": "time",
+    **{member: attribute for member, (attribute, _) in sv.MOVED.items()},
 }
 _MAX_INTEGER = 2**31 - 1  # CloudEvents has integers of 32 bits
 
@@ -67,6 +68,8 @@ def integer(number: int) -> Any:
 
 def _add_data(event: Dict[str, Any], entry: AuditEntry) -> None:
     record = entry.record
+    if "dssematerial" in record:
+        event["dssematerial"] = record["dssematerial"]
     if "data_base64" in record:
         event["data_base64"] = record["data_base64"]
     elif "data_raw" in record:

@@ -29,7 +29,7 @@ _IN_LEAF = (  # the fields that stand in the leaf under their own name
     "trace_id",
     "session_id",
 )
-_IN_RECORD = ("data_raw", "data_base64", "salt")
+_IN_RECORD = tuple(sv.RECORD)
 _IN_EXTENSIONS = {  # fields of the toolkit that are attributes of the event here
     "arguments_hash": "argumentshash",
     "approver_did": "approverdid",
@@ -86,7 +86,7 @@ class AuditEntry:
         shown["entry_hash"] = entry_hash
         shown["_line"] = line
         shown["_plain_json"] = shown["extensions"] is None and "data_raw" in line
-        del shown["log"], shown["data_hash"], shown["extensions"]
+        del shown["log"], shown["data_hash"], shown["record_hash"], shown["extensions"]
         entry = cls.__new__(cls)
         entry.__dict__ = shown
         return entry
@@ -175,7 +175,7 @@ class AuditEntry:
         fields = {name: getattr(self, name) for name in names}
         extensions = self.extensions
         for name, attribute in _IN_EXTENSIONS.items():
-            fields[name] = extensions.get(attribute)
+            fields[name] = self.leaf.get(name, extensions.get(attribute))
         return fields
 
     def to_dict(self) -> Json:
