@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks what a sealstream log hands out, with nothing but the standard library of Python >= 3.9.
 Written from docs/SPEC.md and docs/SPEC-rules4.md alone, so that it shares no mistake with the Go
-code; "SPEC 8" is section 8 of the first, and "R4 5" section 5 of the second. An auditor reads this file, has the log's key from someone other than the log's operator,
-and runs it with --help.
+code; "SPEC 8" is section 8 of the first, and "R4 5" section 5 of the second. An auditor reads this
+file, has the log's key from someone other than the log's operator, and runs it with --help.
 Exit status: 0 valid, 1 a check failed, 2 wrong use or a file that cannot be read.
 """
 import argparse

@@ -81,12 +81,21 @@ def check_form(kind, detail, index, details=DETAILS):
         raise Refused("not a range", "data")
 
 
+CONFIG = {"origin", "keys", "events_created", "events_open", "epoch", "rules", "redaction", "secret_fingerprint", "limits", "previous",
+          "verdicts", "require_signatures"}
+
+
 def check_config(detail):
-    """What 1.1 adds to the form of a config."""
+    """What 1.1 and 9.1 add to the form of a config."""
+    if set(detail) - CONFIG:
+        raise Refused("unknown member", "data")
     if "verdicts" in detail and (detail["verdicts"] is not True or detail["rules"] < 4):
         raise Refused("verdicts is true, and needs rules 4", "data")
     if "require_signatures" in detail and "verdicts" not in detail:
         raise Refused("unknown member", "data")
+    patterns = detail.get("require_signatures", ["a"])
+    if not isinstance(patterns, list) or not 1 <= len(patterns) <= 64 or not all(good(256, pattern, 0) for pattern in patterns):
+        raise Refused("not patterns of agents", "data")
     never = set(detail.get("redaction", {}).get("private_fields", ())) & set(rules.NEVER_PRIVATE)
     if never and detail["rules"] >= 4:
         raise Refused("%s cannot be private" % min(never), "data")

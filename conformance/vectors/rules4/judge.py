@@ -58,26 +58,22 @@ def extensions(leaf):
         require(name != "redactions" or not claimed(value), "redactions should have moved")
 
 
-def service(leaf, details=forms.DETAILS):
+def service(leaf, details, roles):
     """The form of an entry that a service wrote (5)."""
     kind = kind_of(leaf)
-    if kind not in details or kind.startswith("key."):
+    if kind not in roles:
         return
     require("blind" in leaf, "an entry of rules 4 without blind")
     try:
         forms.check_form(kind, leaf.get("detail"), leaf["index"], details)
     except forms.Refused as refused:
         raise Wrong(str(refused)) from None
-    require(leaf["detail"]["role"] in ROLES.get(kind, ()), "not a role that may write it")
+    require(leaf["detail"]["role"] in roles[kind], "not a role that may write it")
     require(kind not in forms.REQUIRES_TEXT or "data_hash" in leaf, "its text is required")
-    require(kind not in REQUIRES_PUBLISHER or "publisher" in leaf, "its publisher is required")
+    require(kind not in forms.REQUIRES_PUBLISHER or "publisher" in leaf, "its publisher is required")
 
 
-ROLES = dict(forms.ROLES)
-REQUIRES_PUBLISHER = set(forms.REQUIRES_PUBLISHER)
-
-
-def fault(text, details=forms.DETAILS):
+def fault(text, details=forms.DETAILS, roles=forms.ROLES):
     """Why a text is no leaf (SPEC 2, SPEC-rules4 3, 4.1 and 5), or None."""
     try:
         leaf = json.loads(text, object_pairs_hook=forms.unique)
@@ -85,7 +81,7 @@ def fault(text, details=forms.DETAILS):
         members(leaf)
         if "blind" in leaf:
             extensions(leaf)
-        service(leaf, details)
+        service(leaf, details, roles)
     except (ValueError, Wrong) as wrong:
         return str(wrong)
     return None
@@ -94,7 +90,7 @@ def fault(text, details=forms.DETAILS):
 class Judge:
     """The checks of a whole log, entry by entry."""
 
-    details = forms.DETAILS
+    details, roles = forms.DETAILS, forms.ROLES
 
     def __init__(self, origin):
         self.origin, self.config, self.access = origin, {}, {}
@@ -110,7 +106,7 @@ class Judge:
             data = rules.data_of(record)
             if data is not None:
                 require(rules.data_hash(bytes.fromhex(record["salt"]), data) == leaf["data_hash"], "data_hash")
-            if kind_of(leaf) in self.details:
+            if kind_of(leaf) in self.roles:
                 require(data is not None and 1 <= len(data) <= 262144, "not a text")
 
     def verdicts(self, leaf, record):
@@ -150,7 +146,7 @@ def log(origin, leaves, records, judge=Judge):
     """(first bad index, why), or None. records are by index."""
     judges = judge(origin)
     for index, text in enumerate(leaves):
-        why, record = fault(text, judges.details), records.get(index)
+        why, record = fault(text, judges.details, judges.roles), records.get(index)
         if why:
             return index, why
         try:

@@ -185,7 +185,7 @@ def sizes():
 
 # ---- logs.json: whole logs
 
-REPEATED = re.compile(r"(.{1,2}?)\1{63,}", re.S)
+REPEATED = re.compile(r"(.{1,2}?)\1{199,}", re.S)
 
 
 def short(text):
