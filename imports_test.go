@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"internal/memory":                {},
 	"internal/outward":               {},
 	"internal/parallel":              {},
+	"internal/privateca":             {},
 	"internal/retry":                 {},
 	"internal/ruleset":               {},
 	"internal/segment":               {},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	"streams":                        {"internal/size", "streams/subject"},
 	"internal/redactions":            {"internal/canonical", "internal/ruleset", "pkg/redact"},
 	"internal/draft":                 {"internal/canonical", "internal/redactions", "internal/ruleset", "pkg/entry", "pkg/redact"},
-	"internal/inbox":                 {"internal/canonical", "internal/ruleset", "pkg/entry"},
+	"internal/inbox":                 {"internal/canonical", "internal/ruleset", "pkg/entry", "pkg/redact"},
 	// another program's formats: import, the file sink and the drop-in HTTP need them alike
 	"internal/agt":             {"internal/canonical", "internal/ruleset", "pkg/entry"},
 	"internal/eventgen":        {"internal/inbox", "pkg/entry", "streams/subject"},
@@ -52,7 +53,8 @@ var mayImport = map[string][]string{
 		"internal/canonical", "internal/cosign", "internal/merkle", "internal/ruleset",
 		"pkg/entry",
 	},
-	"internal/httpapi": {"internal/settings", "pkg/api"},
+	"internal/httpapi":  {"internal/settings", "internal/tlsfiles", "pkg/api"},
+	"internal/tlsfiles": {"internal/settings"},
 	"internal/store": {
 		"internal/audit", "internal/merkle", "internal/retry", "internal/sealedlog", "pkg/entry",
 		"pkg/proof", "streams/subject",
@@ -79,7 +81,7 @@ var mayImport = map[string][]string{
 	"internal/sealedlog": {"internal/canonical", "internal/merkle", "internal/ruleset", "pkg/entry"},
 	"internal/cosign":    {},
 	"internal/archive": {
-		"internal/audit", "internal/httpapi", "internal/sealedlog", "internal/store",
+		"internal/audit", "internal/httpapi", "internal/sealedlog", "internal/segment", "internal/store",
 		"pkg/entry", "streams/subject",
 	},
 	"internal/ingest": {
@@ -117,13 +119,15 @@ var mayImport = map[string][]string{
 		"pkg/entry",
 	},
 	"internal/bench": {
-		"internal/audit", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
+		"internal/audit", "internal/inbox", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
 		"internal/sealer", "internal/segment", "internal/store", "internal/store/natsstore", "pkg/api",
 		"pkg/client", "pkg/entry", "pkg/proof", "pkg/redact", "streams", "streams/subject",
 	},
 	"internal/demo":      {"pkg/entry", "streams/subject"},
 	"internal/readiness": {"internal/datadir", "internal/health", "internal/query", "internal/settings"},
-	"internal/proxy":     {"internal/httpapi", "internal/natsconn", "internal/readiness", "internal/settings"},
+	"internal/proxy": {
+		"internal/httpapi", "internal/natsconn", "internal/readiness", "internal/settings", "internal/tlsfiles",
+	},
 	"internal/vitals": {
 		"internal/health", "internal/ingest", "internal/sealer", "internal/settings", "internal/store", "streams",
 	},
@@ -168,10 +172,10 @@ var mayImport = map[string][]string{
 	"internal/node": {
 		"internal/agtapi", "internal/alert", "internal/archive", "internal/audit", "internal/cluster",
 		"internal/datadir", "internal/disk", "internal/flock", "internal/health", "internal/httpapi",
-		"internal/ingest", "internal/natsconn", "internal/natsd", "internal/query", "internal/ruleset",
+		"internal/inbox", "internal/ingest", "internal/natsconn", "internal/natsd", "internal/query", "internal/ruleset",
 		"internal/sealedlog", "internal/sealer", "internal/settings",
 		"internal/sinks/file", "internal/sinks/http", "internal/sinks/nats", "internal/sinks/run",
-		"internal/sinks/stdout", "internal/store", "internal/store/natsstore", "internal/vitals", "internal/witness",
+		"internal/sinks/stdout", "internal/store", "internal/store/natsstore", "internal/tlsfiles", "internal/vitals", "internal/witness",
 		"pkg/api", "pkg/client", "pkg/entry", "pkg/integrity", "pkg/proof", "pkg/redact", "pkg/sink",
 		"streams", "streams/subject",
 	},
@@ -184,8 +188,9 @@ var mayImport = map[string][]string{
 		"internal/access", "internal/access/accessfile", "internal/agt", "internal/archive", "internal/audit", "internal/bench", "internal/canonical",
 		"internal/cluster", "internal/cosign", "internal/datadir", "internal/demo", "internal/durable", "internal/httpapi",
 		"internal/merkle", "internal/migrate", "internal/natsconn", "internal/natsd", "internal/node", "internal/outward",
+		"internal/privateca",
 		"internal/program", "internal/proxy", "internal/readiness", "internal/retry", "internal/ruleset", "internal/settings",
-		"internal/sinks/file", "internal/sinks/nats", "internal/tamper", "internal/when",
+		"internal/sinks/file", "internal/sinks/nats", "internal/tamper", "internal/tlsfiles", "internal/when",
 		"internal/witness/server", "pkg/api",
 		"pkg/client", "pkg/compliance", "pkg/compliance/online", "pkg/entry", "pkg/integrity", "pkg/proof",
 		"pkg/redact", "streams/subject",

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/internal/ruleset"
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/client"
 	"github.com/sealstream/sealstream/pkg/redact"
@@ -24,8 +25,17 @@ var transport = &http.Transport{
 	MaxIdleConnsPerHost:   8,
 }
 
-// httpClient asks the API.
-var httpClient = &http.Client{CheckRedirect: noRedirect, Transport: apiGuard{clearGuard{transport}}}
+// transportOver returns a transport with the certificates in files, or the usual one if there are
+// none.
+func transportOver(files tlsfiles.ClientFiles) (*http.Transport, error) {
+	cfg, err := files.Config()
+	if err != nil || cfg == nil {
+		return transport, err
+	}
+	t := transport.Clone()
+	t.TLSClientConfig, t.ForceAttemptHTTP2 = cfg, true
+	return t, nil
+}
 
 // webClient asks other servers.
 var webClient = &http.Client{CheckRedirect: noRedirect, Transport: clearGuard{transport}}
@@ -59,11 +69,14 @@ func (a *app) api(change ...func(*client.Config)) (*client.Client, error) {
 	return c, nil
 }
 
+// httpClient asks the API.
 func (a *app) httpClient() *http.Client {
-	if a.http != nil {
-		return a.http
-	}
-	return httpClient
+	return &http.Client{CheckRedirect: noRedirect, Transport: apiGuard{clearGuard{a.transport}}}
+}
+
+// plainClient asks the server, and returns its answers as they are.
+func (a *app) plainClient() *http.Client {
+	return &http.Client{CheckRedirect: noRedirect, Transport: clearGuard{a.transport}}
 }
 
 // get sends a GET request and decodes the JSON of the response into v. A *[]byte gets it as it is.
@@ -77,13 +90,10 @@ func (a *app) get(path string, query url.Values, v any) error {
 
 // getSlow is get without apiTimeout, for a request that makes the server read the whole log.
 func (a *app) getSlow(path string, v any) error {
-	t := transport.Clone()
-	t.ResponseHeaderTimeout = 0
-	defer t.CloseIdleConnections()
-	slow := *httpClient
-	slow.Transport = apiGuard{clearGuard{t}}
 	b := *a
-	b.http = &slow
+	b.transport = a.transport.Clone()
+	b.transport.ResponseHeaderTimeout = 0
+	defer b.transport.CloseIdleConnections()
 	return b.get(path, nil, v)
 }
 

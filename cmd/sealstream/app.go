@@ -28,13 +28,15 @@ type app struct {
 	in      io.Reader
 	out     io.Writer
 	err     io.Writer
-	json    bool         // --json
-	server  string       // --server
-	logName string       // --log
-	key     string       // verifier keys of the context in use, one a line
-	wide    bool         // --wide
-	utc     bool         // --utc
-	http    *http.Client // nil is httpClient
+	json    bool   // --json
+	server  string // --server
+	logName string // --log
+	key     string // verifier keys of the context in use, one a line
+	wide    bool   // --wide
+	utc     bool   // --utc
+
+	transport *http.Transport // of requests to the server
+	overTLS   bool            // an address without a scheme means https
 }
 
 // errFailed is wrapped by errors that mean "no": a check failed, an event was refused, an entry

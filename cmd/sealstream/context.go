@@ -14,7 +14,8 @@ type contextCmd struct {
 }
 
 func (*contextCmd) Help() string {
-	return "A context is a server, a log and the log's public key. --server, --log and --key override it.\n\n" +
+	return "A context is a server, a log and the log's public key, and for https the paths of the CA and of a client\n" +
+		"certificate. --server, --log, --key, --ca, --client-cert and --client-key override it.\n\n" +
 		"Examples:\n  sealstream context add prod --server https://audit.example.com --key log.pub\n" +
 		"  sealstream context use prod\n  sealstream --use prod query -n 5"
 }
@@ -46,7 +47,11 @@ func (c *contextAddCmd) Run(a *app, flags *commands) error {
 			return err
 		}
 	}
-	if saved = saved.over(flags.Server, flags.Log); len(keys) > 0 {
+	given, err := flags.where().absolute()
+	if err != nil {
+		return err
+	}
+	if saved = saved.over(given); len(keys) > 0 {
 		saved.Key = strings.Join(keys, "\n")
 	}
 	if err := all.save(c.Name, saved); err != nil {

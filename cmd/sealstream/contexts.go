@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sealstream/sealstream/internal/durable"
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 )
 
 // savedContext is where a verb asks, and with which key it checks the answers. Empty fields are
@@ -19,6 +21,34 @@ type savedContext struct {
 	Server string `json:"server,omitempty"`
 	Log    string `json:"log,omitempty"`
 	Key    string `json:"key,omitempty"` // verifier keys, one a line
+
+	// Paths of PEM files: the CA that verifies the server, and the client's certificate and key.
+	CA         string `json:"ca,omitempty"`
+	ClientCert string `json:"client_cert,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"`
+}
+
+// tlsFiles are the files of the context.
+func (s savedContext) tlsFiles() tlsfiles.ClientFiles {
+	return tlsfiles.ClientFiles{CA: s.CA, Cert: s.ClientCert, Key: s.ClientKey}
+}
+
+// overTLS reports whether files of TLS are named.
+func (s savedContext) overTLS() bool { return s.tlsFiles() != tlsfiles.ClientFiles{} }
+
+// absolute returns the context with paths that are valid in any folder.
+func (s savedContext) absolute() (savedContext, error) {
+	for _, path := range []*string{&s.CA, &s.ClientCert, &s.ClientKey} {
+		if *path == "" {
+			continue
+		}
+		whole, err := filepath.Abs(*path)
+		if err != nil {
+			return s, err
+		}
+		*path = whole
+	}
+	return s, nil
 }
 
 // contexts is the folder of saved contexts: NAME.json each, and the file "selected" with the name
@@ -158,7 +188,7 @@ var errSelected = errors.New("the selected context")
 
 // resolve says where a verb asks: what the flags and the environment say, then the context of that
 // name, or the selected one, then this machine.
-func resolve(server, log, name string) (savedContext, error) {
+func resolve(given savedContext, name string) (savedContext, error) {
 	var s savedContext
 	c, err := openContexts()
 	if err == nil && name == "" {
@@ -173,25 +203,27 @@ func resolve(server, log, name string) (savedContext, error) {
 			return s, err
 		}
 	}
-	return s.over(server, log), nil
+	return s.over(given), nil
 }
 
 // over returns the context with what flags say above it, and with the defaults below it.
-func (s savedContext) over(server, log string) savedContext {
+func (s savedContext) over(given savedContext) savedContext {
+	if given.Server != "" && given.Server != s.Server {
+		s = savedContext{Log: s.Log} // key and certificates are for another server
+	}
+	if given.Log != "" && given.Log != s.Log {
+		s.Key = "" // it is another log's
+	}
 	for _, x := range []struct {
 		to            *string
 		given, beyond string
-	}{{&s.Server, server, defaultServer}, {&s.Log, log, defaultLog}} {
-		if x.given != "" {
-			if *x.to != x.given {
-				s.Key = "" // it is another log's
-			}
-			*x.to = x.given
-		} else if *x.to == "" {
-			*x.to = x.beyond
-		}
+	}{
+		{&s.Server, given.Server, defaultServer}, {&s.Log, given.Log, defaultLog},
+		{&s.CA, given.CA, ""}, {&s.ClientCert, given.ClientCert, ""}, {&s.ClientKey, given.ClientKey, ""},
+	} {
+		*x.to = cmp.Or(x.given, *x.to, x.beyond)
 	}
-	s.Server = withScheme(s.Server)
+	s.Server = withScheme(s.Server, s.overTLS())
 	return s
 }
 
@@ -203,10 +235,13 @@ func (a *app) keys(flag string) ([]string, error) {
 	return readKeys(flag)
 }
 
-// withScheme completes an address such as 127.0.0.1:8420.
-func withScheme(server string) string {
-	if strings.Contains(server, "://") {
+// withScheme completes an address such as 127.0.0.1:8420. Who names files of TLS means https.
+func withScheme(server string, overTLS bool) string {
+	switch {
+	case strings.Contains(server, "://"):
 		return server
+	case overTLS:
+		return "https://" + server
 	}
 	return "http://" + server
 }

@@ -57,7 +57,7 @@ func newDocs(t *testing.T) *docs {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	to := demo.Log{Name: "default", URL: log.URL(), NATS: log.NATSURL()}
+	to := demo.Log{Name: "default", HTTP: log.Client(), NATS: log.NATSURL()}
 	if _, err := demo.Play(t.Context(), to, func(int) {}); err != nil {
 		t.Fatal(err)
 	}

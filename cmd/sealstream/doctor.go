@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -30,7 +29,8 @@ Example:
 // Run prints its findings. It fails if one of them is wrong.
 func (c *doctorCmd) Run(a *app) error {
 	if c.Ready != "" {
-		client := &http.Client{Timeout: 3 * time.Second, Transport: clearGuard{transport}}
+		client := a.plainClient()
+		client.Timeout = 3 * time.Second
 		if err := readiness.Check(a.ctx, client, c.Ready); err != nil {
 			return fmt.Errorf("%w: %w", errFailed, err)
 		}
@@ -68,7 +68,7 @@ func (c *doctorCmd) server(a *app) []datadir.Finding {
 		Durability string `json:"durability"`
 	}
 	readyURL := strings.TrimRight(a.server, "/") + "/readyz?log=" + url.QueryEscape(a.logName)
-	ready, err := readiness.Ask(a.ctx, httpClient, readyURL)
+	ready, err := readiness.Ask(a.ctx, a.httpClient(), readyURL)
 	if err != nil {
 		state := datadir.Note
 		if a.server != defaultServer { // somebody expects one there

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"mime"
@@ -62,6 +63,10 @@ func isForeign(resp *http.Response) bool {
 func noAnswer(server string, err error) error {
 	if f, ok := errors.AsType[foreign](err); ok {
 		return f
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%s has a certificate of an unknown authority; --ca FILE names its CA certificates",
+			place(server))
 	}
 	return fmt.Errorf("no answer from %s; is `sealstream up` running? (%w)", place(server), cause(err))
 }

@@ -32,13 +32,16 @@ func main() {
 
 // commands is the command line: one field a verb, each in a file of its own.
 type commands struct {
-	JSON    bool             `help:"Print JSON."`
-	Server  string           `help:"URL of the API (default http://127.0.0.1:8420)." env:"SEALSTREAM_SERVER" placeholder:"URL"`
-	Log     string           `help:"Name of the log (default: default)." env:"SEALSTREAM_LOG" placeholder:"NAME"`
-	Use     string           `help:"Saved context to ask, see sealstream context." env:"SEALSTREAM_USE" predictor:"context" placeholder:"CONTEXT"`
-	Wide    bool             `help:"On a terminal, let tables be wider than it."`
-	UTC     bool             `help:"On a terminal, show times in UTC. Pipes and --json have UTC in any case." name:"utc"`
-	Version kong.VersionFlag `help:"Print the version."`
+	JSON       bool             `help:"Print JSON."`
+	Server     string           `help:"URL of the API (default http://127.0.0.1:8420)." env:"SEALSTREAM_SERVER" placeholder:"URL"`
+	Log        string           `help:"Name of the log (default: default)." env:"SEALSTREAM_LOG" placeholder:"NAME"`
+	CA         string           `help:"PEM file of the CA certificates that verify the server of an https URL. Default: those of the system." name:"ca" env:"SEALSTREAM_CA" placeholder:"FILE"`
+	ClientCert string           `help:"PEM file of a client certificate, which proves to the server who asks." name:"client-cert" env:"SEALSTREAM_CLIENT_CERT" placeholder:"FILE"`
+	ClientKey  string           `help:"PEM file of its private key." name:"client-key" env:"SEALSTREAM_CLIENT_KEY" placeholder:"FILE"`
+	Use        string           `help:"Saved context to ask, see sealstream context." env:"SEALSTREAM_USE" predictor:"context" placeholder:"CONTEXT"`
+	Wide       bool             `help:"On a terminal, let tables be wider than it."`
+	UTC        bool             `help:"On a terminal, show times in UTC. Pipes and --json have UTC in any case." name:"utc"`
+	Version    kong.VersionFlag `help:"Print the version."`
 
 	Up     upCmd     `cmd:"" alone:"" group:"record" help:"Run the whole log in this process, with an embedded NATS server."`
 	Record recordCmd `cmd:"" group:"record" name:"log" help:"Record one event."`
@@ -70,6 +73,7 @@ type commands struct {
 	Keygen  keygenCmd  `cmd:"" alone:"" group:"operate" help:"Create the keys of a new log, for services that run separately."`
 	Token   tokenCmd   `cmd:"" alone:"" group:"operate" help:"Create, list and revoke bearer tokens."`
 	Access  accessCmd  `cmd:"" alone:"" group:"operate" help:"Check the rules of access, and explain decisions."`
+	Cert    certCmd    `cmd:"" alone:"" group:"operate" help:"Create a private certificate authority, and certificates for TLS."`
 	Admin   adminCmd   `cmd:"" alone:"" group:"operate" help:"Create the streams of a log on a cluster, and configure its servers and users."`
 	Migrate migrateCmd `cmd:"" alone:"" group:"operate" help:"Move the log of a data directory onto a NATS server or cluster."`
 	Proxy   proxyCmd   `cmd:"" alone:"" group:"operate" help:"Reverse proxy in front of several replicas of a service."`
@@ -112,12 +116,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return 0
 	}
-	where, err := resolve(c.Server, c.Log, c.Use)
+	where, err := resolve(c.where(), c.Use)
 	if errors.Is(err, errSelected) && !asks(parsed) {
-		where, err = savedContext{}.over(c.Server, c.Log), nil
+		where, err = savedContext{}.over(c.where()), nil
 	}
 	if err != nil {
 		return wrong(args, stderr, err)
+	}
+	web := transport
+	if asks(parsed) {
+		if web, err = transportOver(where.tlsFiles()); err != nil {
+			return wrong(args, stderr, err)
+		}
 	}
 	if asks(parsed) {
 		log.SetOutput(io.Discard) // where net/http writes about servers that do not speak HTTP
@@ -133,8 +143,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		server:  where.Server,
 		logName: where.Log,
 		key:     where.Key,
+
+		transport: web,
+		overTLS:   where.overTLS(),
 	}
 	return a.exit(parsed.Run(a, &c))
+}
+
+// where returns what the flags say of the server and the log.
+func (c *commands) where() savedContext {
+	return savedContext{Server: c.Server, Log: c.Log, CA: c.CA, ClientCert: c.ClientCert, ClientKey: c.ClientKey}
 }
 
 // exit prints an error, unless it has been printed already, and returns the exit status.

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/sealstream/sealstream/internal/program"
 	"github.com/sealstream/sealstream/internal/proxy"
+	"github.com/sealstream/sealstream/internal/settings"
 )
 
 type proxyCmd struct {
@@ -10,7 +11,8 @@ type proxyCmd struct {
 	Alerts []string `help:"Base URL of an alert service, which receives requests to /v1/alerts. Repeat it for several." env:"SEALSTREAM_ALERTS" placeholder:"URL"`
 	HTTP   string   `help:"Address to listen on." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	Rotate bool     `help:"Send each request to the next ready replica. Without it, the first ready replica gets all requests." env:"SEALSTREAM_ROTATE"`
-	Expose bool     `help:"Listen on addresses other than the loopback. Use it only in a trusted network." env:"SEALSTREAM_EXPOSE"`
+	Expose bool     `help:"Listen on addresses other than the loopback without TLS. Use it only in a trusted network." env:"SEALSTREAM_EXPOSE"`
+	settings.TLSFlags
 	program.LogFlags
 }
 
@@ -32,6 +34,7 @@ func (c *proxyCmd) Run(a *app) error {
 		Alerts: c.Alerts,
 		Rotate: c.Rotate,
 		Expose: c.Expose,
+		TLS:    c.TLSFlags,
 		Logger: c.Logger(a.err),
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 )
 
 // TestMain lets the scripts in testdata run this very program under its name, each time as a process of its own.
@@ -44,7 +46,7 @@ func (m ownConfig) Run() int {
 // TestScripts runs testdata/*.txtar. Beside the usual commands they have
 //
 //	ports NAME…    gives each variable a free loopback address
-//	ready ADDR     waits until the API at an address says that it is ready
+//	ready ADDR     waits until the API at an address says that it is ready, over TLS if a CA file is named
 //	alerts ADDR ID waits until the event of that id is told
 //	counted ADDR Q waits until some entry matches the query string Q
 //	printed F TEXT waits until a text stands in a file
@@ -86,9 +88,15 @@ func ports(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func ready(ts *testscript.TestScript, neg bool, args []string) {
+	url, files := "http://"+args[0]+"/readyz", tlsfiles.ClientFiles{}
+	if len(args) > 1 {
+		url, files.CA = "https://"+args[0]+"/readyz", ts.MkAbs(args[1])
+	}
+	web, err := transportOver(files)
+	ts.Check(err)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		resp, err := http.Get("http://" + args[0] + "/readyz")
+		resp, err := (&http.Client{Transport: web}).Get(url)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {

@@ -121,7 +121,7 @@ func TestHintFlags(t *testing.T) {
 		}
 	}
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // without saved contexts
-	if got, err := resolve("", "", ""); err != nil || got.Server != defaultServer || got.Log != defaultLog {
+	if got, err := resolve(savedContext{}, ""); err != nil || got.Server != defaultServer || got.Log != defaultLog {
 		t.Errorf("the defaults are %q and %q: %v", got.Server, got.Log, err)
 	}
 	for name, want := range map[string]string{"Server": defaultServer, "Log": defaultLog} {

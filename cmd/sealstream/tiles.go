@@ -73,6 +73,7 @@ func (d tileFiles) Widths(path string) ([]int, error) {
 // tileServer is a server of tiles. Its checkpoint is read once, because the log may grow meanwhile.
 type tileServer struct {
 	ctx  context.Context
+	web  *http.Client
 	base string
 }
 
@@ -82,7 +83,7 @@ func (s tileServer) Read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := webClient.Do(req)
+	resp, err := s.web.Do(req)
 	if err != nil {
 		return nil, err
 	}

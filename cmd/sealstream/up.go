@@ -18,8 +18,9 @@ type upCmd struct {
 	cluster.StreamFlags
 	settings.DiskFlags
 	settings.MemoryFlags
+	settings.TLSFlags
 	Data       string `help:"Data directory, with the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
-	HTTP       string `help:"Address of the API." default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
+	HTTP       string `help:"Address of the API. Beyond the loopback, it needs TLS and access." name:"http" aliases:"listen" default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	NATS       string `help:"Loopback address of NATS. Programs without credentials share one user there and can read each other's receipts." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
 	Host       string `help:"First part of the origin of a new log." default:"sealstream.local"`
 	Demo       bool   `help:"Record 713 events of a real agent as a demonstration."`
@@ -72,6 +73,7 @@ func (c *upCmd) Run(a *app) (err error) {
 		Log:        a.logName,
 		Host:       c.Host,
 		HTTP:       c.HTTP,
+		TLS:        c.TLSFlags,
 		NATS:       c.NATS,
 		Relaxed:    c.Relaxed,
 		KeepEvents: c.KeepEvents,
@@ -147,7 +149,7 @@ func (c *upCmd) demo(a *app, n *node.Node) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	bar := a.progress("events", demo.Count)
-	to := demo.Log{Name: a.logName, URL: n.URL(), NATS: n.NATSURL()}
+	to := demo.Log{Name: a.logName, HTTP: n.Client(), NATS: n.NATSURL()}
 	played, err := demo.Play(a.ctx, to, func(n int) { bar.at(uint64(n)) })
 	bar.done()
 	if err == nil {

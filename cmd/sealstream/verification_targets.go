@@ -48,7 +48,7 @@ func (v *verification) url() error {
 	switch {
 	case (isOther || errors.Is(err, errFailed)) && v.logName == "default":
 		// The server has no such page. It may be a file server with tiles.
-		err := v.tiles(tileServer{v.ctx, v.target})
+		err := v.tiles(tileServer{v.ctx, v.plainClient(), v.target})
 		if isOther && errors.Is(err, audit.ErrTiles) {
 			return fmt.Errorf("%w; nor are there the tiles of a log", other)
 		}

@@ -59,7 +59,7 @@ func (c *verifyCmd) Run(a *app) error {
 		return errors.New("verify: one file, one --data directory or one URL is required (see --help)")
 	}
 	if c.Data == "" {
-		target = urlOf(target)
+		target = a.urlOf(target)
 	}
 	keys, err := c.keysFor(a, target)
 	if err != nil {

@@ -17,7 +17,7 @@ func isURL(target string) bool {
 }
 
 // urlOf completes an address such as 127.0.0.1:8420, unless there is a file of that name.
-func urlOf(target string) string {
+func (a *app) urlOf(target string) string {
 	_, port, err := net.SplitHostPort(target)
 	if err != nil || isURL(target) {
 		return target
@@ -28,7 +28,7 @@ func urlOf(target string) string {
 	if _, err := os.Stat(target); err == nil {
 		return target
 	}
-	return withScheme(target)
+	return withScheme(target, a.overTLS)
 }
 
 // keysFor returns the keys to check a target with: those of --key, or else those of the context in

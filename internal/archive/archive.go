@@ -201,7 +201,7 @@ func (a *Archive) payload(ctx context.Context, seq uint64) ([]byte, error) {
 	}
 	for again := false; ok; again = true {
 		body, err := a.payloadIn(ctx, s, seq)
-		if _, bad := errors.AsType[*DamagedError](err); !bad || again {
+		if !isDamage(err) || again {
 			return body, err
 		}
 		a.forget(s.Segment) // an erasure may have replaced the object

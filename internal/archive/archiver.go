@@ -25,6 +25,9 @@ type Config struct {
 	// TrimSealed trims the archived part of SEALED and PAYLOADS, but keeps this many newest
 	// entries. 0 trims nothing.
 	TrimSealed uint64
+	// Indexer makes an index of each segment for query services that begin without one, if its parts
+	// have as many entries as a segment. Nil: the archive has none.
+	Indexer Indexer
 	// leaves a segment; 0 means SegmentLeaves; other values, of 256 or more, are for tests
 	SegmentLeaves uint64
 	Logger        *slog.Logger // nil discards all messages
@@ -130,13 +133,18 @@ func (x *Archiver) session(ctx context.Context) error {
 		return err
 	}
 	x.setProgress(segments)
-	if err = x.walk(ctx, segments, false); err != errWalkAll {
+	in, err := x.indexed(ctx, uint64(len(segments)))
+	if err != nil {
+		return err
+	}
+	// an archive of an earlier release has no indexes, which takes one walk
+	if err = x.walk(ctx, segments, in, in != nil && in.parts < uint64(len(segments))); err != errWalkAll {
 		return err
 	}
 	if segments, err = x.a.Segments(ctx); err != nil {
 		return err
 	}
-	return x.walk(ctx, segments, true)
+	return x.walk(ctx, segments, in, true)
 }
 
 // maxCutReads is how often in a row SEALED may end before the archive until the log counts as
@@ -187,28 +195,37 @@ func (x *Archiver) setProgress(segments []Segment) {
 type parsedMessage struct {
 	audit.Parsed
 	message entry.Message
+	facts   any // of Indexer.Prepare
 }
 
 // walk follows SEALED and writes a segment whenever one is full. It starts after the archive. With
 // fromFirst it starts at the log's first message, to verify the archived part, too.
-func (x *Archiver) walk(ctx context.Context, segments []Segment, fromFirst bool) (err error) {
-	w := walking{Archiver: x, chain: audit.NewChain(x.cfg.Keys...), fromFirst: fromFirst || len(segments) == 0}
+func (x *Archiver) walk(ctx context.Context, segments []Segment, in *indexing, fromFirst bool) (err error) {
+	w := walking{
+		Archiver: x, chain: audit.NewChain(x.cfg.Keys...), fromFirst: fromFirst || len(segments) == 0, indexing: in,
+	}
 	if n := len(segments); n > 0 {
 		w.newest = segments[n-1]
 	}
+	if in != nil {
+		x.cfg.Indexer.Begin(in.parts, in.key)
+	}
 	if !w.fromFirst {
-		if w.chain, err = x.resume(ctx, w.newest); err != nil {
+		var m entry.Message
+		if w.chain, m, err = x.resume(ctx, w.newest); err != nil {
 			return err
 		}
 		w.last = w.newest.LastSeq
+		last := w.parser()(m) // it may reach into the next part
+		if err := w.index(ctx, last, last.Entries); err != nil {
+			return err
+		}
 	}
 	if w.b, err = x.newBuilder(w.newest, len(segments)); err != nil {
 		return err
 	}
 	defer func() { w.b.close() }()
-	for k, err := range store.Ahead(ctx, x.through.Sealed, w.last+1, 0, func(m entry.Message) parsedMessage {
-		return parsedMessage{audit.Parse(m), m}
-	}) {
+	for k, err := range store.Ahead(ctx, x.through.Sealed, w.last+1, 0, w.parser()) {
 		if err == nil && k.Seq != w.last+1 {
 			err = audit.Missing(w.chain.Size(), w.last+1, k.Seq-1)
 		}
@@ -222,10 +239,26 @@ func (x *Archiver) walk(ctx context.Context, segments []Segment, fromFirst bool)
 	return errors.New("sealed stream: the reader has ended")
 }
 
+// parser returns what is done with a message apart from the others.
+func (w *walking) parser() func(entry.Message) parsedMessage {
+	if w.indexing == nil {
+		return func(m entry.Message) parsedMessage { return parsedMessage{audit.Parse(m), m, nil} }
+	}
+	prepare := w.cfg.Indexer.Prepare
+	return func(m entry.Message) parsedMessage {
+		k := parsedMessage{audit.Parse(m), m, nil}
+		if len(k.Entries) > 0 {
+			k.facts = prepare(k.Batch, k.Entries)
+		}
+		return k
+	}
+}
+
 // walking is one walk.
 type walking struct {
 	*Archiver
 	chain     *audit.Chain
+	indexing  *indexing // nil: no index is made
 	fromFirst bool
 	last      uint64   // newest SEALED sequence read
 	newest    Segment  // the newest archived segment; zero if there is none
@@ -246,10 +279,15 @@ func (w *walking) add(ctx context.Context, k parsedMessage) error {
 		object := objectName(w.a.name, w.newest.Segment, manifestName)
 		return damaged(object, w.newest.First, "the log has %d entries at sequence %d, not %d", w.chain.Size(), k.Seq,
 			w.newest.Size)
-	case k.Seq <= w.newest.LastSeq:
-		return nil // archived already
-	case void:
+	case !void:
+		if err := w.index(ctx, k, entries); err != nil {
+			return err
+		}
+	case k.Seq > w.newest.LastSeq:
 		w.void(k.Seq)
+	}
+	if k.Seq <= w.newest.LastSeq {
+		return nil // archived already
 	}
 	if err := w.erasures(ctx, entries, w.b); err != nil {
 		return err
@@ -288,22 +326,23 @@ func (x *Archiver) void(seq uint64) {
 }
 
 // resume resumes the chain after the last batch of a segment, and verifies that batch's signature.
-func (x *Archiver) resume(ctx context.Context, s Segment) (*audit.Chain, error) {
+// It returns the batch's message, too.
+func (x *Archiver) resume(ctx context.Context, s Segment) (*audit.Chain, entry.Message, error) {
 	object := objectName(x.a.name, s.Segment, sealedName)
 	list, err := x.a.sealedFrom(ctx, s.LastSeq)
 	if err != nil {
-		return nil, err
+		return nil, entry.Message{}, err
 	}
 	if len(list) == 0 {
-		return nil, damaged(object, s.First, "sequence %d is not in it", s.LastSeq)
+		return nil, entry.Message{}, damaged(object, s.First, "sequence %d is not in it", s.LastSeq)
 	}
 	b, err := sealedlog.ParseBatch(list[0])
 	if err != nil || b.Size != s.Size || string(b.Checkpoint) != s.Checkpoint {
-		return nil, damaged(object, s.First, "sequence %d is not its last batch", s.LastSeq)
+		return nil, entry.Message{}, damaged(object, s.First, "sequence %d is not its last batch", s.LastSeq)
 	}
 	chain, err := audit.ResumeChain(b, b.Leaves[len(b.Leaves)-1], x.cfg.Keys...)
 	if err != nil {
-		return nil, damaged(object, s.First, "%w", err)
+		return nil, entry.Message{}, damaged(object, s.First, "%w", err)
 	}
-	return chain, nil
+	return chain, list[0], nil
 }

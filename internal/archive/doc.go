@@ -6,9 +6,12 @@
 // The Archiver is a follower that writes full segments: the SEALED messages of 65,536 leaves, byte
 // for byte, with the signed checkpoint that covers them, and their data in an object of its own
 // (SPEC 12). Only the Archiver may trim SEALED, and only the part in segments that it has read back
-// and compared. Archive reads the segments. Through makes a store.Log that reads as if nothing had
-// been trimmed. Followers, queries, proofs, audits and the sealer's start verify what comes from
-// the archive exactly as what comes from SEALED.
+// and compared. Beside each segment it keeps an index for query services that begin with an empty
+// folder (index.go).
+//
+// Archive reads the segments. Through makes a store.Log that reads as if nothing had been trimmed.
+// Followers, queries, proofs, audits and the sealer's start verify what comes from the archive
+// exactly as what comes from SEALED.
 package archive
 
 import (

@@ -107,7 +107,7 @@ func (x *Archiver) compare(ctx context.Context, segments []Segment, n, from uint
 	chain := audit.NewChain(x.cfg.Keys...)
 	if n > 0 {
 		var err error
-		if chain, err = x.resume(ctx, segments[n-1]); err != nil {
+		if chain, _, err = x.resume(ctx, segments[n-1]); err != nil {
 			return err
 		}
 	}

@@ -35,16 +35,20 @@ func Verify(ctx context.Context, log *store.Log, cfg audit.Config) (Report, erro
 		err = a.checkReaches(ctx, segments)
 	}
 	first := r.addDamage(err)
-	if _, damage := errors.AsType[*DamagedError](err); err != nil && !damage {
+	if err != nil && !isDamage(err) {
 		return r, err
 	}
 	for _, s := range segments {
+		// a damaged index is reported, but the log verifies without it
+		if err := r.addDamage(a.checkIndex(ctx, s)); err != nil && !isDamage(err) {
+			return r, err
+		}
 		for _, check := range []func(context.Context, Segment) error{a.checkSealed, a.checkPayloads} {
 			if err := check(ctx, s); err != nil {
 				if err := r.addDamage(err); first == nil {
 					first = err
 				}
-				if _, damage := errors.AsType[*DamagedError](err); !damage {
+				if !isDamage(err) {
 					return r, err
 				}
 			}
@@ -55,6 +59,11 @@ func Verify(ctx context.Context, log *store.Log, cfg audit.Config) (Report, erro
 	}
 	r.Audit, err = a.audit(ctx, segments, cfg)
 	return r, r.addDamage(err)
+}
+
+func isDamage(err error) bool {
+	_, ok := errors.AsType[*DamagedError](err)
+	return ok
 }
 
 // checkReaches checks that the archive reaches the start of SEALED.

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ingest"
 	"github.com/sealstream/sealstream/internal/natsd"
 	"github.com/sealstream/sealstream/internal/sealer"
@@ -69,12 +70,13 @@ func (b *run) rig(ctx context.Context, name string) (*rig, error) {
 		return nil, err
 	}
 	// their fsyncs are part of what a sealer costs
+	r.config.Handover = &inbox.Handover{} // as in up
 	r.config.Mark, r.config.Snapshot = filepath.Join(b.dir, name+".mark"), filepath.Join(b.dir, name+".snapshot")
 	if err := sealer.Create(ctx, r.config, true); err != nil {
 		return nil, err
 	}
 	r.ingest, err = ingest.New(ingest.Config{
-		Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}, Open: true,
+		Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}, Open: true, Handover: r.config.Handover,
 	})
 	if err != nil {
 		return nil, err

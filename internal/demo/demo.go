@@ -35,8 +35,8 @@ func Events() [][]byte { return bytes.Split(bytes.TrimSpace(recorded), []byte("\
 // Log is the running log that events are played into.
 type Log struct {
 	Name string
-	URL  string // of the API
-	NATS string // URL of the NATS server
+	HTTP *http.Client // asks the API, whatever the host of the URL is
+	NATS string       // URL of the NATS server
 }
 
 // Play sends the recorded events as their agents would have sent them: each agent on its own, in

@@ -24,14 +24,14 @@ func (l Log) post(ctx context.Context, _ entry.Event, raw []byte) error {
 }
 
 func (l Log) request(ctx context.Context, method, path, contentType string, body []byte) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, method, l.URL+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://log"+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := l.HTTP.Do(req)
 	if err != nil {
 		return 0, err
 	}

@@ -40,9 +40,11 @@ func ParseRecord(raw []byte) (r Record, err error) {
 	return r, asField(err)
 }
 
+const eventMember = `{"event":`
+
 // AppendRecord appends a record as ParseRecord reads it.
 func AppendRecord(dst []byte, r Record) []byte {
-	dst = append(dst, `{"event":`...)
+	dst = append(dst, eventMember...)
 	dst = append(dst, r.Event...)
 	if r.Publisher != "" {
 		dst = append(dst, `,"publisher":`...)

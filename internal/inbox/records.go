@@ -12,6 +12,9 @@ type EventRecord struct {
 	Record Record      // Event is nil if the record itself is refused
 	Event  entry.Event // the zero value if Err is set
 	Err    error       // why the event, or the record, is refused: a *FieldError
+	// Redacted says that Event is redacted already, by the rules of its group. Only Handover.Take
+	// sets it.
+	Redacted bool
 }
 
 // ParseRecords reads the body of ingest's own EVENTS message (SPEC 4). It does what Split,

@@ -29,6 +29,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/retry"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/store"
@@ -83,6 +84,9 @@ type Config struct {
 	// Open accepts NATS requests on submit.open from any source, for a NATS server that does not
 	// authenticate agents. False refuses them.
 	Open bool
+
+	// Handover gets what was parsed of the events, for a sealer in this process. Nil keeps nothing.
+	Handover *inbox.Handover
 
 	// Redaction holds the redaction rules to use until the log's newest config is known, which then
 	// decides. Nil means the default rules. Empty rules redact nothing.
@@ -202,14 +206,17 @@ func (in *Ingest) Run(ctx context.Context) error {
 			in.trouble.Store(&trouble{why: "ingest has stopped"})
 			return nil
 		}
-		body = appendGroup(body[:0], group)
+		parsed := in.cfg.Handover.NewGroup(len(group))
+		body = appendGroup(body[:0], group, parsed)
 		if err := in.room(len(body)); err != nil {
 			settle(group, 0, err)
 			in.queue.fail(err)
 			continue
 		}
 		started := time.Now()
+		in.cfg.Handover.Offer(parsed, in.subject, body) // the sealer may read the group before its answer is here
 		seq, err := in.store(work, body)
+		in.cfg.Handover.Stored(parsed, seq)
 		in.cfg.Observe.wrote(group, len(body), started, err)
 		if errors.Is(err, ErrUnknown) {
 			// the queued events were certainly not sent; later ones are tried

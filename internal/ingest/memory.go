@@ -19,20 +19,26 @@ const (
 	storedCost = 640
 	sealedCost = 1152
 	provenCost = 2048 // with the leaf, which holds the attributes of the event once more
+	parsedCost = 512  // what is kept of the parsed event for the sealer, if there is a handover
 )
 
 // largeCost is an estimate of the memory that a large request takes for each of its bytes, before
 // it is known how many events it has.
 const largeCost = 3
 
-func eventCost(w want) int64 {
+func (in *Ingest) eventCost(w want) (cost int64) {
 	switch {
 	case w.proof:
-		return provenCost
+		cost = provenCost
 	case w.wait == WaitStored:
-		return storedCost
+		cost = storedCost
+	default:
+		cost = sealedCost
 	}
-	return sealedCost
+	if in.cfg.Handover != nil {
+		cost += parsedCost
+	}
+	return cost
 }
 
 // chargeStep is how many events are charged for in one step.
@@ -47,7 +53,7 @@ type charges struct {
 // newCharges starts to charge for a request whose size bytes are in the budget already. The leaves
 // that come with proofs repeat what the attributes of the events say.
 func (in *Ingest) newCharges(w want, size int64) (*charges, error) {
-	p := &charges{budget: &in.budget, each: eventCost(w), size: size}
+	p := &charges{budget: &in.budget, each: in.eventCost(w), size: size}
 	if w.proof {
 		return p, p.take(size)
 	}

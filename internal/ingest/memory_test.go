@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ingest"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -66,11 +67,17 @@ func heap() int64 {
 
 // TestCost: what the budget is charged for a request with many small events is what it takes, or a little more.
 func TestCost(t *testing.T) {
+	for name, h := range map[string]*inbox.Handover{"alone": nil, "with a handover": {}} {
+		t.Run(name, func(t *testing.T) { testCost(t, h) })
+	}
+}
+
+func testCost(t *testing.T, h *inbox.Handover) {
 	const n = 60_000
 	log := store.NewMemory("default")
 	b := &blocked{log.Events, make(chan struct{}, 1), make(chan struct{})}
 	log.Events = b
-	in, err := ingest.New(ingest.Config{Log: log, StoreTimeout: time.Minute})
+	in, err := ingest.New(ingest.Config{Log: log, StoreTimeout: time.Minute, Handover: h})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,10 @@ type item struct {
 	sub       *submission
 	event     []byte // in structured mode; stored byte for byte
 	publisher string
-	data      int    // size of its data in bytes
-	seq       uint64 // EVENTS sequence, once stored
-	position  uint64 // position in that message
+	parsed    *inbox.Parsed // nil if it is not kept for the sealer
+	data      int           // size of its data in bytes
+	seq       uint64        // EVENTS sequence, once stored
+	position  uint64        // position in that message
 }
 
 // recordSize returns the size of the item's record with a comma. A publisher has no characters that
@@ -147,14 +148,18 @@ func settle(group []*item, seq uint64, err error) {
 	}
 }
 
-// appendGroup appends the body of the EVENTS message (SPEC 4).
-func appendGroup(dst []byte, group []*item) []byte {
+// appendGroup appends the body of the EVENTS message (SPEC 4), and adds what was parsed of it to
+// parsed.
+func appendGroup(dst []byte, group []*item, parsed *inbox.Group) []byte {
 	dst = append(dst, '[')
 	for i, it := range group {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = inbox.AppendRecord(dst, inbox.Record{Publisher: it.publisher, Event: it.event})
+		r, start := inbox.Record{Publisher: it.publisher, Event: it.event}, len(dst)
+		dst = inbox.AppendRecord(dst, r)
+		parsed.Add(start, len(dst), r, it.parsed)
+		it.parsed = nil
 	}
 	return append(dst, ']')
 }

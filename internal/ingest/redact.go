@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/redact"
@@ -16,18 +17,32 @@ import (
 func (in *Ingest) redact(ev *entry.Event, it *item) error {
 	set := in.rules.Load()
 	if set == nil {
+		in.keep(ev, it, inbox.Parsed{Redacted: true})
 		return nil
 	}
-	if err := ev.Redact(set, it.event); err != nil || len(ev.Redactions) == 0 {
+	if err := ev.Redact(set, it.event); err != nil {
 		return err
+	}
+	if len(ev.Redactions) == 0 {
+		in.keep(ev, it, inbox.Parsed{Set: set, Redacted: true})
+		return nil
 	}
 	ev.GiveRedactions()
 	it.event = ev.AppendJSON(nil)
 	again, err := entry.ParseEvent(it.event) // as the sealer will
 	if err == nil {
 		*ev = again
+		in.keep(ev, it, inbox.Parsed{Set: set})
 	}
 	return err
+}
+
+// keep keeps what was parsed of an item's text for the sealer of this process.
+func (in *Ingest) keep(ev *entry.Event, it *item, p inbox.Parsed) {
+	if in.cfg.Handover.Room() {
+		p.Event = *ev
+		it.parsed = &p
+	}
 }
 
 // configInterval is how often ingest looks for a newer config. firstConfigInterval applies until

@@ -56,7 +56,7 @@ func (w want) check() error {
 // the reason, and does not affect the others. An error concerns all events; see the errors of this
 // package. If ctx is done first, events may be stored or not.
 func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Receipt, error) {
-	size := int64(len(events)) * eventCost(want{wait: wait})
+	size := int64(len(events)) * in.eventCost(want{wait: wait})
 	for _, r := range events {
 		size += int64(len(r.Event))
 	}
@@ -170,7 +170,7 @@ func (in *Ingest) check(r Raw, receipt *api.Receipt) (item, bool) {
 	}
 	it.data = len(ev.Data)
 	if it.recordSize()+len("[]") > ruleset.MaxMessageBytes {
-		it.event = ev.AppendJSON(nil)
+		it.event, it.parsed = ev.AppendJSON(nil), nil
 	}
 	*receipt = api.Receipt{EntryID: ev.ID, AgentDID: ev.Source, Status: api.Stored}
 	return it, true

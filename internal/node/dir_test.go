@@ -163,7 +163,7 @@ func TestOnlyLoopbackIsServed(t *testing.T) {
 	for addr, want := range map[string]bool{"127.0.0.1:0": true, "127.8.8.8:0": true, "[::1]:0": true,
 		"localhost:0": true,
 		"0.0.0.0:0":   false, "[::]:0": false, ":0": false, "192.0.2.1:80": false, "example.com:80": false, "localhost": false} {
-		if err := httpapi.CheckAddr(addr, false); (err == nil) != want {
+		if err := httpapi.CheckLoopback(addr); (err == nil) != want {
 			t.Errorf("%s: %v", addr, err)
 		}
 	}

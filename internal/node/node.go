@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/natsd"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
 
@@ -32,6 +34,7 @@ type Node struct {
 	signer   *proof.Signer
 	board    *health.Board // what is wrong with this process
 	room     *disk.Watcher
+	face     httpapi.Face
 	http     net.Listener
 	closed   sync.Once
 	err      error
@@ -50,17 +53,24 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, board: newBoard(cfg.Logger, cfg.Log)}
 	if !cfg.memory {
-		l, err := httpapi.Listen(cfg.HTTP, false)
-		if err != nil {
+		if err := n.listen(); err != nil {
 			return nil, err
 		}
-		n.http = l
 	}
 	if err := n.start(ctx); err != nil {
 		n.Close()
 		return nil, err
 	}
 	return n, nil
+}
+
+// listen reads the TLS files and takes the address of the API.
+func (n *Node) listen() (err error) {
+	n.face = httpapi.Face{Addr: n.cfg.HTTP}
+	if n.face.TLS, err = tlsfiles.Open(n.cfg.TLS, n.cfg.Logger); err == nil {
+		n.http, err = n.face.Listen()
+	}
+	return err
 }
 
 func (n *Node) start(ctx context.Context) error {
@@ -108,12 +118,17 @@ func (n *Node) serve(ctx context.Context) error {
 	if err := p.start(ctx); err != nil {
 		return err
 	}
-	p.serve(n.http, p.handler(), false)
+	p.serve(n.http, n.face.Server(p.handler()))
 	return nil
 }
 
 // URL is where the API is.
-func (n *Node) URL() string { return "http://" + n.http.Addr().String() }
+func (n *Node) URL() string { return n.face.URL(n.http) }
+
+// Client asks the API without the network.
+func (n *Node) Client() *http.Client {
+	return &http.Client{Transport: httpapi.InProcess(n.pipeline.handler())}
+}
 
 // NATSURL is where agents publish over NATS.
 func (n *Node) NATSURL() string { return n.nats.ClientURL() }

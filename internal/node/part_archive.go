@@ -9,6 +9,7 @@ import (
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/httpapi"
+	"github.com/sealstream/sealstream/internal/query"
 )
 
 // archiverConfig configures the archiver of a process.
@@ -23,7 +24,7 @@ func (p *process) addArchive(cfg *archiverConfig) error {
 	if cfg != nil {
 		a, err := archive.NewArchiver(archive.Config{
 			Archive: p.archive, Keys: p.keys, TrimSealed: cfg.trimSealed, SegmentLeaves: cfg.segmentLeaves,
-			Logger: p.logger,
+			Indexer: query.NewIndexer(p.log.Name), Logger: p.logger,
 		})
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/internal/agtapi"
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ingest"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -21,6 +22,7 @@ type ingestConfig struct {
 	policy    *proof.Policy
 	redaction *redact.Rules
 	room      func(bytes int) error
+	handover  *inbox.Handover // to the sealer of this process; nil: it is elsewhere
 	// shown waits for a while until the query part of this process has an entry. Nil: another
 	// process answers queries.
 	shown func(ctx context.Context, index uint64)
@@ -34,7 +36,7 @@ func (p *process) addIngest(cfg ingestConfig) error {
 	inFlight := ingest.InFlight(cfg.limits.Limit())
 	in, err := ingest.New(ingest.Config{
 		Log: p.log, Keys: p.keys, Relaxed: cfg.relaxed, Open: cfg.open, Policy: cfg.policy,
-		Redaction: cfg.redaction, Room: cfg.room, Measure: p.measure(),
+		Redaction: cfg.redaction, Handover: cfg.handover, Room: cfg.room, Measure: p.measure(),
 		MaxInFlight: inFlight,
 		MaxBody:     min(16<<20, inFlight/2), // one request must fit, with the copy that it grows from
 		Observe:     p.metrics.ObserveIngest(), Logger: p.logger,

@@ -34,7 +34,7 @@ func (p *process) addQuery(cfg queryConfig) error {
 		spare = cfg.room.Spare
 	}
 	q, err := query.New(query.Config{
-		Log: p.log, Keys: p.keys, Folder: cfg.folder, Spare: spare, Mark: cfg.mark, Health: p.board,
+		Log: p.log, Keys: p.keys, Folder: cfg.folder, Parts: p.archive, Spare: spare, Mark: cfg.mark, Health: p.board,
 		Durability: durability, Memory: query.Memory(cfg.limits.Limit()), Accepting: cfg.accepting, Logger: p.logger,
 	})
 	if err != nil {

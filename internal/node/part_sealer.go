@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/datadir"
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/sealer"
 )
@@ -24,6 +25,7 @@ type sealerConfig struct {
 	holder     string
 	guard      func() error // called before each commit; nil: no check
 	mayPurge   func() error // called before EVENTS is purged; nil: no check
+	handover   *inbox.Handover
 }
 
 // addSealer creates the log if it does not exist, asks for the epoch, keys and redaction that the
@@ -32,7 +34,7 @@ func (p *process) addSealer(ctx context.Context, cfg sealerConfig) error {
 	sc := sealer.Config{
 		Log: p.log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret,
 		Mark: cfg.mark, Snapshot: cfg.snapshot, Holder: cfg.holder, Guard: cfg.guard, MayPurge: cfg.mayPurge,
-		KeepEvents: cfg.keepEvents, Redaction: cfg.redaction.created(),
+		KeepEvents: cfg.keepEvents, Handover: cfg.handover, Redaction: cfg.redaction.created(),
 		Observe: p.metrics.ObserveSealer(), Logger: p.logger,
 	}
 	create := func() (struct{}, error) { return struct{}{}, sealer.Create(ctx, sc, cfg.eventsOpen) }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sealstream/sealstream/internal/alert"
 	"github.com/sealstream/sealstream/internal/health"
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ingest"
 	sinkrun "github.com/sealstream/sealstream/internal/sinks/run"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -56,6 +58,8 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 // assemble adds the parts of a pipeline.
 func (p *pipeline) assemble(ctx context.Context, cfg pipelineConfig) error {
 	cfg.sealer.checkMark, cfg.sealer.eventsOpen = true, true
+	cfg.sealer.handover = &inbox.Handover{Max: ingest.InFlight(cfg.ingest.limits.Limit()) / 16}
+	cfg.ingest.handover = cfg.sealer.handover
 	if err := p.addSealer(ctx, cfg.sealer); err != nil {
 		return err
 	}

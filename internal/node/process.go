@@ -145,8 +145,7 @@ func (p *process) handler(more map[string]http.Handler) http.Handler {
 }
 
 // serve answers requests on a listener until the edge parts end.
-func (p *process) serve(l net.Listener, h http.Handler, expose bool) {
-	s := httpapi.Server(h, expose)
+func (p *process) serve(l net.Listener, s *http.Server) {
 	s.RegisterOnShutdown(p.endStreams)
 	if p.logger.Enabled(context.Background(), slog.LevelWarn) {
 		s.ErrorLog = slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn)

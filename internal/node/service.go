@@ -15,6 +15,7 @@ import (
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 	"github.com/sealstream/sealstream/internal/vitals"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -26,9 +27,10 @@ type ServiceConfig struct {
 	natsconn.ConnFlags
 	Plugins
 
-	Log      string       // name of the log
-	Replicas int          // replicas per stream; 0 keeps existing streams as they are and creates new ones with 1
-	Expose   bool         // listen on addresses other than the loopback
+	Log      string // name of the log
+	Replicas int    // replicas per stream; 0 keeps existing streams as they are and creates new ones with 1
+	Expose   bool   // listen on addresses other than the loopback without TLS and access
+	TLS      settings.TLSFlags
 	Logger   *slog.Logger // nil: silent
 	Version  string       // of the program, for the log
 }
@@ -46,7 +48,7 @@ type Service interface{ Serve(context.Context) error }
 // service is how a role runs in a process of its own.
 type service struct {
 	name   string
-	addr   string         // of HTTP; "": none
+	face   httpapi.Face   // of HTTP
 	keys   []string       // verifier keys of the log, newest first
 	vitals *vitals.Config // nil: nothing looks at the streams
 	writes bool           // the service writes to the log, so the state of the streams makes it unready
@@ -77,13 +79,13 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 	} else if err != nil {
 		return err
 	}
-	if s.addr != "" {
-		l, err := httpapi.Listen(s.addr, c.Expose)
+	if s.face.Addr != "" {
+		l, err := s.face.Listen()
 		if err != nil {
 			return err
 		}
-		p.serve(l, p.handler(s.pages(p)), c.Expose)
-		c.logger().Info(s.name+" listens", "address", "http://"+l.Addr().String(), "nats", nc.ConnectedAddr())
+		p.serve(l, s.face.Server(p.handler(s.pages(p))))
+		c.logger().Info(s.name+" listens", "address", s.face.URL(l), "nats", nc.ConnectedAddr())
 	}
 	return p.wait(ctx)
 }
@@ -126,11 +128,31 @@ func (s service) pages(p *process) map[string]http.Handler {
 }
 
 // check looks at the settings before anything is touched, and reads the log's public keys.
-func (c ServiceConfig) check(addr, keyFile string) ([]string, error) {
-	if err := httpapi.CheckAddr(addr, c.Expose); err != nil {
-		return nil, err
+func (c ServiceConfig) check(addr, keyFile string) (httpapi.Face, []string, error) {
+	face, err := c.face(addr)
+	if err != nil {
+		return face, nil, err
 	}
-	return c.publicKeys(keyFile)
+	keys, err := c.publicKeys(keyFile)
+	return face, keys, err
+}
+
+// sideFace is the face of a service that works without a server, too, where addr is empty.
+func (c ServiceConfig) sideFace(addr string) (httpapi.Face, error) {
+	if addr == "" {
+		return httpapi.Face{}, nil
+	}
+	return c.face(addr)
+}
+
+// face reads the TLS files, and checks that strangers cannot use the server.
+func (c ServiceConfig) face(addr string) (httpapi.Face, error) {
+	files, err := tlsfiles.Open(c.TLS, c.logger())
+	if err != nil {
+		return httpapi.Face{}, err
+	}
+	face := httpapi.Face{Addr: addr, Exposed: c.Expose, TLS: files}
+	return face, face.Check()
 }
 
 // publicKeys reads the log's public keys, newest first.

@@ -21,7 +21,7 @@ type AlertService struct {
 
 // Serve implements Service.
 func (s *AlertService) Serve(ctx context.Context) error {
-	keys, err := s.check(s.HTTP, s.Key)
+	face, keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (s *AlertService) Serve(ctx context.Context) error {
 		return err
 	}
 	return s.serve(ctx, service{
-		name: "alert", addr: s.HTTP, keys: keys, vitals: &vitals.Config{MayRead: true, Remedy: remedyService},
+		name: "alert", face: face, keys: keys, vitals: &vitals.Config{MayRead: true, Remedy: remedyService},
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error { return p.addAlerts(cfg) },
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/internal/disk"
-	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/vitals"
 )
@@ -28,13 +27,12 @@ func (s *ArchiverService) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Metrics != "" {
-		if err := httpapi.CheckAddr(s.Metrics, s.Expose); err != nil {
-			return err
-		}
+	face, err := s.sideFace(s.Metrics)
+	if err != nil {
+		return err
 	}
 	return s.serve(ctx, service{
-		name: "archiver", addr: s.Metrics, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
+		name: "archiver", face: face, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
 		paths: "the archiver: GET /metrics, GET /healthz, GET /readyz, GET /v1/archive, GET /v1/archive/verify",
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
 			if s.Metrics != "" {

@@ -22,7 +22,7 @@ type IngestService struct {
 
 // Serve implements Service.
 func (s *IngestService) Serve(ctx context.Context) error {
-	keys, err := s.check(s.HTTP, s.Key)
+	face, keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *IngestService) Serve(ctx context.Context) error {
 		return err
 	}
 	return s.serve(ctx, service{
-		name: "ingest", addr: s.HTTP, keys: keys, writes: true,
+		name: "ingest", face: face, keys: keys, writes: true,
 		vitals: &vitals.Config{MayRead: true, Remedy: remedyService},
 		typed:  true,
 		paths:  "sealstream ingest: POST /v1/events, GET /healthz, GET /readyz",

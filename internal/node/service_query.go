@@ -23,12 +23,12 @@ type QueryService struct {
 
 // Serve implements Service.
 func (s *QueryService) Serve(ctx context.Context) error {
-	keys, err := s.check(s.HTTP, s.Key)
+	face, keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
 	}
 	return s.serve(ctx, service{
-		name: "query", addr: s.HTTP, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
+		name: "query", face: face, keys: keys, vitals: &vitals.Config{Remedy: remedyService},
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
 			room := p.addDisk(s.DiskFlags, disk.Folder{Path: s.folder()})
 			if err := p.addQuery(queryConfig{folder: s.folder(), room: room, limits: s.MemoryFlags}); err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/internal/disk"
-	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/store"
@@ -54,6 +53,10 @@ func (s *SealerService) Serve(ctx context.Context) error {
 	if err := s.checkSettings(keys); err != nil {
 		return err
 	}
+	face, err := s.sideFace(s.Metrics)
+	if err != nil {
+		return err
+	}
 	policy, err := readPolicy(s.WitnessPolicy, keys.All()...)
 	if err != nil {
 		return err
@@ -63,7 +66,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		return err
 	}
 	return s.serve(ctx, service{
-		name: "sealer", addr: s.Metrics, keys: keys.All(), writes: true,
+		name: "sealer", face: face, keys: keys.All(), writes: true,
 		vitals: &vitals.Config{MayRead: true, Remedy: remedyService, Stated: s.streams()},
 		paths:  "the sealer: GET /metrics, GET /healthz, GET /readyz",
 		open: func(ctx context.Context, nc *nats.Conn) (*store.Log, error) {
@@ -89,11 +92,6 @@ func (s *SealerService) Serve(ctx context.Context) error {
 func (s *SealerService) checkSettings(keys datadir.Keys) error {
 	if err := s.checkLog(keys.Signer.VerifierKey()); err != nil {
 		return err
-	}
-	if s.Metrics != "" {
-		if err := httpapi.CheckAddr(s.Metrics, s.Expose); err != nil {
-			return err
-		}
 	}
 	if s.State != "" {
 		if err := os.MkdirAll(s.State, 0o700); err != nil {

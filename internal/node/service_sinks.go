@@ -6,7 +6,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/vitals"
 )
@@ -27,10 +26,9 @@ func (s *SinkService) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.HTTP != "" {
-		if err := httpapi.CheckAddr(s.HTTP, false); err != nil {
-			return err
-		}
+	face, err := s.sideFace(s.HTTP)
+	if err != nil {
+		return err
 	}
 	specs, err := readSinks(s.Sink, s.Schemes, s.logger())
 	if err != nil {
@@ -44,7 +42,7 @@ func (s *SinkService) Serve(ctx context.Context) error {
 		watched = &vitals.Config{Remedy: remedyService}
 	}
 	return s.serve(ctx, service{
-		name: "sink", addr: s.HTTP, keys: keys, vitals: watched,
+		name: "sink", face: face, keys: keys, vitals: watched,
 		paths: "the sink: GET /metrics, GET /healthz, GET /readyz",
 		assemble: func(_ context.Context, p *process, _ *nats.Conn) error {
 			if s.HTTP != "" {

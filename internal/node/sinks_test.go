@@ -188,11 +188,12 @@ func TestSinkService(t *testing.T) {
 	if err := p.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	l, err := httpapi.Listen("127.0.0.1:0", false)
+	face := httpapi.Face{Addr: "127.0.0.1:0"}
+	l, err := face.Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.serve(l, p.handler(p.servicePages(false)), false)
+	p.serve(l, face.Server(p.handler(p.servicePages(false))))
 	awaitSink(t, "the service", func() bool {
 		status, body := fetch(l.Addr().String(), "/readyz", nil)
 		return status == http.StatusOK && strings.Contains(string(body), `"entries":4,"lag":0,"state":"ready"`)

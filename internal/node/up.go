@@ -16,7 +16,8 @@ type UpConfig struct {
 	Data       string              // data directory; made if there is none
 	Log        string              // "": default
 	Host       string              // first part of the origin of a log that is made now; "": sealstream.local
-	HTTP       string              // loopback address of the API; "": 127.0.0.1:8420
+	HTTP       string              // address of the API; "": 127.0.0.1:8420. Beyond the loopback: see httpapi.Face
+	TLS        settings.TLSFlags   // of the API
 	NATS       string              // loopback address of NATS; "": 127.0.0.1:4222
 	Relaxed    bool                // acknowledge before the fsync
 	KeepEvents bool                // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
@@ -65,7 +66,7 @@ func (c *UpConfig) check() error {
 	if c.TrimSealed > 0 && !c.Archive {
 		return fmt.Errorf("%w: SEALED is trimmed behind an archive alone, and none is written", settings.ErrInvalid)
 	}
-	return httpapi.CheckAddr(c.NATS, false)
+	return httpapi.CheckLoopback(c.NATS)
 }
 
 // pipeline reads the files that the settings name, finds what is wrong with the settings, and

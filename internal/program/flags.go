@@ -14,7 +14,8 @@ type serviceFlags struct {
 	natsconn.ConnFlags
 	Log      string `help:"Name of the log." default:"default" env:"SEALSTREAM_LOG" placeholder:"NAME"`
 	Replicas int    `help:"Replicas per stream. 0 keeps existing streams as they are and creates new ones with 1." default:"0" env:"SEALSTREAM_REPLICAS"`
-	Expose   bool   `help:"Listen on addresses other than the loopback. Use it only in a trusted network, such as between containers: there is no authentication." env:"SEALSTREAM_EXPOSE"`
+	Expose   bool   `help:"Listen on addresses other than the loopback without TLS and access. Use it only in a trusted network, such as between containers." env:"SEALSTREAM_EXPOSE"`
+	settings.TLSFlags
 	settings.MemoryFlags
 	LogFlags
 
@@ -33,6 +34,7 @@ func (f serviceFlags) config() node.ServiceConfig {
 		Log:       f.Log,
 		Replicas:  f.Replicas,
 		Expose:    f.Expose,
+		TLS:       f.TLSFlags,
 		Logger:    f.LogFlags.Logger(standardError()),
 		Version:   Version(),
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/readiness"
 	"github.com/sealstream/sealstream/internal/settings"
+	"github.com/sealstream/sealstream/internal/tlsfiles"
 )
 
 // Config configures a proxy.
@@ -27,7 +28,8 @@ type Config struct {
 	// each request to the next one that is ready; false: all to the first that is, so that what a
 	// reader sees never falls back
 	Rotate bool
-	Expose bool         // listen beyond the loopback
+	Expose bool // listen beyond the loopback without TLS
+	TLS    settings.TLSFlags
 	Logger *slog.Logger // nil: silent
 }
 
@@ -60,13 +62,18 @@ func Serve(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	l, err := httpapi.Listen(cfg.Addr, cfg.Expose)
+	files, err := tlsfiles.Open(cfg.TLS, p.log)
 	if err != nil {
 		return err
 	}
-	p.log.InfoContext(ctx, "proxy listens", "address", "http://"+l.Addr().String())
+	face := httpapi.Face{Addr: cfg.Addr, Exposed: cfg.Expose, TLS: files}
+	l, err := face.Listen()
+	if err != nil {
+		return err
+	}
+	p.log.InfoContext(ctx, "proxy listens", "address", face.URL(l))
 	p.watchAll(ctx)
-	s := httpapi.Server(p, cfg.Expose)
+	s := face.Server(p)
 	s.ErrorLog = slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)
 	s.ReadTimeout = 0 // the replica's own is the one that counts
 	if err := httpapi.Serve(ctx, s, l, stopTimeout); err != nil {
@@ -108,6 +115,10 @@ func newProxy(cfg Config) (*proxy, error) {
 	return p, nil
 }
 
+// judged are the headers with which a browser says which page asks. The proxy has judged them, and
+// the replica, which has another name, would refuse them.
+var judged = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"}
+
 func (p *proxy) watchAll(ctx context.Context) {
 	for _, r := range p.replicas {
 		go p.watch(ctx, r)
@@ -122,7 +133,10 @@ func (p *proxy) forward(base *url.URL, transport http.RoundTripper) *httputil.Re
 		Transport: transport, FlushInterval: -1, // server-sent events go on as they come
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(base)
-			r.Out.Host = r.In.Host // the replica checks it, and origins against it
+			r.Out.Host = base.Host
+			for _, name := range judged {
+				r.Out.Header.Del(name)
+			}
 			r.SetXForwarded()
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -34,8 +34,9 @@ type kept struct {
 	stop func()
 
 	health *health.Board
-	first  time.Duration // query.Config.CheckFirst
-	spare  func() uint64 // query.Config.Spare
+	first  time.Duration  // query.Config.CheckFirst
+	spare  func() uint64  // query.Config.Spare
+	parts  query.Archived // query.Config.Parts
 }
 
 // journal is a log file in memory.
@@ -75,7 +76,7 @@ func (k *kept) start() {
 	k.logs = &journal{}
 	k.serve(query.Config{
 		Log: k.log, Keys: []string{k.key}, Folder: k.dir, Health: k.health, CheckFirst: k.first, Spare: k.spare,
-		Logger: slog.New(slog.NewTextHandler(k.logs, nil)),
+		Parts: k.parts, Logger: slog.New(slog.NewTextHandler(k.logs, nil)),
 	})
 	k.stop = k.stopLast
 	k.await()

@@ -47,11 +47,12 @@ func serveChild(ctx context.Context, c child) error {
 		return err
 	}
 	go q.Run(ctx)
-	l, err := httpapi.Listen(c.Addr, false)
+	face := httpapi.Face{Addr: c.Addr}
+	l, err := face.Listen()
 	if err != nil {
 		return err
 	}
-	return httpapi.Serve(ctx, httpapi.Server(q.Handler(), false), l, time.Second)
+	return httpapi.Serve(ctx, face.Server(q.Handler()), l, time.Second)
 }
 
 // TestHungryReaders lets many clients ask a query service, in a process of its own, for all that

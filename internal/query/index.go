@@ -159,9 +159,8 @@ func (x *index) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 	if x.ids.add(segment.ShortID(r.ID)) {
 		p.repeats.Set(l.rows.Rows())
 	}
-	l.add(r, h)
+	l.add(e, r, h)
 	if d, ok := e.Detail.(*entry.Erasure); ok {
-		l.erased = append(l.erased, d.Indexes...)
 		for _, i := range d.Indexes {
 			x.erased[i] = true
 		}

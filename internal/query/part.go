@@ -321,9 +321,12 @@ func (l *live) match(key segment.Key, by *compiled, from int, found, spare *segm
 	return found.Next(0) >= 0
 }
 
-func (l *live) add(r *segment.Row, h entry.Hash) {
+func (l *live) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 	l.rows.Add(r)
 	l.tree.Append(h)
+	if d, ok := e.Detail.(*entry.Erasure); ok {
+		l.erased = append(l.erased, d.Indexes...)
+	}
 }
 
 // rowsLevel returns the level of a part's root in the tree.

@@ -50,6 +50,8 @@ type Config struct {
 	// Folder is the path of the folder for the segments of the index, for this log alone. It is
 	// created if missing. Empty keeps the index in memory alone.
 	Folder string
+	// Parts gives full parts that the archive keeps, for a folder that is empty. Nil means none.
+	Parts Archived
 	// Spare returns how many bytes may be written into Folder without touching the reserve of its
 	// disk. Entries are kept there only while there is room. Nil means that there always is.
 	Spare func() uint64
@@ -91,26 +93,28 @@ const blockBytes = 32 << 20
 
 // Query serves one log. New makes it, Run starts it. All methods are safe for concurrent use.
 type Query struct {
-	cfg        Config
-	logger     *slog.Logger
-	cache      *cache[cacheKey]
-	notes      *cache[uint64] // checkpoints by size, of the tree that was verified here
-	tiles      *cache[tileKey]
-	sights     *cache[visibleKey] // visible rows of parts
-	reads      *budget
-	exports    places
-	large      places
-	audits     audits
-	folder     folder
-	blocks     *segment.Blocks // of the files of the index
-	rows       uint64          // of a part of the index
-	freezing   chan struct{}   // holds a token while segments are being written
-	toKeep     chan struct{}   // holds a token while there may be something for keepFiles
-	gatherer   gatherer
-	grown      atomic.Int64 // when the log last grew, in Unix nanoseconds
-	suspicions chan suspicion
-	streams    streams
-	head       *store.Head
+	cfg      Config
+	logger   *slog.Logger
+	cache    *cache[cacheKey]
+	notes    *cache[uint64] // checkpoints by size, of the tree that was verified here
+	tiles    *cache[tileKey]
+	sights   *cache[visibleKey] // visible rows of parts
+	reads    *budget
+	exports  places
+	large    places
+	audits   audits
+	folder   folder
+	blocks   *segment.Blocks // of the files of the index
+	rows     uint64          // of a part of the index
+	freezing chan struct{}   // holds a token while segments are being written
+	toKeep   chan struct{}   // holds a token while there may be something for keepFiles
+	gatherer gatherer
+	// the archive's parts were found wrong, or those of the folder were; Run's
+	withoutParts bool
+	grown        atomic.Int64 // when the log last grew, in Unix nanoseconds
+	suspicions   chan suspicion
+	streams      streams
+	head         *store.Head
 	// the cosigned checkpoint last found to match this log
 	lastCosigned atomic.Pointer[proof.Checkpoint]
 	boardMu      sync.Mutex // held while the health board is updated; locked before mu

@@ -19,24 +19,39 @@ import (
 )
 
 // restore reads the segments of the folder into an empty index, as far as they are complete and
-// belong to this log. It discards a bad segment and all after it, which are then made from the log.
-// Nothing is answered from them before take has seen the log's own batch at their end.
+// belong to this log, and then those that the archive alone has. It discards a bad segment and all
+// after it, which are then made from the log. Nothing is answered from them before take has seen
+// the log's own batch at their end.
 func (q *Query) restore(ctx context.Context) error {
 	x := newIndex(q.cfg.Log.Name, q.rows)
 	firsts := func(yield func(uint64, error) bool) {
 		for first := uint64(0); yield(first, nil); first += x.rows {
 		}
 	}
-	for f, err := range parallel.Map(firsts, parallel.Ahead(), q.readPart) {
+	fetched := uint64(0)
+	read := func(first uint64) readPart { return q.readPart(ctx, first) }
+	for f, err := range parallel.Map(firsts, parallel.Ahead(), read) {
 		if err = cmp.Or(err, f.err); err == nil && f.frozen == nil {
 			break
 		}
 		first := uint64(len(x.parts)) * x.rows
+		if err == nil && f.fetched && first > 0 && f.seg.HashKey() != x.key {
+			break // the folder's own parts go on without those of the archive
+		}
 		if err == nil {
 			err = x.restore(f.frozen)
 		}
-		if err == nil {
+		switch {
+		case err == nil && f.fetched:
+			err = q.keepFetched(f)
+			fetched += x.rows
+		case err == nil:
 			err = q.readFromFile(f.frozen)
+		}
+		if err != nil && f.fetched {
+			q.logger.WarnContext(ctx, "query makes a part of the index that the archive does not give", "log", q.cfg.Log.Name,
+				"first", first, "cause", err)
+			break
 		}
 		if err != nil {
 			q.logger.WarnContext(ctx, "query rebuilds a segment of the index", "log", q.cfg.Log.Name, "first", first, "cause",
@@ -54,25 +69,32 @@ func (q *Query) restore(ctx context.Context) error {
 			return err
 		}
 	}
+	if fetched > 0 {
+		q.logger.InfoContext(ctx, "query begins with parts of the archive", "log", q.cfg.Log.Name, "entries", fetched)
+	}
 	q.set(func() { q.index, q.state.holding = x, x.fromFiles > 0 && q.cfg.CheckFirst > 0 && !q.state.rechecked })
 	return nil
 }
 
-// readPart is a part that was read from its file, or nil if there is none.
+// readPart is a part that was read from its file or from the archive, or nil if there is none.
 type readPart struct {
 	*frozen
-	err error
+	data    []byte
+	fetched bool // data is from the archive, and not in the folder yet
+	err     error
 }
 
-// readPart reads the whole file of a part and checks it. Parts are read in parallel: it takes most
+// readPart reads the whole index of a part and checks it. Parts are read in parallel: it takes most
 // of a start.
-func (q *Query) readPart(first uint64) readPart {
-	data, err := q.folder.read(first)
-	if err != nil || data == nil {
-		return readPart{err: err}
+func (q *Query) readPart(ctx context.Context, first uint64) (p readPart) {
+	if p.data, p.err = q.folder.read(first); p.data == nil && p.err == nil {
+		p.data, p.err = q.fetchPart(ctx, first)
+		p.fetched = true
 	}
-	f, err := openPart(data, int(q.rows))
-	return readPart{f, err}
+	if p.data != nil && p.err == nil {
+		p.frozen, p.err = openPart(p.data, int(q.rows))
+	}
+	return p
 }
 
 func (q *Query) discardFiles(ctx context.Context, from uint64) {

@@ -83,8 +83,9 @@ var errWrongIndex = errors.New("the index does not match the log")
 // its files, which finds what is wrong, and from the log.
 var errReread = errors.New("a part of the index must be read again")
 
-// rebuild discards the index and its files.
+// rebuild discards the index and its files. Parts of the archive may be what was wrong.
 func (q *Query) rebuild(ctx context.Context, why error) {
+	q.withoutParts = true
 	q.forget(ctx, why)
 	q.discardFiles(ctx, 0)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -40,13 +41,55 @@ func perSecond(b *testing.B, events int) {
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkPrepare is the part that workers do side by side, for one event.
+// BenchmarkPrepare is the part that workers do side by side: for one event, for a message of ingest,
+// and for one that ingest has handed over. The last one includes what ingest does for that, without
+// parsing and redaction.
 func BenchmarkPrepare(b *testing.B) {
-	id := identity{logName: testLog, origin: testSigner.Origin(), secret: testSecret}
-	m := benchEvents(1, 1)[0]
-	b.SetBytes(int64(len(m.Data)))
-	for b.Loop() {
-		id.prepare(m, 1)
+	id := identity{
+		logName: testLog, origin: testSigner.Origin(), secret: testSecret, redact: defaultSet, rules: ruleset.Newest,
+	}
+	const n = 64
+	m := benchEvents(n, n)[0]
+	list, err := inbox.ParseRecords(m.Data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	parsed := make([]*inbox.Parsed, n)
+	for i := range list {
+		parsed[i] = parsedBy(list[i].Record.Event, ruleset.Newest, defaultSet, true)
+	}
+	h := &inbox.Handover{}
+	handed := id
+	handed.handed = (&Sealer{cfg: Config{Handover: h}}).handed
+	for _, c := range []struct {
+		name   string
+		m      entry.Message
+		events int
+		do     func(entry.Message)
+	}{
+		{"one event", benchEvents(1, 1)[0], 1, func(m entry.Message) { id.prepare(m, 1) }},
+		{"64 events", m, n, func(m entry.Message) { id.prepare(m, 1) }},
+		{"64 events handed over", m, n, func(m entry.Message) {
+			g := h.NewGroup(n)
+			records := make([]inbox.Record, n)
+			for i := range list {
+				records[i] = list[i].Record
+			}
+			body := appendRecords(records, func(start, end int, _ []byte, i int) { g.Add(start, end, records[i], parsed[i]) })
+			h.Offer(g, m.Subject, body)
+			handed.prepare(m, 1)
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.m.Data)))
+			for b.Loop() {
+				c.do(c.m)
+			}
+			perSecond(b, c.events)
+		})
+	}
+	if h.Taken() == 0 {
+		b.Error("nothing was handed over")
 	}
 }
 

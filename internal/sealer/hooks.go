@@ -1,5 +1,11 @@
 package sealer
 
+import (
+	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
+)
+
 // hooks let tests plant bugs, to prove that they are found. A nil *hooks does nothing, which is the
 // case outside of tests.
 type hooks struct {
@@ -12,6 +18,15 @@ type hooks struct {
 	recorded   func([]byte) // gets the records of a piece before its MAC is made
 	noMAC      bool         // trusts the pieces of a snapshot
 	unsettled  bool         // copies records whose entries may not be committed
+	// decides whether what ingest has parsed is used; nil: Group.Fits does
+	takes func(g *inbox.Group, m entry.Message, rules uint64, set *redact.Set) bool
+}
+
+func (h *hooks) fits(g *inbox.Group, m entry.Message, rules uint64, set *redact.Set) bool {
+	if h != nil && h.takes != nil {
+		return h.takes(g, m, rules, set)
+	}
+	return g.Fits(m, rules, set)
 }
 
 func (h *hooks) open(b *startPoint) {

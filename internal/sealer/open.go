@@ -25,6 +25,14 @@ type startPoint struct {
 // open makes the sealer's state from the end of SEALED. It is both the ordinary start and the whole
 // of crash recovery: the sealer looks at nothing else that a crash leaves behind.
 func (s *Sealer) open(ctx context.Context) (startPoint, error) {
+	start, err := s.openTail(ctx)
+	if errors.Is(err, ErrRefused) && s.leaveSnapshot(ctx, err) {
+		start, err = s.openTail(ctx)
+	}
+	return start, err
+}
+
+func (s *Sealer) openTail(ctx context.Context) (startPoint, error) {
 	if t := s.tail; t.window != nil && !t.window.truncate(t.chain.Size()) {
 		s.resetTail() // the window cannot take back what ran ahead of the commits
 	}

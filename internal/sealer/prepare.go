@@ -45,6 +45,10 @@ type identity struct {
 	secret          []byte
 	redact          *redact.Set // redaction rules of the newest config; nil redacts nothing
 	rules           uint64      // rules number of the newest config
+
+	// returns the records of a message of ingest, if what ingest has parsed of it may be used; nil
+	// if there is no ingest in this process
+	handed func(m entry.Message, rules uint64, set *redact.Set) ([]inbox.EventRecord, bool)
 }
 
 func (id identity) source(m entry.Message, epoch uint64) draft.Source {
@@ -86,7 +90,7 @@ func (id identity) prepare(m entry.Message, epoch uint64) prepared {
 			p.refuse(err)
 		}
 	case kind == "batch" && token != "":
-		p.records()
+		p.records(id)
 	case kind == "events" && token == "open":
 		p.open = true
 		p.events("")
@@ -122,7 +126,7 @@ func (p *prepared) events(token string) {
 		p.items = make([]item, 0, len(parts)+1)
 		for _, raw := range parts {
 			ev, err := entry.ParseEvent(raw)
-			p.add(ev, err, token, raw, "")
+			p.add(&inbox.EventRecord{Event: ev, Err: err}, token, raw)
 		}
 	}
 }
@@ -131,7 +135,7 @@ func (p *prepared) events(token string) {
 // from, or nil in binary mode.
 func (p *prepared) single(ev entry.Event, err error, token string, raw []byte) {
 	if err == nil {
-		err = p.admit(&ev, token, raw)
+		err = p.admit(&ev, token, raw, false)
 	}
 	if err != nil {
 		p.refuse(err)
@@ -141,23 +145,29 @@ func (p *prepared) single(ev entry.Event, err error, token string, raw []byte) {
 }
 
 // admit applies the log's rules to an event, checks its source against the token of its subject,
-// and redacts it.
-func (p *prepared) admit(ev *entry.Event, token string, raw []byte) error {
+// and redacts it if that is not done.
+func (p *prepared) admit(ev *entry.Event, token string, raw []byte, redacted bool) error {
 	if err := ev.By(p.rules); err != nil {
 		return err
 	}
-	if err := checkToken(*ev, token); err != nil || p.redact == nil {
+	if err := checkToken(*ev, token); err != nil || p.redact == nil || redacted {
 		return err
 	}
 	return ev.Redact(p.redact, raw)
 }
 
-// records reads a message in the format of ingest.
-func (p *prepared) records() {
-	list, err := inbox.ParseRecords(p.msg.Data)
-	if err != nil {
-		p.refuse(err)
-		return
+// records reads a message in the format of ingest, or takes what ingest has parsed of it.
+func (p *prepared) records(id identity) {
+	list, ok := []inbox.EventRecord(nil), false
+	if id.handed != nil {
+		list, ok = id.handed(p.msg, p.rules, p.redact)
+	}
+	if !ok {
+		var err error
+		if list, err = inbox.ParseRecords(p.msg.Data); err != nil {
+			p.refuse(err)
+			return
+		}
 	}
 	p.items = make([]item, 0, len(list)+1)
 	for i := range list {
@@ -166,7 +176,7 @@ func (p *prepared) records() {
 		if whole == nil {
 			whole = r.Raw
 		}
-		p.add(r.Event, r.Err, "", whole, r.Record.Publisher)
+		p.add(r, "", whole)
 	}
 }
 
@@ -179,17 +189,17 @@ func checkToken(ev entry.Event, token string) error {
 
 // add appends the event at the next position, or the rejected entry in its place. raw is the
 // "whole" of SPEC 5.2.
-func (p *prepared) add(ev entry.Event, err error, token string, raw []byte, publisher string) {
-	src := p.source
-	src.Position, src.Publisher = uint64(len(p.items)), publisher
+func (p *prepared) add(r *inbox.EventRecord, token string, raw []byte) {
+	src, err := p.source, r.Err
+	src.Position, src.Publisher = uint64(len(p.items)), r.Record.Publisher
 	if err == nil {
-		err = p.admit(&ev, token, raw)
+		err = p.admit(&r.Event, token, raw, r.Redacted)
 	}
 	if err != nil {
 		p.items = append(p.items, item{draft: draft.Rejected(src, err, raw, p.msg.Subject)})
 		return
 	}
-	p.seal(src, ev)
+	p.seal(src, r.Event)
 }
 
 // seal appends the draft of an event.

@@ -21,10 +21,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/retry"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 	"github.com/sealstream/sealstream/pkg/redact"
 )
@@ -69,6 +71,11 @@ type Config struct {
 	// Redaction holds the redaction rules of a log that is created now. Nil means that nothing is
 	// redacted. An existing log keeps its own rules; AnnounceRedaction changes them.
 	Redaction *redact.Rules
+
+	// Handover holds what ingest in this process has parsed of messages. The sealer uses it where it
+	// is what the sealer would make itself of the bytes that it reads. Nil means that the sealer
+	// parses all messages.
+	Handover *inbox.Handover
 
 	// Guard is called before each commit and must be fast. An error means that this process may no
 	// longer be the only one that writes the log: the sealer commits nothing, and Run returns
@@ -174,6 +181,9 @@ func New(cfg Config) (*Sealer, error) {
 		}
 		s.snapshots = newSnapshotter(s)
 	}
+	if cfg.Handover != nil {
+		s.identity.handed = s.handed
+	}
 	s.derived = newDerived(s)
 	s.resetTail()
 	s.tail.restore = s.snapshots
@@ -235,7 +245,8 @@ func (s *Sealer) seal(ctx context.Context) error {
 			return nil
 		}
 		doubt := maybeStale(err)
-		if errors.Is(err, ErrRefused) || errors.Is(err, ErrFenced) || doubt != nil && doubt == doubted {
+		if errors.Is(err, ErrRefused) && !s.leaveSnapshot(ctx, err) || errors.Is(err, ErrFenced) ||
+			doubt != nil && doubt == doubted {
 			return err
 		}
 		if progress {
@@ -262,6 +273,18 @@ func (s *Sealer) seal(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// leaveSnapshot makes the next open read the log without the snapshot that this one started from.
+// It returns false if there was none. What refuses to seal may follow from the snapshot alone, so
+// the log must say the same before a sealer stops.
+func (s *Sealer) leaveSnapshot(ctx context.Context, why error) bool {
+	if !s.tail.onSnapshot() {
+		return false
+	}
+	s.snapshots.refuse(ctx, why)
+	s.resetTail()
+	return true
 }
 
 // maybeStale returns the error of this package that err wraps, if it may come from one stale answer
@@ -322,6 +345,12 @@ func (s *Sealer) reportVoid(t *tail) {
 	if n := len(t.void); n > 0 && uint64(n) > s.Status().Void {
 		s.logger.Error("sealer skipped void messages on SEALED", "log", s.identity.logName, "sequences", t.void)
 	}
+}
+
+// handed returns what ingest has parsed of a message that was read from EVENTS. Both sealing and
+// redaction rules must be those by which the message is prepared.
+func (s *Sealer) handed(m entry.Message, rules uint64, set *redact.Set) ([]inbox.EventRecord, bool) {
+	return s.cfg.Handover.Take(m, func(g *inbox.Group) bool { return s.cfg.hooks.fits(g, m, rules, set) })
 }
 
 // workers returns the number of goroutines that prepare messages.

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // claim is one event of a message, as its sender means it: content is a name for (source, id, all
@@ -19,8 +21,9 @@ type claim struct{ source, id, content string }
 // said is a message that somebody publishes.
 type said struct {
 	message entry.Message
-	claims  []claim // by position; nil: the message is refused as one
-	open    bool    // it comes on events.open
+	claims  []claim        // by position; nil: the message is refused as one
+	records []inbox.Record // of a message of ingest
+	open    bool           // it comes on events.open
 	config  *entry.Config
 	begun   int // step at which it was first sent
 	acked   int // step at which it was acknowledged; 0: never
@@ -31,14 +34,29 @@ type mind struct {
 	r       *rand.Rand
 	name    string
 	hostile float64
+	rich    bool
 	n       int
 	old     []claim // said before, to be said again
 }
 
 func (m *mind) event(c claim) string {
-	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"ai.agentmesh.tool.invoked","subject":%q,`+
-		`"data":{"content":%q}}`,
-		c.id, c.source, c.content, c.content)
+	parent := ""
+	if m.rich {
+		parent = `"traceparent":"` + aParent + `",`
+	}
+	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"ai.agentmesh.tool.invoked","subject":%q,%s`+
+		`"data":%s}`,
+		c.id, c.source, c.content, parent, m.data(c))
+}
+
+// aParent has a parent id that newer rules do not take for one.
+const aParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"
+
+func (m *mind) data(c claim) string {
+	if m.rich {
+		return fmt.Sprintf(`{"content":%q,"key":%q}`, c.content, aToken)
+	}
+	return fmt.Sprintf(`{"content":%q}`, c.content)
 }
 
 // claim is a new one, or now and then an old one, or an old id with new content.
@@ -62,8 +80,11 @@ func (m *mind) next() *said {
 	if m.r.Float64() < m.hostile {
 		return m.nasty(subject, own)
 	}
-	c := m.claim()
-	switch m.r.IntN(6) {
+	c, kind := m.claim(), m.r.IntN(6)
+	if m.rich && kind > 3 {
+		kind = 3
+	}
+	switch kind {
 	case 0:
 		return &said{
 			message: entry.Message{Subject: subject + "events.open", Data: []byte(m.event(c))}, claims: []claim{c},
@@ -74,8 +95,11 @@ func (m *mind) next() *said {
 			"ce-specversion": {"1.0"}, "ce-id": {c.id}, "ce-source": {c.source},
 			"ce-type": {"ai.agentmesh.tool.invoked"}, "ce-subject": {c.content},
 		}
+		if m.rich {
+			h["ce-traceparent"] = []string{aParent}
+		}
 		return &said{
-			message: entry.Message{Subject: own, Header: h, Data: []byte(fmt.Sprintf(`{"content":%q}`, c.content))},
+			message: entry.Message{Subject: own, Header: h, Data: []byte(m.data(c))},
 			claims:  []claim{c},
 		}
 	case 2: // a batch
@@ -92,13 +116,12 @@ func (m *mind) next() *said {
 		s.message = entry.Message{Subject: own, Data: []byte("[" + strings.Join(list, ",") + "]")}
 		return s
 	case 3: // of ingest
-		s := &said{claims: []claim{c}}
-		list := []string{`{"event":` + m.event(c) + `,"publisher":"p"}`}
+		s := &said{claims: []claim{c}, records: []inbox.Record{{Event: []byte(m.event(c)), Publisher: "p"}}}
 		for range m.r.IntN(12) {
-			s.claims = append(s.claims, m.claim())
-			list = append(list, `{"event":`+m.event(s.claims[len(list)])+`}`)
+			c := m.claim()
+			s.claims, s.records = append(s.claims, c), append(s.records, inbox.Record{Event: []byte(m.event(c))})
 		}
-		s.message = entry.Message{Subject: subject + "batch.i", Data: []byte("[" + strings.Join(list, ",") + "]")}
+		s.message = entry.Message{Subject: subject + "batch.i", Data: appendRecords(s.records, nil)}
 		return s
 	}
 	return &said{message: entry.Message{Subject: own, Data: []byte(m.event(c))}, claims: []claim{c}}
@@ -148,7 +171,9 @@ func (m *mind) nasty(subject, own string) *said {
 // acknowledged is said again.
 func (w *world) publisher(n int) {
 	name := fmt.Sprintf("p%d", n)
-	m := &mind{r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile}
+	m := &mind{
+		r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile, rich: w.plan.rich,
+	}
 	c := w.join(name, false)
 	w.publish(1)
 	w.act(func() {
@@ -164,8 +189,11 @@ func (w *world) publisher(n int) {
 
 func (w *world) say(c *client, r *rand.Rand, s *said) {
 	w.sent(s)
+	seq, offered := uint64(0), w.offer(s)
+	defer func() { w.handover.Stored(offered, seq) }()
 	for range 20 {
-		_, err := c.write(c.ctx, "events.publish", func() (uint64, error) { return w.landSaid(s) })
+		var err error
+		seq, err = c.write(c.ctx, "events.publish", func() (uint64, error) { return w.landSaid(s) })
 		if err == nil {
 			w.acknowledged(s)
 			return
@@ -210,7 +238,12 @@ func (w *world) host(n int) {
 }
 
 func (w *world) config(c *client, l batchLimits) Config {
+	var rules *redact.Rules
+	if w.plan.rich {
+		rules = redact.Default()
+	}
 	return Config{
+		Redaction: rules, Handover: w.handover,
 		Log: c.log(), Signer: testSigner, Secret: testSecret, MaxEntries: l.entries, MaxLeafBytes: l.leafBytes,
 		MaxPayloadBytes: l.payloadBytes,
 		KeepEvents:      w.plan.keep, window: w.plan.window, slack: w.plan.slack,

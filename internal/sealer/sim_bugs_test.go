@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // A simulation that finds nothing proves nothing. These are bugs of the kind it is there for; each must be found.
@@ -43,6 +45,13 @@ func snapshots(p *plan) {
 func spoiltSnapshots(p *plan) {
 	snapshots(p)
 	p.crash, p.happen, p.spoil = 0.03, 0.12, true
+}
+
+func handedOver(p *plan) { p.rich, p.parsed, p.losses, p.messages = true, 2, 0, max(p.messages, 8) }
+
+// taking takes what ingest has parsed where fits says so.
+func taking(fits func(*inbox.Group, entry.Message, uint64, *redact.Set) bool) *hooks {
+	return &hooks{takes: fits}
 }
 
 func badWrites(p *plan) { p.writes = 0.15 }
@@ -117,8 +126,24 @@ var bugs = []planted{
 	{"snapshot of what is not committed", snapshots, func(w *world, c *client, cfg *Config) {
 		cfg.hooks = &hooks{unsettled: true}
 	}},
+	{"parse of other bytes", handedOver, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = taking(func(g *inbox.Group, m entry.Message, rules uint64, set *redact.Set) bool {
+			return g.Fits(entry.Message{Subject: m.Subject, Data: g.Body}, rules, set)
+		})
+	}},
+	{"parse by other rules", handedOver, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = taking(func(g *inbox.Group, m entry.Message, _ uint64, set *redact.Set) bool {
+			return g.Fits(m, g.Rules, set)
+		})
+	}},
+	{"parse by other redaction", handedOver, func(w *world, c *client, cfg *Config) {
+		cfg.hooks = taking(func(g *inbox.Group, m entry.Message, rules uint64, _ *redact.Set) bool {
+			return g.Fits(m, rules, g.Set)
+		})
+	}},
 	{"begin trusted for its signature", func(p *plan) {
 		*p = newPlan(p.seed + 280) // 288 is one that finds it
+		p.rich, p.parsed = false, 0
 		for i := range p.sealers {
 			p.sealers[i] = batchLimits{7, 512 << 10, 768 << 10}
 		}

@@ -44,6 +44,8 @@ type plan struct {
 	orphans bool    // messages on PAYLOADS that no batch names
 	piece   uint64  // size of a snapshot's pieces; 0: there are no snapshots
 	spoil   bool    // snapshots are damaged, or older ones put back
+	rich    bool    // events have secrets, and a trace id that rules differ in; the log redacts
+	parsed  int     // what ingest has parsed is handed over: 0: of no group, 1: of half of them, 2: of all
 
 	bug string // planted: see sim_bugs_test.go
 }
@@ -85,6 +87,7 @@ func newPlan(seed uint64) plan {
 	if p.marks > 0 && yes(2) {
 		p.piece, p.spoil = pick(r, uint64(3), 8, 20), yes(2) && p.losses == 0 // its choice depends on MACs
 	}
+	p.rich, p.parsed = yes(2), r.IntN(3)
 	return p
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/store"
 )
@@ -26,9 +27,11 @@ import (
 type world struct {
 	plan plan
 	rng  *rand.Rand // the scheduler's own
-	log  *store.Log // the truth
-	ctx  context.Context
-	stop context.CancelFunc // ends all actors
+	// what ingest has parsed; nil: it does not hand over
+	handover *inbox.Handover
+	log      *store.Log // the truth
+	ctx      context.Context
+	stop     context.CancelFunc // ends all actors
 
 	state sync.Mutex // held while the world changes, and by actors who look at it
 
@@ -83,6 +86,9 @@ func newWorld(p plan, trace bool) *world {
 	w := &world{
 		plan: p, rng: rand.New(rand.NewPCG(p.seed, 1)), log: store.NewMemory(testLog), arrived: make(chan struct{}, 1),
 		history: newHistory(),
+	}
+	if p.parsed > 0 {
+		w.handover = &inbox.Handover{}
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	if trace {

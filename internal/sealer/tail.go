@@ -85,6 +85,9 @@ func (t *tail) advance(ctx context.Context) error {
 	return err
 }
 
+// onSnapshot reports whether all that the tail knows stands on a snapshot.
+func (t *tail) onSnapshot() bool { return t.restore != nil && t.chain != nil }
+
 // reset discards everything but the newest checkpoint seen, which the log must still pass through.
 func (t *tail) reset() {
 	*t = tail{

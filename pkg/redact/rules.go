@@ -87,6 +87,12 @@ func (r *Rules) Equal(other *Rules) bool {
 		slices.Equal(r.Private, other.Private)
 }
 
+func (r *Rules) clone() Rules {
+	c := *r
+	c.Names, c.Rules, c.Private = slices.Clone(r.Names), slices.Clone(r.Rules), slices.Clone(r.Private)
+	return c
+}
+
 // Check checks the form of rules, whether or not this release has their built-in set. The error
 // wraps ErrRules.
 func (r *Rules) Check() error {

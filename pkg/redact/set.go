@@ -9,6 +9,7 @@ import (
 
 // Set is compiled rules. It is safe for concurrent use.
 type Set struct {
+	rules   Rules // those that it was compiled from
 	shapes  []shape
 	filter  *filter
 	names   names
@@ -37,7 +38,7 @@ func Compile(r *Rules) (*Set, error) {
 	if r.Set != 0 && Hash(r.Set) != r.Hash {
 		return nil, fmt.Errorf("%w: this release does not know built-in set %d with the hash %s", ErrRules, r.Set, r.Hash)
 	}
-	s := &Set{private: r.Private, builtIn: r.Set != 0, numeric: numeric1}
+	s := &Set{rules: r.clone(), private: r.Private, builtIn: r.Set != 0, numeric: numeric1}
 	list := []literal{
 		{text: `\u00`, what: isEscape},
 		{text: `:\/`, what: isEscape},
@@ -74,6 +75,12 @@ func Compile(r *Rules) (*Set, error) {
 	}
 	s.filter = newFilter(list, rare)
 	return s, nil
+}
+
+// Equal reports whether two sets were compiled from the same rules, and so redact alike. A nil set
+// equals only another nil set.
+func (s *Set) Equal(other *Set) bool {
+	return s == other || s != nil && other != nil && s.rules.Equal(&other.rules)
 }
 
 // Private returns the attributes that are stored in the payload instead of the leaf.
