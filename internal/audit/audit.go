@@ -92,6 +92,7 @@ func ParsedLog(cfg Config, sealed iter.Seq2[Parsed, error]) (Report, error) {
 			return a.report(chain), a.broken(err, chain.Origin(), chain.Keys())
 		}
 		next = p.Seq + 1
+		p.free()
 	}
 	err := chain.ring.anchored()
 	if err != nil {

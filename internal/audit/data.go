@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/ruleset"
@@ -41,33 +42,79 @@ func (p *Parsed) HasData() bool { return p.err == nil && p.firstData() >= 0 }
 // and there tells whether that message exists. The outcome counts when the batch is audited.
 // CheckData is pure and may run in parallel with that of other batches.
 func (p *Parsed) CheckData(body []byte, there bool) {
-	var records []entry.Payload
-	if there {
-		var err error
-		if records, err = sealedlog.ParsePayloads(body); err != nil {
-			p.data.err = mismatch(p.Entries[p.firstData()].Index, CheckPayload,
-				"PAYLOADS sequence %d: %v", p.Batch.Payloads, err)
-			return
-		}
+	if !there {
+		p.data = checkRecords(p.Entries, nil)
+		return
+	}
+	if d, ok := checkBody(p.Entries, body); ok {
+		p.data = d
+		return
+	}
+	records, err := sealedlog.ParsePayloads(body)
+	if err != nil {
+		p.data.err = mismatch(p.Entries[p.firstData()].Index, CheckPayload,
+			"PAYLOADS sequence %d: %v", p.Batch.Payloads, err)
+		return
 	}
 	p.data = checkRecords(p.Entries, records)
+}
+
+// checkBody is checkRecords for a message that has nothing wrong with it, which it reads record by
+// record into the same memory. Anything else is left to ParsePayloads and checkRecords, which say
+// what is wrong.
+func checkBody(entries []entry.Entry, body []byte) (d dataCheck, ok bool) {
+	p := spareRecords.Get().(*entry.Payload)
+	defer spareRecords.Put(p)
+	for len(body) > 0 {
+		line, rest, ends := bytes.Cut(body, []byte{'\n'})
+		if !ends || p.Parse(line) != nil {
+			return d, false
+		}
+		for len(entries) > 0 && entries[0].Index < p.Index {
+			d.add(checkRecord(&entries[0], nil))
+			entries = entries[1:]
+		}
+		if len(entries) == 0 || d.add(checkRecord(&entries[0], p)) != nil {
+			return d, false
+		}
+		entries, body = entries[1:], rest
+	}
+	for i := range entries {
+		d.add(checkRecord(&entries[i], nil))
+	}
+	return d, true
+}
+
+// add adds the outcome of checking one more entry.
+func (d *dataCheck) add(one dataCheck) error {
+	d.opened += one.opened
+	d.missing = append(d.missing, one.missing...)
+	return one.err
+}
+
+// checkRecord checks the data of one entry. record is nil if there is none.
+func checkRecord(e *entry.Entry, record *entry.Payload) (d dataCheck) {
+	switch {
+	case record == nil && e.DataHash != nil:
+		d.missing = []uint64{e.Index}
+	case record != nil:
+		if d.err = checkPayload(e, record); d.err == nil {
+			d.opened = 1
+		}
+	}
+	return d
 }
 
 // checkRecords matches payload records, whose indexes ascend, with the entries that commit to them.
 func checkRecords(entries []entry.Entry, records []entry.Payload) (d dataCheck) {
 	for i := range entries {
-		e := &entries[i]
-		if len(records) == 0 || records[0].Index > e.Index {
-			if e.DataHash != nil {
-				d.missing = append(d.missing, e.Index)
-			}
-			continue
+		var record *entry.Payload
+		if len(records) > 0 && records[0].Index <= entries[i].Index {
+			record, records = &records[0], records[1:]
 		}
-		if d.err = checkPayload(e, &records[0]); d.err != nil {
+		if d.err = d.add(checkRecord(&entries[i], record)); d.err != nil {
 			return d
 		}
-		d.opened++
-		records = records[1:]
 	}
 	if len(records) > 0 {
 		d.err = mismatch(

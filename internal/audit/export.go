@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -37,6 +38,7 @@ func ParsedExport(cfg Config, blocks iter.Seq2[[]Line, error]) (Report, error) {
 		if err != nil {
 			return x.report(), x.broken(err, x.origin(), cfg.Keys)
 		}
+		lineBlocks.Put(&block)
 	}
 	err := x.end()
 	return x.report(), x.broken(err, x.origin(), cfg.Keys)
@@ -59,9 +61,9 @@ type exportAudit struct {
 
 // take takes the next line.
 func (x *exportAudit) take(l *Line) error {
-	switch empty := len(strings.Trim(l.text, " \t\r")) == 0; {
+	switch empty := len(bytes.Trim(l.text, " \t\r")) == 0; {
 	case x.manifest == nil:
-		return x.begin([]byte(l.text))
+		return x.begin(l.text)
 	case empty:
 		x.blank = true
 		return nil
@@ -158,7 +160,7 @@ func (x *exportAudit) fits() error {
 }
 
 func (x *exportAudit) line(l *Line) error {
-	next, e := x.next(), l.entry
+	next, e := x.next(), &l.entry
 	if x.count >= x.cp.Size {
 		return mismatch(next, CheckLeaf, "there are more entries than the tree has")
 	}

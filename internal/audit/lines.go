@@ -2,7 +2,8 @@ package audit
 
 import (
 	"iter"
-	"strings"
+	"slices"
+	"sync"
 
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -16,10 +17,10 @@ const (
 
 // Blocks gathers the lines of an export into blocks. It copies the lines, so that lines may reuse
 // their memory. An error of lines comes after all lines before it.
-func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[]string, error] {
-	return func(yield func([]string, error) bool) {
-		var block []string
-		room := new(strings.Builder) // of the block's lines
+func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
+	return func(yield func([][]byte, error) bool) {
+		var block [][]byte
+		var room []byte // of the block's lines
 		for line, err := range lines {
 			if err != nil {
 				if len(block) == 0 || yield(block, nil) {
@@ -27,18 +28,17 @@ func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[]string, error] {
 				}
 				return
 			}
-			start := room.Len()
-			room.Write(line)
-			block = append(block, room.String()[start:])
-			if len(block) < blockLines && room.Len() < blockBytes {
+			start := len(room)
+			room = append(room, line...) // where it moves, the lines before stay where they are
+			block = append(block, room[start:len(room):len(room)])
+			if len(block) < blockLines && len(room) < blockBytes {
 				continue
 			}
 			if !yield(block, nil) {
 				return
 			}
-			size := room.Len()
-			block, room = make([]string, 0, blockLines), new(strings.Builder)
-			room.Grow(size + size/8)
+			size := len(room)
+			block, room = make([][]byte, 0, blockLines), make([]byte, 0, size+size/8)
 		}
 		if len(block) > 0 {
 			yield(block, nil)
@@ -48,30 +48,37 @@ func Blocks(lines iter.Seq2[[]byte, error]) iter.Seq2[[]string, error] {
 
 // Line is a line of an export, read as far as possible without the lines before it.
 type Line struct {
-	text  string
-	entry *entry.Entry // as far as it could be read
+	text  []byte
+	entry entry.Entry // as far as it could be read
 	path  proof.Path
 	err   error     // why the line holds no entry
 	data  dataCheck // of the entry's data; valid if err is nil
 }
 
-// ParseLines reads lines of an export. Errors show when the audit takes the result. ParseLines is
-// pure and may run in parallel with that of other lines.
-func ParseLines(block []string) []Line {
-	lines, entries := make([]Line, len(block)), make([]entry.Entry, len(block))
+// lineBlocks holds blocks of lines that were taken, and records a line with the memory of its data.
+var (
+	lineBlocks   = sync.Pool{New: func() any { return new([]Line) }}
+	spareRecords = sync.Pool{New: func() any { return new(entry.Payload) }}
+)
+
+// ParseLines reads lines of an export. Errors show when the audit takes the result, which it may do
+// once. ParseLines is pure and may run in parallel with that of other lines.
+func ParseLines(block [][]byte) []Line {
+	lines := slices.Grow((*lineBlocks.Get().(*[]Line))[:0], len(block))[:len(block)]
+	size := 0
+	for _, text := range block {
+		size += len(text)
+	}
+	record := spareRecords.Get().(*entry.Payload)
+	defer spareRecords.Put(record)
+	read := proof.ExportLine{Leaf: make([]byte, 0, size)}
 	for i, text := range block {
 		l := &lines[i]
-		l.text, l.entry = text, &entries[i]
-		var read proof.ExportLine
-		if read, entries[i], l.err = proof.ParseExportLine(text); l.err != nil {
-			continue
+		read.Payload = record
+		l.text, l.err, l.data = text, read.Parse(text, &l.entry), dataCheck{}
+		if l.path = read.Path; l.err == nil {
+			l.data = checkRecord(&l.entry, read.Payload)
 		}
-		l.path = read.Path
-		var records []entry.Payload
-		if read.Payload != nil {
-			records = []entry.Payload{*read.Payload}
-		}
-		l.data = checkRecords(entries[i:i+1], records)
 	}
 	return lines
 }

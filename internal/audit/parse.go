@@ -1,6 +1,9 @@
 package audit
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -16,6 +19,7 @@ type Parsed struct {
 	bad     int         // leaf at fault, or −1
 	note    *openedNote // nil: the checkpoint was not looked at
 	data    dataCheck
+	once    bool // the entries may be given back
 }
 
 // Parse reads a SEALED message and its leaves. Errors show when a chain takes the result.
@@ -26,6 +30,7 @@ func Parse(m entry.Message) Parsed { return new(Parser).Parse(m) }
 // Parser at a time.
 type Parser struct {
 	verifier *proof.Verifier // nil: checkpoints are left to the chain, which says what is wrong with the keys
+	once     bool            // only ParsedLog takes the results, which needs their entries no more then
 }
 
 // NewParser returns a Parser for a chain with the same keys.
@@ -37,19 +42,45 @@ func NewParser(vkeys ...string) *Parser {
 	return p
 }
 
+// NewLogParser returns a Parser for ParsedLog with the same keys. ParsedLog takes each of its
+// results once, and gives the memory of the entries back.
+func NewLogParser(vkeys ...string) *Parser {
+	p := NewParser(vkeys...)
+	p.once = true
+	return p
+}
+
+// spareEntries holds the memory of entries that an audit is done with.
+var spareEntries = sync.Pool{New: func() any { return new([]entry.Entry) }}
+
+// entries returns room for n entries.
+func (r *Parser) entries(n int) []entry.Entry {
+	if !r.once {
+		return make([]entry.Entry, n)
+	}
+	return slices.Grow((*spareEntries.Get().(*[]entry.Entry))[:0], n)[:n]
+}
+
+// free gives the memory of the entries back. They must not be used afterwards.
+func (p *Parsed) free() {
+	if list := p.Entries; p.once {
+		spareEntries.Put(&list)
+	}
+}
+
 // Parse reads a SEALED message, its leaves and its checkpoint. Errors show when the chain takes the
 // result.
 func (r *Parser) Parse(m entry.Message) Parsed {
-	p := Parsed{Seq: m.Seq, bad: -1}
+	p := Parsed{Seq: m.Seq, bad: -1, once: r.once}
 	if p.Batch, p.err = sealedlog.ParseBatch(m); p.err != nil {
 		return p
 	}
 	if r.verifier != nil {
 		p.note = openNote(p.Batch.Checkpoint, r.verifier)
 	}
-	p.Entries = make([]entry.Entry, len(p.Batch.Leaves))
+	p.Entries = r.entries(len(p.Batch.Leaves))
 	for i, leaf := range p.Batch.Leaves {
-		if p.Entries[i], p.err = entry.ParseEntry(leaf); p.err != nil {
+		if p.err = p.Entries[i].Parse(leaf); p.err != nil {
 			p.bad, p.Entries = i, p.Entries[:i]
 			return p
 		}

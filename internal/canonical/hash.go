@@ -12,7 +12,7 @@ var HexDigits = func() (values [256]byte) {
 }()
 
 // ParseHash reads the 64 lower-case hexadecimal digits of a SHA-256, and nothing else.
-func ParseHash(s string) (h [32]byte, ok bool) {
+func ParseHash[T string | []byte](s T) (h [32]byte, ok bool) {
 	if len(s) != 2*len(h) {
 		return h, false
 	}

@@ -10,20 +10,21 @@ import (
 // Reader reads canonical JSON in one pass. It takes exactly the form that Object writes, and gives
 // up at the first byte of another form. Verifying a log is mostly this, so it is written for speed.
 // What it gives up on is read again by the strict general parser, which says what is wrong.
-type Reader struct {
-	s   string // all values are parts of it, unless they have escapes
+type Reader[T string | []byte] struct {
+	s   T // of a string, all values are parts, unless they have escapes
 	i   int
 	sep byte // what stands before the next member: '{' before the first, then ','
 	bad bool
 }
 
 // NewReader returns a reader of the one object that s must be.
-func NewReader(s string) Reader { return Reader{s: s, sep: '{'} }
+func NewReader[T string | []byte](s T) Reader[T] { return Reader[T]{s: s, sep: '{'} }
 
 // Member says whether the next member has that name, and moves to its value.
-func (r *Reader) Member(name string) bool {
+func (r *Reader[T]) Member(name string) bool {
 	end := r.i + len(name) + 4 // separator, quotes, colon
-	if r.bad || end > len(r.s) || r.s[r.i] != r.sep || r.s[r.i+1] != '"' || r.s[r.i+2:end-2] != name ||
+	if r.bad || end > len(r.s) || r.s[r.i] != r.sep || r.s[r.i+1] != '"' ||
+		string(r.s[r.i+2:end-2]) != name ||
 		r.s[end-2] != '"' ||
 		r.s[end-1] != ':' {
 		return false
@@ -33,7 +34,7 @@ func (r *Reader) Member(name string) bool {
 }
 
 // Optional reads the text of a member that may be absent; one that is there is not empty.
-func (r *Reader) Optional(name string) string {
+func (r *Reader[T]) Optional(name string) string {
 	if !r.Member(name) {
 		return ""
 	}
@@ -42,35 +43,96 @@ func (r *Reader) Optional(name string) string {
 	return v
 }
 
-// Text reads a string.
-func (r *Reader) Text() string {
-	inner, escaped := r.inner()
-	if escaped {
-		inner = string(r.appendUnescaped(make([]byte, 0, len(inner)), inner))
+// Skip takes a string that may be absent, without looking at what its escapes are.
+func (r *Reader[T]) Skip(name string) {
+	if r.Member(name) {
+		r.inner()
 	}
-	return r.valid(inner)
 }
 
-// Bytes reads a string into memory of its own.
-func (r *Reader) Bytes() []byte {
-	inner, escaped := r.inner()
-	b := make([]byte, 0, len(inner))
+// OK reports whether all that was read so far is of the form.
+func (r *Reader[T]) OK() bool { return !r.bad }
+
+// Text reads a string.
+func (r *Reader[T]) Text() string {
+	begin := r.i
+	inner, escaped, ascii := r.inner()
 	if escaped {
-		return r.appendUnescaped(b, inner)
+		r.i = begin
+		b, _ := r.AppendText(nil)
+		r.bad = r.bad || !ascii && !utf8.Valid(b)
+		return string(b)
 	}
-	return append(b, inner...)
+	text := string(inner)
+	r.bad = r.bad || !ascii && !utf8.ValidString(text)
+	return text
+}
+
+// AppendText reads a string and appends its characters to dst, in one pass. It also reports whether
+// they are text as IsText has it. They need not be UTF-8 if they are not.
+func (r *Reader[T]) AppendText(dst []byte) (_ []byte, isText bool) {
+	if r.bad || r.i >= len(r.s) || r.s[r.i] != '"' {
+		r.bad = true
+		return dst, false
+	}
+	s, i, start := r.s, r.i+1, len(dst)
+	// Characters never take more room than what stands for them. So eight bytes can be copied before
+	// it is known whether an escape is among them.
+	dst = slices.Grow(dst, len(s)-i)[:start+len(s)-i]
+	n, seen, plain := start, uint64(0), true
+	for i < len(s) {
+		if len(s)-i >= 8 {
+			x := eight(s, i)
+			binary.LittleEndian.PutUint64(dst[n:], x)
+			mark := escapable(x)
+			seen |= x
+			if mark == 0 {
+				i, n = i+8, n+8
+				continue
+			}
+			i, n = i+lowest(mark), n+lowest(mark)
+		}
+		for near := true; near && i < len(s); { // where an escape is, others are near
+			c, length := s[i], 1
+			switch {
+			case c == '"':
+				r.i, dst = i+1, dst[:n]
+				return dst, plain && (seen&highBits == 0 || utf8.Valid(dst[start:]))
+			case c == '\\' && i+1 < len(s) && shortEscapes[s[i+1]] != 0:
+				c, length = shortEscapes[s[i+1]], 2
+				plain = plain && c != '\b' && c != '\f'
+			case c == '\\':
+				c, length = longEscape(s[i:])
+				plain = false
+			case c < 0x20:
+				length = 0
+			}
+			if length == 0 {
+				r.bad = true
+				return dst[:start], false
+			}
+			dst[n] = c
+			i, n, seen = i+length, n+1, seen|uint64(c)
+			near = length > 1 || i < len(s) && s[i] == '\\'
+		}
+	}
+	r.bad = true
+	return dst[:start], false
 }
 
 // inner takes a string and returns what stands between its quotes, and whether escapes are in it.
-func (r *Reader) inner() (s string, escaped bool) {
+// If ascii is false, other characters may be in it.
+func (r *Reader[T]) inner() (s T, escaped, ascii bool) {
 	if r.bad || r.i >= len(r.s) || r.s[r.i] != '"' {
 		r.bad = true
-		return "", false
+		return s, false, false
 	}
-	start := r.i + 1
+	start, seen := r.i+1, uint64(0)
 	for i := start; i < len(r.s); {
 		if len(r.s)-i >= 8 {
-			mark := escapable(eight(r.s, i))
+			x := eight(r.s, i)
+			mark := escapable(x)
+			seen |= x // also of what follows the string: then its UTF-8 is checked for nothing
 			if mark == 0 {
 				i += 8
 				continue
@@ -80,92 +142,43 @@ func (r *Reader) inner() (s string, escaped bool) {
 		switch c := r.s[i]; {
 		case c == '"':
 			r.i = i + 1
-			return r.s[start:i], escaped
+			return r.s[start:i], escaped, seen&highBits == 0
 		case c == '\\':
 			escaped = true
 			i += 2 // what the escape is, is looked at later; no other has a quote in it
 		case c < 0x20:
 			r.bad = true
-			return "", false
+			return s, false, false
 		default:
+			seen |= uint64(c)
 			i++
 		}
 	}
 	r.bad = true
-	return "", false
+	return s, false, false
 }
 
-func (r *Reader) valid(s string) string {
-	r.bad = r.bad || !utf8.ValidString(s)
-	return s
+// shortEscapes holds what the short escapes of the canonical form stand for.
+var shortEscapes = [256]byte{
+	'"': '"', '\\': '\\', 'b': '\b', 't': '\t', 'n': '\n', 'f': '\f', 'r': '\r',
 }
 
-// appendUnescaped appends the characters that the inner part of a string stands for. They never
-// take more room than what stands for them, so that eight bytes can be copied before it is known
-// whether an escape is among them.
-func (r *Reader) appendUnescaped(dst []byte, s string) []byte {
-	n := len(dst)
-	dst = slices.Grow(dst, len(s))[:n+len(s)]
-	for i := 0; i < len(s); {
-		if len(s)-i >= 8 {
-			x := eight(s, i)
-			binary.LittleEndian.PutUint64(dst[n:], x)
-			mark := backslashes(x)
-			if mark == 0 {
-				i, n = i+8, n+8
-				continue
-			}
-			plain := lowest(mark)
-			i, n = i+plain, n+plain
-		}
-		c, length := s[i], 1
-		if c == '\\' {
-			if c, length = unescape(s[i:]); length == 0 {
-				r.bad = true
-				return dst[:n]
-			}
-		}
-		dst[n] = c
-		i, n = i+length, n+1
-	}
-	return dst[:n]
-}
-
-// unescape reads one escape of the canonical form, and its length: 0 for one that the form does not
-// have.
-func unescape(s string) (byte, int) {
-	if len(s) < 2 {
+// longEscape reads an escape of six bytes, which the canonical form has for the other controls. The
+// length is 0 if it is none.
+func longEscape[T string | []byte](s T) (c byte, length int) {
+	if len(s) < 6 || s[1] != 'u' || s[2] != '0' || s[3] != '0' || s[4] != '0' && s[4] != '1' {
 		return 0, 0
 	}
-	switch s[1] {
-	case '"', '\\':
-		return s[1], 2
-	case 'b':
-		return '\b', 2
-	case 't':
-		return '\t', 2
-	case 'n':
-		return '\n', 2
-	case 'f':
-		return '\f', 2
-	case 'r':
-		return '\r', 2
-	case 'u':
-		if len(s) < 6 || s[2] != '0' || s[3] != '0' || s[4] != '0' && s[4] != '1' {
-			return 0, 0
-		}
-		low := strings.IndexByte(LowerHex, s[5])
-		c := (s[4]-'0')<<4 | byte(max(low, 0))
-		if low < 0 || c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' {
-			return 0, 0
-		}
-		return c, 6
+	low := strings.IndexByte(LowerHex, s[5])
+	c = (s[4]-'0')<<4 | byte(max(low, 0))
+	if low < 0 || c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r' {
+		return 0, 0
 	}
-	return 0, 0
+	return c, 6
 }
 
 // Uint reads an integer from 0 to 2^53−1.
-func (r *Reader) Uint() uint64 {
+func (r *Reader[T]) Uint() uint64 {
 	start, n := r.i, uint64(0)
 	for r.i < len(r.s) && IsDigit(r.s[r.i]) && r.i-start < 17 {
 		n = n*10 + uint64(r.s[r.i]-'0')
@@ -178,15 +191,15 @@ func (r *Reader) Uint() uint64 {
 }
 
 // Hash reads the 64 hexadecimal digits of a SHA-256.
-func (r *Reader) Hash() [32]byte {
-	inner, _ := r.inner() // an escape is no hexadecimal digit
+func (r *Reader[T]) Hash() [32]byte {
+	inner, _, _ := r.inner() // an escape is no hexadecimal digit
 	h, ok := ParseHash(inner)
 	r.bad = r.bad || !ok
 	return h
 }
 
 // Required reads a number that must come next.
-func (r *Reader) Required(name string) uint64 {
+func (r *Reader[T]) Required(name string) uint64 {
 	if !r.Member(name) {
 		r.bad = true
 		return 0
@@ -195,12 +208,12 @@ func (r *Reader) Required(name string) uint64 {
 }
 
 // End takes the last brace, which must be the last byte.
-func (r *Reader) End() bool {
+func (r *Reader[T]) End() bool {
 	return !r.bad && r.sep == ',' && r.i == len(r.s)-1 && r.s[r.i] == '}'
 }
 
 // TextMap reads an object of strings that is not empty, whose names are valid and in order.
-func (r *Reader) TextMap(valid func(name string) bool) map[string]string {
+func (r *Reader[T]) TextMap(valid func(name string) bool) map[string]string {
 	m, last := make(map[string]string, 4), ""
 	open := byte('{')
 	for !r.bad && r.i < len(r.s) && r.s[r.i] != '}' {

@@ -55,13 +55,13 @@ func checkQuoted(t *testing.T, s string) {
 	if err := json.Unmarshal(quoted, &again); err != nil || again != s {
 		t.Fatalf("AppendString(%q) = %s", s, quoted)
 	}
-	c := Reader{s: string(quoted)}
+	c := Reader[string]{s: string(quoted)}
 	if got := c.Text(); c.bad || got != s || c.i != len(quoted) {
 		t.Fatalf("%s reads as %q, bad %v", quoted, got, c.bad)
 	}
-	c = Reader{s: string(quoted)}
-	if got := c.Bytes(); c.bad || string(got) != s {
-		t.Fatalf("%s reads as bytes %q, bad %v", quoted, got, c.bad)
+	b := Reader[[]byte]{s: quoted}
+	if got, isText := b.AppendText([]byte("+")); b.bad || string(got) != "+"+s || isText != IsText([]byte(s)) {
+		t.Fatalf("%s reads as bytes %q, bad %v, text %v", quoted, got, b.bad, isText)
 	}
 	f := NewScanner(quoted)
 	defer f.Free()

@@ -99,9 +99,12 @@ func NodeHash(left, right entry.Hash) entry.Hash {
 
 // PerfectRoot returns the root over a row of hashes of one level, whose number is a power of two.
 func PerfectRoot(row []entry.Hash) entry.Hash {
-	var f Frontier
-	for _, h := range row {
-		f.Append(h)
+	switch half := len(row) / 2; len(row) {
+	case 0:
+		return EmptyRoot
+	case 1:
+		return row[0]
+	default:
+		return NodeHash(PerfectRoot(row[:half]), PerfectRoot(row[half:]))
 	}
-	return f.Root()
 }

@@ -172,6 +172,9 @@ func (e *exporter) write(ctx context.Context, all search) error {
 		if err == nil {
 			_, err = e.w.Write(part.text)
 		}
+		if part.spare != nil {
+			exportTexts.Put(part.spare)
+		}
 		if err != nil {
 			cancel()
 			return err

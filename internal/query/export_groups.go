@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -13,7 +14,7 @@ import (
 // from files. So an export takes a limited amount of memory, however large its entries are.
 const (
 	exportAhead  = 4
-	groupEntries = 64
+	groupEntries = 256
 	groupBatches = 2
 	groupBytes   = 256 << 10
 )
@@ -34,8 +35,12 @@ type group struct {
 type encoded struct {
 	entries uint64
 	text    []byte
+	spare   *[]byte // for exportTexts once text is written; may be nil
 	err     error
 }
+
+// exportTexts holds buffers of groups that were written.
+var exportTexts = sync.Pool{New: func() any { return new([]byte) }}
 
 // groups yields the groups of an export.
 func (e *exporter) groups(ctx context.Context, all search) iter.Seq2[group, error] {
@@ -78,6 +83,14 @@ func (e *exporter) group(indexes []uint64) (n int) {
 
 // encode reads the entries of a group and encodes them.
 func (e *exporter) encode(ctx context.Context, g group) (out encoded) {
+	if _, lines := e.out.(jsonlWriter); lines && len(e.filters) == 0 {
+		buffer := exportTexts.Get().(*[]byte)
+		if text, ok := e.stored((*buffer)[:0], g.indexes); ok {
+			*buffer = text
+			return encoded{entries: uint64(len(g.indexes)), text: text, spare: buffer}
+		}
+		exportTexts.Put(buffer)
+	}
 	list, err := e.read(ctx, g.indexes)
 	if err != nil {
 		return encoded{err: err}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/sealstream/sealstream/internal/audit"
+	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -267,14 +268,25 @@ func recordIn(body []byte, index uint64) []byte {
 // indexOfRecord reads the index near the end of a record. Quotes within the data are escaped, so
 // nothing in the data looks like it.
 func indexOfRecord(line []byte) (uint64, bool) {
-	const tail = len(`,"salt":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
-	if len(line) < tail || string(line[len(line)-tail:len(line)-66]) != `,"salt":"` {
+	if len(line) < saltTail || string(line[len(line)-saltTail:len(line)-66]) != `,"salt":"` {
 		return 0, false
 	}
-	line = line[:len(line)-tail]
+	line = line[:len(line)-saltTail]
 	digits := line[bytes.LastIndexByte(line, ':')+1:]
 	n, err := strconv.ParseUint(string(digits), 10, 64)
 	return n, err == nil && bytes.HasSuffix(line[:len(line)-len(digits)], []byte(`,"index":`))
+}
+
+// saltTail is how long the end of a record is, from the comma before its salt on.
+const saltTail = len(`,"salt":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
+
+// endOfData returns where in a valid record the member ends that holds the data.
+func endOfData(record []byte) int {
+	end := len(record) - saltTail
+	for canonical.IsDigit(record[end-1]) {
+		end--
+	}
+	return end - len(`,"index":`)
 }
 
 // mayBeMissing returns nil if an erasure entry names the index. If one may be sealed but is not yet

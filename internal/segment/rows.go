@@ -127,10 +127,17 @@ type Cursor struct {
 	rows  *Rows
 	frame int // −1: none
 	raw   []byte
+	last  int    // the row that was asked for last
+	rest  []byte // of raw, from that row on
+	reuse bool
 }
 
 // Cursor returns a new cursor.
 func (r *Rows) Cursor() *Cursor { return &Cursor{rows: r, frame: -1} }
+
+// Reuse makes the cursor decode each frame into the memory of the last one. From then on a row is
+// valid until the next one is read.
+func (c *Cursor) Reuse() { c.reuse = true }
 
 // Row returns the byte string of a row, or nil if the row has none. The caller must not change it.
 // An error that wraps ErrDamaged says that the file was changed.
@@ -140,18 +147,28 @@ func (c *Cursor) Row(row int) ([]byte, error) {
 		return nil, nil
 	}
 	if at != c.frame {
-		raw, err := c.rows.unpack(at)
+		var room []byte
+		if c.reuse {
+			room = c.raw[:0]
+		}
+		c.frame = -1 // its memory is written over
+		raw, err := c.rows.unpack(at, room)
 		if err != nil {
 			return nil, err
 		}
-		c.frame, c.raw = at, raw
+		c.frame, c.raw, c.rest = at, raw, raw
+	} else if row < c.last {
+		c.rest = c.raw
 	}
-	for rest := c.raw; len(rest) > 0; {
-		n, b, after, err := cutRow(rest)
+	for c.last = row; len(c.rest) > 0; {
+		n, b, after, err := cutRow(c.rest)
 		if err != nil || n == row {
 			return b, err
 		}
-		rest = after
+		if n > row {
+			break
+		}
+		c.rest = after
 	}
 	return nil, nil
 }
@@ -171,7 +188,7 @@ func cutRow(raw []byte) (row int, b, rest []byte, err error) {
 // Each yields the rows that have a byte string, ascending, and stops after the first error.
 func (r *Rows) Each(yield func(row int, b []byte) error) error {
 	for i := range r.frames() {
-		raw, err := r.unpack(i)
+		raw, err := r.unpack(i, nil)
 		if err != nil {
 			return err
 		}
@@ -189,8 +206,8 @@ func (r *Rows) Each(yield func(row int, b []byte) error) error {
 	return nil
 }
 
-// unpack reads and decodes a frame.
-func (r *Rows) unpack(i int) ([]byte, error) {
+// unpack reads and decodes a frame, into room if that is large enough.
+func (r *Rows) unpack(i int, room []byte) ([]byte, error) {
 	_, size, at := r.frame(i)
 	packed := packedFrames.Get().(*[]byte)
 	defer func() {
@@ -202,7 +219,7 @@ func (r *Rows) unpack(i int) ([]byte, error) {
 	if err := readAt(r.file, *packed, int64(at)); err != nil {
 		return nil, err
 	}
-	raw, err := decoder().DecodeAll(*packed, make([]byte, 0, size))
+	raw, err := decoder().DecodeAll(*packed, slices.Grow(room, size))
 	if err != nil || len(raw) != size {
 		return nil, damaged("frame %d: %v", i, err)
 	}

@@ -27,7 +27,7 @@ func Audit(ctx context.Context, log *Log, cfg audit.Config) (audit.Report, error
 		if last == 0 {
 			return
 		}
-		parser := audit.NewParser(cfg.Keys...)
+		parser := audit.NewLogParser(cfg.Keys...)
 		for p, err := range Ahead(ctx, log.Sealed, 1, last, func(m entry.Message) auditing { return parse(parser, m, cfg) }) {
 			if err == nil {
 				err = p.err

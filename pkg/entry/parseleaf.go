@@ -21,25 +21,34 @@ var (
 
 // ParseEntry reads a leaf. It accepts only the canonical bytes of SPEC 2. The entry keeps leaf,
 // which must not be changed. Errors wrap ErrLeaf or ErrLeafVersion.
-func ParseEntry(leaf []byte) (Entry, error) {
-	if len(leaf) > ruleset.MaxLeafBytes {
-		return Entry{}, fmt.Errorf("%w: %d bytes, more than %d", ErrLeaf, len(leaf), ruleset.MaxLeafBytes)
+func ParseEntry(leaf []byte) (e Entry, err error) {
+	err = e.Parse(leaf)
+	return e, err
+}
+
+// Parse is ParseEntry into e, of which nothing is kept. After an error e is the zero Entry.
+func (e *Entry) Parse(leaf []byte) (err error) {
+	if *e = (Entry{}); len(leaf) > ruleset.MaxLeafBytes {
+		return fmt.Errorf("%w: %d bytes, more than %d", ErrLeaf, len(leaf), ruleset.MaxLeafBytes)
 	}
-	e := Entry{}
 	if !e.readCanonical(string(leaf)) {
-		e = Entry{}
-		if err := e.readGeneral(leaf); err != nil {
-			return Entry{}, err
+		*e = Entry{}
+		err = e.readGeneral(leaf)
+	}
+	if err == nil && e.V != ruleset.LeafVersion {
+		err = fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
+	}
+	if err == nil {
+		if bad := e.check(); bad != nil {
+			err = fmt.Errorf("%w: %w", ErrLeaf, bad)
 		}
 	}
-	if e.V != ruleset.LeafVersion {
-		return Entry{}, fmt.Errorf("%w: v is %d", ErrLeafVersion, e.V)
-	}
-	if err := e.check(); err != nil {
-		return Entry{}, fmt.Errorf("%w: %w", ErrLeaf, err)
+	if err != nil {
+		*e = Entry{}
+		return err
 	}
 	e.Leaf, e.EntryHash = leaf, LeafHash(leaf)
-	return e, nil
+	return nil
 }
 
 // readGeneral reads any JSON of a leaf and then accepts it only if its bytes are the canonical

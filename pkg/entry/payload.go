@@ -38,11 +38,18 @@ func (p Payload) AppendMembers(dst []byte) []byte {
 }
 
 // ParsePayload reads a record. It accepts only what AppendRecord writes.
-func ParsePayload(line []byte) (Payload, error) {
-	if p, ok := readPayload(string(line)); ok {
-		return p, nil
+func ParsePayload(line []byte) (p Payload, err error) {
+	err = p.Parse(line)
+	return p, err
+}
+
+// Parse is ParsePayload into p. It reuses the memory of p.Data. After an error p holds nothing that
+// counts.
+func (p *Payload) Parse(line []byte) error {
+	if p.read(line) {
+		return nil
 	}
-	var p Payload
+	*p = Payload{}
 	seen := ""
 	err := canonical.WalkObject(line, func(name string, v []byte) (err error) {
 		seen += name + " "
@@ -68,25 +75,23 @@ func ParsePayload(line []byte) (Payload, error) {
 		err = errors.New("not canonical")
 	}
 	if err != nil {
-		return Payload{}, fmt.Errorf("payload record: %w", err)
+		return fmt.Errorf("payload record: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
-// readPayload reads a record of text in one pass. If it returns false, ParsePayload must read the
-// record in general.
-func readPayload(line string) (p Payload, ok bool) {
+// read reads a record of text in one pass. If it returns false, Parse must read the record in
+// general.
+func (p *Payload) read(line []byte) bool {
 	r := canonical.NewReader(line)
 	if !r.Member("data_raw") {
-		return p, false
+		return false
 	}
-	p.Data = r.Bytes()
-	p.Index = r.Required("index")
-	salt := r.Optional("salt")
-	if !r.End() || !canonical.IsText(p.Data) {
-		return p, false
+	data, isText := r.AppendText(p.Data[:0])
+	*p = Payload{Index: r.Required("index"), Data: data}
+	if !isText || !r.Member("salt") {
+		return false
 	}
-	var err error
-	p.Salt, err = ParseHash(salt)
-	return p, err == nil
+	p.Salt = r.Hash()
+	return r.End()
 }

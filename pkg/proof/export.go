@@ -130,44 +130,57 @@ func (l ExportLine) Append(dst []byte) ([]byte, error) {
 
 // ParseExportLine reads a line of an export and parses its leaf. It verifies neither path nor
 // payload.
-func ParseExportLine[Text []byte | string](line Text) (ExportLine, entry.Entry, error) {
-	if l, e, ok := readLine(string(line)); ok {
-		return l, e, nil
+func ParseExportLine[Text []byte | string](line Text) (l ExportLine, e entry.Entry, err error) {
+	err = l.Parse([]byte(line), &e)
+	return l, e, err
+}
+
+// Parse is ParseExportLine into l and e. It reuses the memory of l.Payload, and puts the leaf behind
+// l.Leaf where that has room. So one l can read many lines, whose entries stay as they are.
+func (l *ExportLine) Parse(line []byte, e *entry.Entry) error {
+	if l.read(line, e) {
+		return nil
 	}
-	l, e, more, err := parseLine([]byte(line))
-	if err != nil {
-		return l, e, err
+	var more map[string]json.RawMessage
+	var err error
+	if *l, *e, more, err = parseLine(line); err != nil {
+		return err
 	}
 	if p, ok := more["merkle_proof"]; ok {
 		if err := l.Path.UnmarshalJSON(p); err != nil {
-			return l, e, err
+			return err
 		}
 	}
-	return l, e, checkMembers(more, []string{"merkle_proof"}, "merkle_proof")
+	return checkMembers(more, []string{"merkle_proof"}, "merkle_proof")
 }
 
-// readLine reads a line of text without a path in one pass, in the form that Append writes. If it
+// read reads a line of text without a path in one pass, in the form that Append writes. If it
 // returns false, the caller must read the line in general.
-func readLine(line string) (l ExportLine, e entry.Entry, ok bool) {
-	r := canonical.NewReader(line)
+func (l *ExportLine) read(line []byte, e *entry.Entry) bool {
+	r, payload := canonical.NewReader(line), l.Payload
 	if !r.Member("leaf") {
-		return l, e, false
+		return false
 	}
-	l.Leaf = r.Bytes()
+	leaf, _ := r.AppendText(l.Leaf[len(l.Leaf):])
+	*l = ExportLine{Leaf: leaf}
+	isText := true
 	if r.Member("data_raw") {
-		l.Payload = &entry.Payload{Data: r.Bytes()}
+		if l.Payload = payload; payload == nil {
+			l.Payload = new(entry.Payload)
+		}
+		l.Payload.Data, isText = r.AppendText(l.Payload.Data[:0])
+		if !r.Member("salt") {
+			return false
+		}
+		l.Payload.Salt = r.Hash()
 	}
-	salt := r.Optional("salt")
-	if !r.End() || (salt == "") != (l.Payload == nil) {
-		return l, e, false
+	if !isText || !r.End() || e.Parse(leaf[:len(leaf):len(leaf)]) != nil {
+		return false
 	}
-	var err error
-	if e, err = entry.ParseEntry(l.Leaf); err != nil || l.Payload == nil {
-		return l, e, err == nil
+	if l.Payload != nil {
+		l.Payload.Index = e.Index
 	}
-	l.Payload.Index = e.Index
-	l.Payload.Salt, err = entry.ParseHash(salt)
-	return l, e, err == nil && canonical.IsText(l.Payload.Data)
+	return true
 }
 
 // parseLine reads the members of a line that tell an entry and its data, and returns the others.

@@ -35,7 +35,7 @@ func AppendPageLine(dst []byte, l PageLine) ([]byte, error) {
 // ParsePageLine reads an entry and checks what can be checked without its proof: the form of the
 // leaf, and that the data opens the leaf's commitment. Every error wraps ErrProof.
 func ParsePageLine(raw []byte) (PageLine, error) {
-	if l, ok := readPageLine(string(raw)); ok {
+	if l, ok := readPageLine(raw); ok {
 		return l, nil
 	}
 	line, e, more, err := parseLine(raw)
@@ -60,8 +60,10 @@ func ParsePageLine(raw []byte) (PageLine, error) {
 
 // readPageLine reads a line of text in one pass, as AppendPageLine writes it; false says nothing
 // but that ParsePageLine must look.
-func readPageLine(raw string) (PageLine, bool) {
-	l, e, ok := readLine(raw)
+func readPageLine(raw []byte) (PageLine, bool) {
+	var l ExportLine
+	var e entry.Entry
+	ok := l.read(raw, &e)
 	return PageLine{Entry: e, Payload: l.Payload}, ok && (l.Payload == nil || l.Payload.Opens(e))
 }
 

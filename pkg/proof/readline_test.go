@@ -28,8 +28,9 @@ func TestReadLine(t *testing.T) {
 	}
 	taken := 0
 	compare := func(line []byte) {
-		l, e, ok := readLine(string(line))
-		if !ok {
+		var l ExportLine
+		var e entry.Entry
+		if !l.read(line, &e) {
 			return
 		}
 		taken++
@@ -53,7 +54,8 @@ func TestReadLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if l, _, ok := readLine(string(line)); ok != c.fast || ok && !reflect.DeepEqual(l, c.line) {
+		var l ExportLine
+		if ok := l.read(line, new(entry.Entry)); ok != c.fast || ok && !reflect.DeepEqual(l, c.line) {
 			t.Errorf("%s: fast %t", line, ok)
 		}
 		if _, _, err := ParseExportLine(line); err != nil {

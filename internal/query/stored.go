@@ -1,0 +1,87 @@
+package query
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/pkg/entry"
+)
+
+// An export of the whole log as JSON Lines is what verifiers read, entry after entry. Where a part
+// is in files, its lines are put together from the bytes that the files hold. Each leaf and its data
+// are checked as for any other answer, but nothing is parsed for its members and written again.
+
+// spareRecords holds records with the memory of their data.
+var spareRecords = sync.Pool{New: func() any { return new(entry.Payload) }}
+
+// stored appends the lines of a group whose entries are in the files of one part. If it returns
+// false, the entries must be read one by one, which also says what is wrong.
+func (e *exporter) stored(dst []byte, indexes []uint64) (_ []byte, ok bool) {
+	leaves := e.leavesOf(indexes[0])
+	if leaves == nil || indexes[len(indexes)-1] >= leaves.in.about.Size {
+		return dst, false
+	}
+	erased := e.erasures()
+	files, p := leaves.files, spareRecords.Get().(*entry.Payload)
+	defer spareRecords.Put(p)
+	leaves.cursor.Reuse()
+	files.mu.RLock()
+	defer files.mu.RUnlock()
+	data := files.data.Cursor()
+	data.Reuse()
+	for _, index := range indexes {
+		row := int(index - leaves.in.about.First)
+		leaf, err := leaves.leaf(row)
+		record, failed := data.Row(row)
+		if errors.Join(err, failed) != nil {
+			return dst, false
+		}
+		if dst, ok = appendStored(dst, index, leaf, record, p); !ok {
+			return dst, false
+		}
+	}
+	return dst, e.erasures() == erased // nothing was erased since it was read
+}
+
+// erasures returns how many entries are erased.
+func (r reader) erasures() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.indexed.erased)
+}
+
+// appendStored appends the line of an entry, if its record opens the commitment in its leaf. p is
+// what the record is read into.
+func appendStored(dst []byte, index uint64, leaf, record []byte, p *entry.Payload) (_ []byte, ok bool) {
+	want, commits, ok := dataHashOf(leaf)
+	if !ok || commits != (record != nil) {
+		return dst, false
+	}
+	dst = canonical.AppendString(append(dst, `{"leaf":`...), leaf)
+	if commits {
+		if p.Parse(record) != nil || p.Index != index || entry.DataHash(p.Salt, p.Data) != want {
+			return dst, false
+		}
+		dst = append(append(dst, ','), record[1:endOfData(record)]...)
+		dst = append(dst, record[len(record)-saltTail:len(record)-1]...)
+	}
+	return append(dst, "}\n"...), true
+}
+
+// dataHashOf returns the commitment of a leaf, and whether it has one. ok is false if the leaf does
+// not begin as all leaves do.
+func dataHashOf(leaf []byte) (h entry.Hash, commits, ok bool) {
+	r := canonical.NewReader(leaf)
+	r.Skip("action")
+	r.Skip("agent_did")
+	r.Skip("agent_prev")
+	if r.Member("agent_seq") {
+		r.Uint()
+	}
+	r.Skip("cloudevent_type")
+	if commits = r.Member("data_hash"); commits {
+		h = r.Hash()
+	}
+	return h, commits, r.OK()
+}
