@@ -75,7 +75,7 @@ func ParseLines(block [][]byte) []Line {
 	for i, text := range block {
 		l := &lines[i]
 		read.Payload = record
-		l.text, l.err, l.data = text, read.Parse(text, &l.entry), dataCheck{}
+		l.text, l.err, l.data = text, read.Check(text, &l.entry), dataCheck{}
 		if l.path = read.Path; l.err == nil {
 			l.data = checkRecord(&l.entry, read.Payload)
 		}

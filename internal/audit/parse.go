@@ -61,6 +61,14 @@ func (r *Parser) entries(n int) []entry.Entry {
 	return slices.Grow((*spareEntries.Get().(*[]entry.Entry))[:0], n)[:n]
 }
 
+// leaf reads a leaf into an entry.
+func (r *Parser) leaf(e *entry.Entry, leaf []byte) error {
+	if r.once {
+		return e.Check(leaf)
+	}
+	return e.Parse(leaf)
+}
+
 // free gives the memory of the entries back. They must not be used afterwards.
 func (p *Parsed) free() {
 	if list := p.Entries; p.once {
@@ -80,7 +88,7 @@ func (r *Parser) Parse(m entry.Message) Parsed {
 	}
 	p.Entries = r.entries(len(p.Batch.Leaves))
 	for i, leaf := range p.Batch.Leaves {
-		if p.err = p.Entries[i].Parse(leaf); p.err != nil {
+		if p.err = r.leaf(&p.Entries[i], leaf); p.err != nil {
 			p.bad, p.Entries = i, p.Entries[:i]
 			return p
 		}

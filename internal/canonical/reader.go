@@ -212,10 +212,13 @@ func (r *Reader[T]) End() bool {
 	return !r.bad && r.sep == ',' && r.i == len(r.s)-1 && r.s[r.i] == '}'
 }
 
-// TextMap reads an object of strings that is not empty, whose names are valid and in order.
-func (r *Reader[T]) TextMap(valid func(name string) bool) map[string]string {
-	m, last := make(map[string]string, 4), ""
-	open := byte('{')
+// TextMap reads an object of strings that is not empty, whose names are valid and in order. If keep
+// is false, it only checks the object.
+func (r *Reader[T]) TextMap(valid func(name string) bool, keep bool) (m map[string]string) {
+	if keep {
+		m = make(map[string]string, 4)
+	}
+	open, last := byte('{'), ""
 	for !r.bad && r.i < len(r.s) && r.s[r.i] != '}' {
 		if r.s[r.i] != open {
 			r.bad = true
@@ -229,9 +232,13 @@ func (r *Reader[T]) TextMap(valid func(name string) bool) map[string]string {
 			return nil
 		}
 		r.i++
-		m[name], last = r.Text(), name
+		if last = name; keep {
+			m[name] = r.Text()
+		} else {
+			r.Text()
+		}
 	}
 	r.i++
-	r.bad = r.bad || len(m) == 0 || r.i > len(r.s)
+	r.bad = r.bad || last == "" || r.i > len(r.s)
 	return m
 }

@@ -36,7 +36,7 @@ func Ahead[T any](ctx context.Context, s Stream, from, last uint64, work func(en
 			last:  last,
 			work:  work,
 			jobs:  make(chan chan T, aheadMessages*workers),
-			slots: make(chan struct{}, workers),
+			slots: make(chan struct{}, 2*workers), // work may wait for the store
 		}
 		stopped := make(chan struct{})
 		go func() { defer close(stopped); a.read(ctx) }()

@@ -27,11 +27,17 @@ func ParseEntry(leaf []byte) (e Entry, err error) {
 }
 
 // Parse is ParseEntry into e, of which nothing is kept. After an error e is the zero Entry.
-func (e *Entry) Parse(leaf []byte) (err error) {
+func (e *Entry) Parse(leaf []byte) error { return e.parse(leaf, true) }
+
+// Check is Parse for those who verify a leaf and do not show it: it accepts the same leaves, but
+// may leave Extensions out.
+func (e *Entry) Check(leaf []byte) error { return e.parse(leaf, false) }
+
+func (e *Entry) parse(leaf []byte, keep bool) (err error) {
 	if *e = (Entry{}); len(leaf) > ruleset.MaxLeafBytes {
 		return fmt.Errorf("%w: %d bytes, more than %d", ErrLeaf, len(leaf), ruleset.MaxLeafBytes)
 	}
-	if !e.readCanonical(string(leaf)) {
+	if !e.readCanonical(string(leaf), keep) {
 		*e = Entry{}
 		err = e.readGeneral(leaf)
 	}

@@ -5,9 +5,9 @@ import (
 	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
-// readCanonical reads a leaf without detail and redactions in one pass. If it returns false,
-// readGeneral must read the leaf.
-func (e *Entry) readCanonical(leaf string) bool {
+// readCanonical reads a leaf without detail and redactions in one pass. It leaves Extensions out if
+// keep is false. If it returns false, readGeneral must read the leaf.
+func (e *Entry) readCanonical(leaf string, keep bool) bool {
 	r := canonical.NewReader(leaf)
 	e.Action = r.Optional("action")
 	e.AgentDID = r.Optional("agent_did")
@@ -24,7 +24,7 @@ func (e *Entry) readCanonical(leaf string) bool {
 	e.EntryID = r.Optional("entry_id")
 	e.EventType = r.Optional("event_type")
 	if r.Member("extensions") {
-		e.Extensions = r.TextMap(ruleset.ValidAttribute)
+		e.Extensions = r.TextMap(ruleset.ValidAttribute, keep)
 	}
 	e.Index = r.Required("index")
 	e.InputEpoch = r.Required("input_epoch")

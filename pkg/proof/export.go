@@ -138,7 +138,20 @@ func ParseExportLine[Text []byte | string](line Text) (l ExportLine, e entry.Ent
 // Parse is ParseExportLine into l and e. It reuses the memory of l.Payload, and puts the leaf behind
 // l.Leaf where that has room. So one l can read many lines, whose entries stay as they are.
 func (l *ExportLine) Parse(line []byte, e *entry.Entry) error {
-	if l.read(line, e) {
+	return l.parse(line, e, (*entry.Entry).Parse)
+}
+
+// Check is Parse for those who verify a line and do not show its entry, which is read by
+// entry.Entry.Check.
+func (l *ExportLine) Check(line []byte, e *entry.Entry) error {
+	return l.parse(line, e, (*entry.Entry).Check)
+}
+
+// parseLeaf is a method of entry.Entry that reads a leaf.
+type parseLeaf func(e *entry.Entry, leaf []byte) error
+
+func (l *ExportLine) parse(line []byte, e *entry.Entry, parse parseLeaf) error {
+	if l.read(line, e, parse) {
 		return nil
 	}
 	var more map[string]json.RawMessage
@@ -156,7 +169,7 @@ func (l *ExportLine) Parse(line []byte, e *entry.Entry) error {
 
 // read reads a line of text without a path in one pass, in the form that Append writes. If it
 // returns false, the caller must read the line in general.
-func (l *ExportLine) read(line []byte, e *entry.Entry) bool {
+func (l *ExportLine) read(line []byte, e *entry.Entry, parse parseLeaf) bool {
 	r, payload := canonical.NewReader(line), l.Payload
 	if !r.Member("leaf") {
 		return false
@@ -174,7 +187,7 @@ func (l *ExportLine) read(line []byte, e *entry.Entry) bool {
 		}
 		l.Payload.Salt = r.Hash()
 	}
-	if !isText || !r.End() || e.Parse(leaf[:len(leaf):len(leaf)]) != nil {
+	if !isText || !r.End() || parse(e, leaf[:len(leaf):len(leaf)]) != nil {
 		return false
 	}
 	if l.Payload != nil {

@@ -63,7 +63,7 @@ func ParsePageLine(raw []byte) (PageLine, error) {
 func readPageLine(raw []byte) (PageLine, bool) {
 	var l ExportLine
 	var e entry.Entry
-	ok := l.read(raw, &e)
+	ok := l.read(raw, &e, (*entry.Entry).Parse)
 	return PageLine{Entry: e, Payload: l.Payload}, ok && (l.Payload == nil || l.Payload.Opens(e))
 }
 
