@@ -10,13 +10,14 @@ import (
 )
 
 // An export reads and encodes its entries in groups, exportAhead of them at a time. A group has at
-// most groupEntries entries from at most groupBatches batches, or with at most groupBytes of data
-// from files. So an export takes a limited amount of memory, however large its entries are.
+// most groupEntries entries from at most groupBatches batches, or with at most groupBytes of leaves
+// and data from files. So an export takes a limited amount of memory, however large its entries
+// are.
 const (
 	exportAhead  = 4
 	groupEntries = 256
 	groupBatches = 2
-	groupBytes   = 256 << 10
+	groupBytes   = 384 << 10
 )
 
 // walkBytes limits the cache of an export: a batch that two groups share is read once.

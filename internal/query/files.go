@@ -132,20 +132,22 @@ func (p *partFiles) close() {
 	}
 }
 
-// within returns how many of some ascending rows have data that takes no more than limit bytes to
-// read, but at least one.
+// within returns how many of some ascending rows have leaves and data that take no more than limit
+// bytes to read, but at least one.
 func (p *partFiles) within(limit int, rows func(i int) (row int, ok bool)) (n int) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	frame, total := -1, 0
+	var frames [2]int // the last ones, and one more, as −1 is none
+	total := 0
 	for ; ; n++ {
 		row, ok := rows(n)
 		if !ok {
 			return n
 		}
-		number, bytes := p.data.Frame(row)
-		if number != frame {
-			frame, total = number, total+bytes
+		for i, f := range []*rowFile{p.leaves, p.data} {
+			if number, bytes := f.Frame(row); number+1 != frames[i] {
+				frames[i], total = number+1, total+bytes
+			}
 		}
 		if total > limit && n > 0 {
 			return n

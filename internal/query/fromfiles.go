@@ -8,8 +8,8 @@ import (
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// filesChunk is how many entries of a part's files are read at a time, and filesBytes how much data
-// they may have together: as much as a batch.
+// filesChunk is how many entries of a part's files are read at a time, and filesBytes how much
+// they may take together: as much as a batch.
 const (
 	filesChunk = 64
 	filesBytes = 1 << 20

@@ -9,8 +9,9 @@ import (
 )
 
 // An export of the whole log as JSON Lines is what verifiers read, entry after entry. Where a part
-// is in files, its lines are put together from the bytes that the files hold. Each leaf and its data
-// are checked as for any other answer, but nothing is parsed for its members and written again.
+// is in files, its lines are put together from the bytes that the files hold. Each leaf and its
+// data are checked as for any other answer, but nothing is parsed for its members and written
+// again.
 
 // spareRecords holds records with the memory of their data.
 var spareRecords = sync.Pool{New: func() any { return new(entry.Payload) }}

@@ -135,8 +135,8 @@ func ParseExportLine[Text []byte | string](line Text) (l ExportLine, e entry.Ent
 	return l, e, err
 }
 
-// Parse is ParseExportLine into l and e. It reuses the memory of l.Payload, and puts the leaf behind
-// l.Leaf where that has room. So one l can read many lines, whose entries stay as they are.
+// Parse is ParseExportLine into l and e. It reuses the memory of l.Payload, and puts the leaf
+// behind l.Leaf where that has room. So one l can read many lines, whose entries stay as they are.
 func (l *ExportLine) Parse(line []byte, e *entry.Entry) error {
 	return l.parse(line, e, (*entry.Entry).Parse)
 }
