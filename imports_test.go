@@ -85,8 +85,8 @@ var mayImport = map[string][]string{
 		"pkg/entry", "streams/subject",
 	},
 	"internal/ingest": {
-		"internal/canonical", "internal/httpapi", "internal/inbox", "internal/merkle", "internal/retry", "internal/sealedlog",
-		"internal/store", "pkg/api", "pkg/entry", "pkg/proof", "pkg/redact", "streams/subject",
+		"internal/access", "internal/canonical", "internal/httpapi", "internal/inbox", "internal/merkle", "internal/retry",
+		"internal/sealedlog", "internal/store", "pkg/api", "pkg/entry", "pkg/proof", "pkg/redact", "streams/subject",
 	},
 	"internal/query": {
 		"internal/access", "internal/audit", "internal/durable", "internal/health", "internal/httpapi",
@@ -115,7 +115,7 @@ var mayImport = map[string][]string{
 	},
 	"pkg/sink/sinktest": {"internal/draft", "pkg/entry", "pkg/sink"},
 	"internal/agtapi": {
-		"internal/agt", "internal/httpapi", "internal/ingest", "internal/query", "pkg/api",
+		"internal/access", "internal/agt", "internal/httpapi", "internal/ingest", "internal/query", "pkg/api",
 		"pkg/entry",
 	},
 	"internal/bench": {
@@ -159,10 +159,11 @@ var mayImport = map[string][]string{
 	},
 	"internal/alert/rulesfile": {"internal/alert", "internal/yamlfile"},
 	"internal/metrics": {
-		"internal/alert", "internal/disk", "internal/health", "internal/httpapi", "internal/ingest",
+		"internal/access", "internal/access/gate", "internal/alert", "internal/disk", "internal/health", "internal/httpapi", "internal/ingest",
 		"internal/query", "internal/sealer", "internal/store", "pkg/api", "pkg/entry",
 	},
 	"internal/program": {
+		"internal/access/accessfile",
 		"internal/alert/rulesfile", "internal/cluster", "internal/datadir", "internal/httpapi",
 		"internal/metrics", "internal/natsconn", "internal/node", "internal/settings",
 		"internal/sinks/postgres", "pkg/redact/rulesfile", "pkg/sink",
@@ -170,7 +171,7 @@ var mayImport = map[string][]string{
 	"pkg/embed":            {"internal/node", "pkg/client", "pkg/redact", "pkg/sink"},
 	"pkg/embed/prometheus": {"internal/metrics", "pkg/embed"},
 	"internal/node": {
-		"internal/agtapi", "internal/alert", "internal/archive", "internal/audit", "internal/cluster",
+		"internal/access", "internal/access/gate", "internal/agtapi", "internal/alert", "internal/archive", "internal/audit", "internal/cluster",
 		"internal/datadir", "internal/disk", "internal/flock", "internal/health", "internal/httpapi",
 		"internal/inbox", "internal/ingest", "internal/natsconn", "internal/natsd", "internal/query", "internal/ruleset",
 		"internal/sealedlog", "internal/sealer", "internal/settings",

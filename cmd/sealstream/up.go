@@ -19,6 +19,7 @@ type upCmd struct {
 	settings.DiskFlags
 	settings.MemoryFlags
 	settings.TLSFlags
+	settings.AccessFlags
 	Data       string `help:"Data directory, with the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
 	HTTP       string `help:"Address of the API. Beyond the loopback, it needs TLS and access." name:"http" aliases:"listen" default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
 	NATS       string `help:"Loopback address of NATS. Programs without credentials share one user there and can read each other's receipts." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
@@ -74,6 +75,7 @@ func (c *upCmd) Run(a *app) (err error) {
 		Host:       c.Host,
 		HTTP:       c.HTTP,
 		TLS:        c.TLSFlags,
+		Access:     c.Access,
 		NATS:       c.NATS,
 		Relaxed:    c.Relaxed,
 		KeepEvents: c.KeepEvents,

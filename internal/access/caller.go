@@ -155,6 +155,13 @@ func With(ctx context.Context, c Caller) context.Context {
 
 // From returns the caller of a request. Without With, it is the zero Caller, who may do nothing.
 func From(ctx context.Context) Caller {
-	c, _ := ctx.Value(contextKey{}).(Caller)
+	c, _ := Lookup(ctx)
 	return c
+}
+
+// Lookup is From, and reports whether With has set a caller. What this program does for itself has
+// none.
+func Lookup(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(contextKey{}).(Caller)
+	return c, ok
 }

@@ -21,6 +21,10 @@ const (
 	natsPublisher    = "nats:"    // of NATS requests
 )
 
+// NATSPublisher is the publisher of the events in a NATS request on the subject of an agent's
+// token.
+func NATSPublisher(token string) string { return natsPublisher + token }
+
 // checkID refuses ids that could be taken for another kind of publisher.
 func checkID(id string) error {
 	if !within(id, letters+"._:@+-", 128) {

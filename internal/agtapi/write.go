@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/agt"
 	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/ingest"
@@ -167,7 +168,12 @@ var errRefused = errors.New("the entry is refused")
 
 func (t writer) submit(r *http.Request, events []entry.Event) ([]receipt, error) {
 	raws := make([]ingest.Raw, len(events))
+	caller, asked := access.Lookup(r.Context())
 	for i := range events {
+		if asked && !caller.MayPublish(events[i].Source) {
+			return nil, api.Problem{Type: api.ProblemType + "forbidden", Status: http.StatusForbidden, Field: "agent_did",
+				Detail: fmt.Sprintf("the credential does not allow events of %q; nothing was stored", events[i].Source)}
+		}
 		raws[i] = ingest.Raw{Event: events[i].AppendJSON(nil), Publisher: t.in.Publisher(r)}
 	}
 	receipts, err := t.in.Submit(r.Context(), raws, ingest.WaitSealed)

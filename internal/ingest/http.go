@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/pkg/api"
@@ -101,12 +102,7 @@ func (in *Ingest) accept(w http.ResponseWriter, r *http.Request) (answer api.Rec
 
 // Publisher returns the identity that a request was authenticated as, or "". It is stored with the
 // events of the request.
-func (in *Ingest) Publisher(r *http.Request) string {
-	if in.cfg.Publisher == nil {
-		return ""
-	}
-	return in.cfg.Publisher(r)
-}
+func (in *Ingest) Publisher(r *http.Request) string { return access.From(r.Context()).ID() }
 
 // parameters reads ?wait=, ?proof= and ?log=.
 func (in *Ingest) parameters(query string) (w want, err error) {

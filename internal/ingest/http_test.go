@@ -330,16 +330,3 @@ func TestLargest(t *testing.T) {
 		}
 	}
 }
-
-func TestPublisherAndService(t *testing.T) {
-	w := start(t, store.NewMemory("default"), ingest.Config{
-		Relaxed: true, Publisher: func(r *http.Request) string { return r.Header.Get("X-Test-User") },
-	})
-	r := w.post(t, "/v1/events?wait=sealed", structured, event("p"), "X-Test-User", "spiffe://x/y")
-	if r.Durability != "relaxed" {
-		t.Errorf("durability %q", r.Durability)
-	}
-	if e := w.entries(t)[r.Index]; e.Publisher != "spiffe://x/y" {
-		t.Errorf("publisher %q", e.Publisher)
-	}
-}

@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -75,9 +74,6 @@ type Config struct {
 	// Relaxed says that the store acknowledges before its fsync. Every receipt reports it. It
 	// changes nothing else.
 	Relaxed bool
-	// Publisher returns the identity that a request was authenticated as, or "". Nil means that no
-	// request has one.
-	Publisher func(*http.Request) string
 	// Policy decides when a checkpoint has enough cosignatures for receipts of status witnessed.
 	// Nil means that there are no witnesses: asking for such a receipt fails with ErrWitnessed.
 	Policy *proof.Policy
@@ -87,6 +83,10 @@ type Config struct {
 
 	// Handover gets what was parsed of the events, for a sealer in this process. Nil keeps nothing.
 	Handover *inbox.Handover
+
+	// Vouched says that the NATS server lets only its agent send on a subject. The publisher of NATS
+	// requests is then `nats:` and the token of the subject. Otherwise they have none.
+	Vouched bool
 
 	// Redaction holds the redaction rules to use until the log's newest config is known, which then
 	// decides. Nil means the default rules. Empty rules redact nothing.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/sealstream/sealstream/internal/httpapi"
@@ -78,6 +79,10 @@ var problemTypes = map[int]string{
 
 // refusedProblem returns the problem for a single event that was rejected.
 func refusedProblem(r api.Receipt) api.Problem {
+	if *r.Error == *refusal(errPublish) {
+		return api.Problem{Type: api.ProblemType + "forbidden", Status: http.StatusForbidden,
+			Detail: fmt.Sprintf("%s: %q", r.Error.Error(), r.AgentDID), Field: r.Error.Field, EntryID: r.EntryID}
+	}
 	return api.Problem{Type: api.ProblemType + "rejected", Title: "Event rejected", Status: http.StatusBadRequest,
 		Detail: r.Error.Error(), Field: r.Error.Field, EntryID: r.EntryID}
 }

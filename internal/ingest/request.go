@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/api"
@@ -97,7 +98,9 @@ func (in *Ingest) request(ctx context.Context, m entry.Message) (answer api.Rece
 	}
 	if token != "open" {
 		for i := range raws {
-			raws[i].token = token
+			if raws[i].token = token; in.cfg.Vouched {
+				raws[i].Publisher = access.NATSPublisher(token)
+			}
 		}
 	}
 	answer, err = in.submit(ctx, raws, asked)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -72,7 +73,7 @@ func (in *Ingest) Submit(ctx context.Context, events []Raw, wait Wait) ([]api.Re
 // submit is Submit for events that the budget has counted already.
 func (in *Ingest) submit(ctx context.Context, events []Raw, w want) (api.Receipts, error) {
 	var p *proofs
-	if w.proof && w.wait == WaitSealed {
+	if w.proof && w.wait == WaitSealed && mayProve(ctx) {
 		p = &proofs{log: in.cfg.Log, list: []proof.BatchProof{}}
 	}
 	receipts, err := in.answer(ctx, events, w.wait, p)
@@ -86,18 +87,31 @@ func (in *Ingest) submit(ctx context.Context, events []Raw, w want) (api.Receipt
 	return answer, err
 }
 
+// mayProve reports whether proofs may be sent to whoever makes a request. They have hashes of other
+// agents' entries, without blind in a log before rules 4. Without proofs, the receipts say the
+// same.
+func mayProve(ctx context.Context) bool {
+	caller, asked := access.Lookup(ctx)
+	return !asked || caller.SeesHash(false)
+}
+
 // answer makes a receipt for each event. Unless p is nil, it gets the proofs of sealed ones.
 func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait, p *proofs) ([]api.Receipt, error) {
 	if wait == WaitWitnessed && in.cfg.Policy == nil {
 		return nil, ErrWitnessed
 	}
 	receipts := make([]api.Receipt, len(events))
+	caller, asked := access.Lookup(ctx)
 	s := &submission{room: &in.ledger, items: make([]item, 0, len(events)), done: make(chan struct{})}
 	for i, r := range events {
 		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) {
 			return nil, fmt.Errorf("ingest: %.80q cannot be a publisher", r.Publisher)
 		}
-		if it, ok := in.check(r, &receipts[i]); ok {
+		it, ok := in.check(r, &receipts[i])
+		if ok && asked && !caller.MayPublish(receipts[i].AgentDID) {
+			receipts[i], ok = refused(r.Event, errPublish), false
+		}
+		if ok {
 			it.sub = s
 			s.items = append(s.items, it)
 		}
@@ -184,6 +198,12 @@ func refused(raw []byte, err error) api.Receipt {
 		shown.ID, shown.Source = "", ""
 	}
 	return api.Receipt{EntryID: shown.ID, AgentDID: shown.Source, Status: api.Rejected, Error: refusal(err)}
+}
+
+// errPublish is the reason of an event whose sender may not send events of its agent.
+var errPublish = &entry.FieldError{
+	Field:  "source",
+	Reason: "the credential of the request does not allow events of this agent",
 }
 
 func refusal(err error) *api.Refusal {

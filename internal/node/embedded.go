@@ -48,7 +48,7 @@ func Embedded(ctx context.Context, cfg EmbedConfig) (*Log, error) {
 		Server: "http://embedded",
 		Key:    l.Key(),
 		Log:    l.pipeline.log.Name,
-		HTTP:   &http.Client{Transport: httpapi.InProcess(l.pipeline.handler())},
+		HTTP:   &http.Client{Transport: httpapi.InProcess(unguarded(l.pipeline.handler()))},
 
 		Redaction: cfg.Redaction,
 	})
@@ -70,7 +70,7 @@ func (cfg EmbedConfig) up() UpConfig {
 func (l *Log) Client() *client.Client { return l.client }
 
 // Handler is the log's HTTP API, for a server of the program's own.
-func (l *Log) Handler() http.Handler { return l.pipeline.handler() }
+func (l *Log) Handler() http.Handler { return unguarded(l.pipeline.handler()) }
 
 // Close ends the log: what is recorded is sealed before.
 func (l *Log) Close() error {

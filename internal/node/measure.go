@@ -3,6 +3,7 @@ package node
 import (
 	"net/http"
 
+	"github.com/sealstream/sealstream/internal/access/gate"
 	"github.com/sealstream/sealstream/internal/alert"
 	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/health"
@@ -15,6 +16,7 @@ import (
 // Metrics shows what the parts of one process measure. Package metrics has an implementation with
 // Prometheus, which the programs pass in, so that nothing here depends on it.
 type Metrics interface {
+	WatchAccess(*gate.Gate)
 	ObserveIngest() ingest.Observer
 	ObserveSealer() func(sealer.Commit)
 	WatchAlerts(*alert.Alerter)
@@ -34,6 +36,7 @@ type noMetrics struct{}
 
 func (noMetrics) ObserveIngest() ingest.Observer                         { return ingest.Observer{} }
 func (noMetrics) ObserveSealer() func(sealer.Commit)                     { return nil }
+func (noMetrics) WatchAccess(*gate.Gate)                                 {}
 func (noMetrics) WatchAlerts(*alert.Alerter)                             {}
 func (noMetrics) WatchConditions(*health.Board)                          {}
 func (noMetrics) WatchFollowers(func() []health.Follower, func() uint64) {}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/sealstream/sealstream/internal/access/accessfile"
 	"github.com/sealstream/sealstream/internal/alert/rulesfile"
 	pgsink "github.com/sealstream/sealstream/internal/sinks/postgres"
 	redactfile "github.com/sealstream/sealstream/pkg/redact/rulesfile"
@@ -77,6 +78,7 @@ var withPlugins = Plugins{
 	Schemes:        sink.Schemes{"postgres": pgsink.Scheme},
 	ParseAlerts:    rulesfile.Parse,
 	ParseRedaction: redactfile.Parse,
+	ParseAccess:    accessfile.Parse,
 }
 
 // TestMetrics: what happens shows, in figures that can be added up.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/sealstream/sealstream/internal/access/gate"
 	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/flock"
@@ -35,6 +36,7 @@ type Node struct {
 	board    *health.Board // what is wrong with this process
 	room     *disk.Watcher
 	face     httpapi.Face
+	gate     *gate.Gate
 	http     net.Listener
 	closed   sync.Once
 	err      error
@@ -64,10 +66,13 @@ func Up(ctx context.Context, cfg UpConfig) (*Node, error) {
 	return n, nil
 }
 
-// listen reads the TLS files and takes the address of the API.
+// listen reads the TLS files and the rules of access, and takes the address of the API.
 func (n *Node) listen() (err error) {
-	n.face = httpapi.Face{Addr: n.cfg.HTTP}
-	if n.face.TLS, err = tlsfiles.Open(n.cfg.TLS, n.cfg.Logger); err == nil {
+	n.face = httpapi.Face{Addr: n.cfg.HTTP, Access: n.cfg.Access != ""}
+	if n.face.TLS, err = tlsfiles.Open(n.cfg.TLS, n.cfg.Logger); err != nil {
+		return err
+	}
+	if n.gate, err = n.cfg.openGate(n.cfg.Access, n.board, n.cfg.Logger); err == nil {
 		n.http, err = n.face.Listen()
 	}
 	return err
@@ -78,7 +83,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pc.board = n.board
+	pc.board, pc.gate = n.board, n.gate
 	if n.cfg.memory {
 		err = n.inMemory(&pc)
 	} else {
@@ -118,7 +123,7 @@ func (n *Node) serve(ctx context.Context) error {
 	if err := p.start(ctx); err != nil {
 		return err
 	}
-	p.serve(n.http, n.face.Server(p.handler()))
+	p.serve(n.http, n.face, p.handler())
 	return nil
 }
 
@@ -127,7 +132,7 @@ func (n *Node) URL() string { return n.face.URL(n.http) }
 
 // Client asks the API without the network.
 func (n *Node) Client() *http.Client {
-	return &http.Client{Transport: httpapi.InProcess(n.pipeline.handler())}
+	return &http.Client{Transport: httpapi.InProcess(unguarded(n.pipeline.handler()))}
 }
 
 // NATSURL is where agents publish over NATS.

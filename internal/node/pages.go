@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/httpapi"
 	"github.com/sealstream/sealstream/internal/vitals"
@@ -49,35 +50,60 @@ func failing(board *health.Board) (health.Condition, bool) {
 }
 
 // unready answers /readyz or /healthz with 503, and shows what a page that is well would show too.
-func unready(w http.ResponseWriter, detail string, body map[string]any) {
-	httpapi.ProblemWith(w, api.Problem{Status: http.StatusServiceUnavailable, Detail: detail}, body)
+func unready(w http.ResponseWriter, r *http.Request, detail string, body map[string]any) {
+	if !inside(r) {
+		detail = "this server is not ready; its administrators see why"
+	}
+	httpapi.ProblemWith(w, api.Problem{Status: http.StatusServiceUnavailable, Detail: detail}, shown(r, body))
+}
+
+// well answers /readyz or /healthz with 200.
+func well(w http.ResponseWriter, r *http.Request, status string, body map[string]any) {
+	body["status"] = status
+	httpapi.JSON(w, http.StatusOK, shown(r, body))
+}
+
+// inside reports whether a caller may see how the process fares.
+func inside(r *http.Request) bool { return access.From(r.Context()).Has(access.Admin) }
+
+// shown returns what a caller of /readyz or /healthz may see of it. With access control, all but
+// administrators see the state alone, as probes need it.
+func shown(r *http.Request, body map[string]any) map[string]any {
+	if inside(r) {
+		return body
+	}
+	few := map[string]any{}
+	for _, name := range []string{"status", "log", "access", "durability"} {
+		if value, ok := body[name]; ok {
+			few[name] = value
+		}
+	}
+	return few
 }
 
 // healthy answers /healthz: 503 once only a restart of this process helps.
-func healthy(w http.ResponseWriter, board *health.Board, body map[string]any) {
+func healthy(w http.ResponseWriter, r *http.Request, board *health.Board, body map[string]any) {
 	body["conditions"] = board.List()
 	if c := board.Worst(); c.State >= health.Dead {
-		unready(w, c.Name+": "+c.Text, body)
+		unready(w, r, c.Name+": "+c.Text, body)
 		return
 	}
-	body["status"] = "ok"
-	httpapi.JSON(w, http.StatusOK, body)
+	well(w, r, "ok", body)
 }
 
 // servicePages are /healthz and /readyz of a service. The state of the streams and of the sealer
 // makes it unready only if it writes to the log.
 func (p *process) servicePages(writes bool) map[string]http.Handler {
-	healthz := func(w http.ResponseWriter, r *http.Request) { healthy(w, p.board, map[string]any{}) }
+	healthz := func(w http.ResponseWriter, r *http.Request) { healthy(w, r, p.board, map[string]any{}) }
 	readyz := func(w http.ResponseWriter, r *http.Request) {
 		body, err := p.ready(r.Context(), writes)
 		body["conditions"] = p.board.List()
 		p.showBacklog(body)
 		if err != nil {
-			unready(w, err.Error(), body)
+			unready(w, r, err.Error(), body)
 			return
 		}
-		body["status"] = "ready"
-		httpapi.JSON(w, http.StatusOK, body)
+		well(w, r, "ready", body)
 	}
 	return map[string]http.Handler{
 		"GET /healthz": httpapi.ForLog(p.log.Name, http.HandlerFunc(healthz)),

@@ -36,7 +36,7 @@ func (p *process) addIngest(cfg ingestConfig) error {
 	inFlight := ingest.InFlight(cfg.limits.Limit())
 	in, err := ingest.New(ingest.Config{
 		Log: p.log, Keys: p.keys, Relaxed: cfg.relaxed, Open: cfg.open, Policy: cfg.policy,
-		Redaction: cfg.redaction, Handover: cfg.handover, Room: cfg.room, Measure: p.measure(),
+		Vouched: p.gate != nil, Redaction: cfg.redaction, Handover: cfg.handover, Room: cfg.room, Measure: p.measure(),
 		MaxInFlight: inFlight,
 		MaxBody:     min(16<<20, inFlight/2), // one request must fit, with the copy that it grows from
 		Observe:     p.metrics.ObserveIngest(), Logger: p.logger,

@@ -68,21 +68,20 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 		err = bad
 	}
 	if err != nil {
-		unready(w, err.Error(), body)
+		unready(w, r, err.Error(), body)
 		return
 	}
-	body["status"] = "ready"
-	httpapi.JSON(w, http.StatusOK, withNotes(body, p.followers))
+	well(w, r, "ready", withNotes(body, p.followers))
 }
 
 // readyzSide serves the readiness of one side alone, for programs that only write, or only read.
 func (p *pipeline) readyzSide(name string, ready func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := ready(); err != nil {
-			unready(w, err.Error(), map[string]any{name: err.Error()})
+			unready(w, r, err.Error(), map[string]any{name: err.Error()})
 			return
 		}
-		httpapi.JSON(w, http.StatusOK, map[string]string{"status": "ready", name: "ready"})
+		well(w, r, "ready", map[string]any{name: "ready"})
 	}
 }
 
@@ -99,7 +98,7 @@ func (p *pipeline) writable() error {
 
 // healthz says that the process lives, and what its acknowledgements mean.
 func (p *pipeline) healthz(w http.ResponseWriter, r *http.Request) {
-	healthy(w, p.board, p.withWitnesses(map[string]any{"durability": p.ingest.Durability()}))
+	healthy(w, r, p.board, p.withWitnesses(map[string]any{"durability": p.ingest.Durability()}))
 }
 
 // withWitnesses adds how the witnesses fare, and whether files of the index are still being

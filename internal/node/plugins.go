@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"os"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/alert"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/pkg/redact"
@@ -22,6 +24,10 @@ type Plugins struct {
 	ParseAlerts func(name string, text []byte) (alert.File, error)
 	// ParseRedaction reads a file of redaction rules. Nil refuses such files.
 	ParseRedaction func(text []byte) (*redact.Rules, error)
+	// ParseAccess reads a file of rules of access; name is for its errors. Nil refuses such files.
+	ParseAccess func(name string, text []byte) (*access.Version, error)
+	// VerifyJWT checks the JWTs of issuers; see gate.Config. Nil means that no JWT is accepted.
+	VerifyJWT func(ctx context.Context, issuers []access.Issuer, jwt string) (access.Credential, error)
 }
 
 func (p Plugins) metrics(log string) Metrics {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/sealstream/sealstream/internal/access/gate"
 	"github.com/sealstream/sealstream/internal/archive"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/httpapi"
@@ -47,6 +48,7 @@ type process struct {
 	archive *archive.Archive
 	keys    []string      // verifier keys of the log, newest first
 	board   *health.Board // what is wrong with this process
+	gate    *gate.Gate    // who may do what over HTTP; nil: everybody everything
 	metrics Metrics
 	logger  *slog.Logger
 
@@ -71,6 +73,7 @@ type processConfig struct {
 	log     *store.Log
 	keys    []string       // verifier keys of the log, newest first
 	board   *health.Board  // nil: a new one
+	gate    *gate.Gate     // nil: everybody may do everything
 	vitals  *vitals.Config // nil: nothing looks at the streams
 	plugins Plugins
 	logger  *slog.Logger
@@ -86,11 +89,12 @@ func newProcess(ctx context.Context, cfg processConfig) *process {
 	through := a.Through()
 	through.Parses = &store.Parses{}
 	p := &process{
-		streams: cfg.log, log: through, archive: a, keys: cfg.keys, board: cfg.board,
+		streams: cfg.log, log: through, archive: a, keys: cfg.keys, board: cfg.board, gate: cfg.gate,
 		metrics: cfg.plugins.metrics(cfg.log.Name), logger: cfg.logger,
 		parts: newGroup(ctx), edge: newGroup(ctx),
 	}
 	p.metrics.WatchConditions(p.board)
+	p.addGate()
 	if cfg.vitals != nil {
 		p.newVitals(*cfg.vitals)
 	}
@@ -130,7 +134,8 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
-// handler serves the routes of all parts, those of more, and /metrics.
+// handler serves the routes of all parts, those of more, and /metrics. It does not ask who a caller
+// is; see access.go.
 func (p *process) handler(more map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range more {
@@ -145,7 +150,11 @@ func (p *process) handler(more map[string]http.Handler) http.Handler {
 }
 
 // serve answers requests on a listener until the edge parts end.
-func (p *process) serve(l net.Listener, s *http.Server) {
+func (p *process) serve(l net.Listener, face httpapi.Face, h http.Handler) {
+	s := face.Server(p.gate.Handler(h))
+	if p.gate == nil {
+		s.BaseContext = func(net.Listener) context.Context { return open }
+	}
 	s.RegisterOnShutdown(p.endStreams)
 	if p.logger.Enabled(context.Background(), slog.LevelWarn) {
 		s.ErrorLog = slog.NewLogLogger(p.logger.Handler(), slog.LevelWarn)

@@ -31,6 +31,7 @@ type ServiceConfig struct {
 	Replicas int    // replicas per stream; 0 keeps existing streams as they are and creates new ones with 1
 	Expose   bool   // listen on addresses other than the loopback without TLS and access
 	TLS      settings.TLSFlags
+	Access   string       // file of the rules of access; "": whoever reaches an address may do everything
 	Logger   *slog.Logger // nil: silent
 	Version  string       // of the program, for the log
 }
@@ -65,12 +66,17 @@ type service struct {
 func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 	stopped := Began(ctx, c.logger(), s.name, "version", c.Version, "log", c.Log)
 	defer func() { stopped(err) }()
+	board := newBoard(c.logger(), c.Log)
+	g, err := c.openGate(c.Access, board, c.logger())
+	if err != nil {
+		return err
+	}
 	nc, err := c.Reach(s.name).Connect("sealstream "+s.name, c.logger())
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	p, err := c.start(ctx, s, nc)
+	p, err := c.start(ctx, s, nc, processConfig{keys: s.keys, board: board, gate: g, vitals: s.vitals})
 	if p != nil {
 		defer p.stop()
 	}
@@ -84,7 +90,7 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 		if err != nil {
 			return err
 		}
-		p.serve(l, s.face.Server(p.handler(s.pages(p))))
+		p.serve(l, s.face, p.handler(s.pages(p)))
 		c.logger().Info(s.name+" listens", "address", s.face.URL(l), "nats", nc.ConnectedAddr())
 	}
 	return p.wait(ctx)
@@ -92,7 +98,7 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 
 // start opens the log, and starts the parts of a service. The process, if there is one, must be
 // stopped in any case.
-func (c ServiceConfig) start(ctx context.Context, s service, nc *nats.Conn) (*process, error) {
+func (c ServiceConfig) start(ctx context.Context, s service, nc *nats.Conn, pc processConfig) (*process, error) {
 	if s.open == nil {
 		s.open = func(ctx context.Context, nc *nats.Conn) (*store.Log, error) {
 			return awaitLog(ctx, nc, streams.Config{Log: c.Log, Replicas: c.Replicas}, c.logger())
@@ -102,9 +108,8 @@ func (c ServiceConfig) start(ctx context.Context, s service, nc *nats.Conn) (*pr
 	if err != nil {
 		return nil, err
 	}
-	p := newProcess(ctx, processConfig{
-		log: log, keys: s.keys, vitals: s.vitals, plugins: c.Plugins, logger: c.logger(),
-	})
+	pc.log, pc.plugins, pc.logger = log, c.Plugins, c.logger()
+	p := newProcess(ctx, pc)
 	if err := s.assemble(ctx, p, nc); err != nil {
 		return p, err
 	}
@@ -151,7 +156,7 @@ func (c ServiceConfig) face(addr string) (httpapi.Face, error) {
 	if err != nil {
 		return httpapi.Face{}, err
 	}
-	face := httpapi.Face{Addr: addr, Exposed: c.Expose, TLS: files}
+	face := httpapi.Face{Addr: addr, Exposed: c.Expose, TLS: files, Access: c.Access != ""}
 	return face, face.Check()
 }
 

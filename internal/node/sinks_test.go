@@ -193,7 +193,7 @@ func TestSinkService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.serve(l, face.Server(p.handler(p.servicePages(false))))
+	p.serve(l, face, p.handler(p.servicePages(false)))
 	awaitSink(t, "the service", func() bool {
 		status, body := fetch(l.Addr().String(), "/readyz", nil)
 		return status == http.StatusOK && strings.Contains(string(body), `"entries":4,"lag":0,"state":"ready"`)

@@ -18,6 +18,7 @@ type UpConfig struct {
 	Host       string              // first part of the origin of a log that is made now; "": sealstream.local
 	HTTP       string              // address of the API; "": 127.0.0.1:8420. Beyond the loopback: see httpapi.Face
 	TLS        settings.TLSFlags   // of the API
+	Access     string              // file of the rules of access; "": whoever reaches the API may do everything
 	NATS       string              // loopback address of NATS; "": 127.0.0.1:4222
 	Relaxed    bool                // acknowledge before the fsync
 	KeepEvents bool                // do not purge EVENTS behind the commit, so that it can be sealed again for comparison

@@ -16,6 +16,7 @@ type serviceFlags struct {
 	Replicas int    `help:"Replicas per stream. 0 keeps existing streams as they are and creates new ones with 1." default:"0" env:"SEALSTREAM_REPLICAS"`
 	Expose   bool   `help:"Listen on addresses other than the loopback without TLS and access. Use it only in a trusted network, such as between containers." env:"SEALSTREAM_EXPOSE"`
 	settings.TLSFlags
+	settings.AccessFlags
 	settings.MemoryFlags
 	LogFlags
 
@@ -35,6 +36,7 @@ func (f serviceFlags) config() node.ServiceConfig {
 		Replicas:  f.Replicas,
 		Expose:    f.Expose,
 		TLS:       f.TLSFlags,
+		Access:    f.Access,
 		Logger:    f.LogFlags.Logger(standardError()),
 		Version:   Version(),
 	}

@@ -5,6 +5,7 @@ import (
 
 	pgsink "github.com/sealstream/sealstream/internal/sinks/postgres"
 
+	"github.com/sealstream/sealstream/internal/access/accessfile"
 	"github.com/sealstream/sealstream/internal/alert/rulesfile"
 	"github.com/sealstream/sealstream/internal/metrics"
 	"github.com/sealstream/sealstream/internal/node"
@@ -23,5 +24,6 @@ func Plugins(more sink.Schemes) node.Plugins {
 		Schemes:        schemes,
 		ParseAlerts:    rulesfile.Parse,
 		ParseRedaction: redactfile.Parse,
+		ParseAccess:    accessfile.Parse,
 	}
 }
