@@ -106,11 +106,13 @@ class Sealed:
             complete = place != END or not self.log.input.left_out
             sv.check(complete, "the message has ended, and a position is in no entry")
         sv.check(place in (END, self.count(leaves)), "the place is not the number of entries")
-        with_data = any("data_hash" in json.loads(leaf) for leaf in leaves)
+        with_data = any(sv.has_record(json.loads(leaf)) for leaf in leaves)
         payloads = int(head["Payloads"])
         right = payloads > self.payloads if with_data else payloads == self.payloads
         sv.check(right, "the number of the PAYLOADS message")
         sv.check(int(head["Config"]) == self.log.config, "Config is not the newest")
+        no_keys = self.log.rules < 4 or head["Key"] == "0"
+        sv.check(no_keys, "Key names a key entry in a log without verdicts")
         frontier = ",".join(root.hex() for root in self.log.roots)
         sv.check(head["Frontier"] == frontier, "the frontier")
         self.active = self.active or json.loads(leaves[0])["detail"]["keys"]  # of index 0
@@ -272,7 +274,7 @@ def archive(case):
             records = {sv.parse(record)["index"]: sv.parse(record) for record in records}
             for leaf in map(sv.parse, body.splitlines()):
                 there = leaf["index"] in records
-                due = "data_hash" in leaf and leaf["index"] not in erased
+                due = sv.has_record(leaf) and leaf["index"] not in erased
                 sv.check(there == due, "the data of index %d" % leaf["index"])
                 if there:
                     sv.open_data(records[leaf["index"]], leaf)

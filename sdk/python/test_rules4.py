@@ -12,6 +12,7 @@ import types
 import unittest
 
 import sealing
+import sealstream_vectors_sealed as sealed
 import sealstream_vectors_values as older
 import sealstream_verify as verifier
 
@@ -189,6 +190,19 @@ class Rules4(unittest.TestCase):
                 index, why = verify(vector.export(), vector.vkey)
                 self.assertEqual((index, why.partition(":")[0]), (case["first_bad_index"], "altered"), why)
                 vector.leaves, vector.records = leaves, records
+
+    def test_batches(self):
+        about = load("batches")
+        for case in about["cases"]:
+            with self.subTest(case=case["name"]):
+                sealed.batches(case, about)
+        secret, config, events = bytes(range(32)).hex(), {}, about["cases"][0]["events"]
+        for message, event in zip(about["cases"][0]["messages"], events):
+            for leaf in map(json.loads, message["body"].splitlines()):
+                config = leaf["detail"] if leaf["event_type"] == "sealstream.config" else config
+            plain = digest(lp(event["subject"]), lp(event["body"]))
+            expected = mac(secret, b"sealstream/v4/input", plain) if config["rules"] == 4 else plain
+            self.assertEqual(dict(message["headers"])["Sealstream-Input-Digest"], expected.hex())
 
     def test_flips(self):
         """A few bytes of each leaf and of each record are others: that line is refused, or the one after it."""

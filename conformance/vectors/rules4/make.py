@@ -8,6 +8,7 @@ import pathlib
 import re
 import sys
 
+import batches
 import ed25519
 import forms
 import judge
@@ -298,7 +299,8 @@ def wrong():
     return {"cases": lies.cases}
 
 
-FILES = {"values": values, "events": events, "leaves": leaves, "sizes": sizes, "logs": whole_logs, "wrong": wrong}
+FILES = {"values": values, "events": events, "leaves": leaves, "sizes": sizes, "logs": whole_logs, "batches": batches.cases,
+         "wrong": wrong}
 
 
 def main(here, files, check):
