@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/internal/store"
@@ -17,8 +18,8 @@ import (
 // writes, is the log's own. SEALED cannot be purged through it.
 func (a *Archive) Through() *store.Log {
 	log := *a.log
-	log.Sealed = &sealed{a.log.Sealed, a}
-	log.Payloads = &payloads{a.log.Payloads, a}
+	log.Sealed = &sealed{trimming{Stream: a.log.Sealed}, a}
+	log.Payloads = &payloads{trimming{Stream: a.log.Payloads}, a}
 	return &log
 }
 
@@ -42,8 +43,8 @@ func (a *Archive) Alone(ctx context.Context) (*store.Log, error) {
 	}
 	log := store.NewMemory(a.name)
 	log.Archive = a.objects
-	log.Sealed = &sealed{trimmed(ctx, end), a}
-	log.Payloads = &payloads{trimmed(ctx, 0), a}
+	log.Sealed = &sealed{trimming{Stream: trimmed(ctx, end)}, a}
+	log.Payloads = &payloads{trimming{Stream: trimmed(ctx, 0)}, a}
 	return log, nil
 }
 
@@ -57,9 +58,32 @@ func trimmed(ctx context.Context, end uint64) *store.MemoryStream {
 	return s
 }
 
+// trimming is a stream that may be trimmed while it is read.
+type trimming struct {
+	store.Stream
+	first atomic.Uint64 // the stream begins here or later: what is trimmed stays so
+}
+
+// isTrimmed reports whether a sequence is before the first that the stream still has. It asks only
+// for those of which it does not know yet.
+func (t *trimming) isTrimmed(ctx context.Context, seq uint64) (bool, error) {
+	if t.known(seq) {
+		return true, nil
+	}
+	info, err := t.Stream.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	t.first.Store(max(t.first.Load(), info.First))
+	return seq < info.First, nil
+}
+
+// known reports whether a sequence is known to be trimmed.
+func (t *trimming) known(seq uint64) bool { return seq < t.first.Load() }
+
 // sealed is SEALED, continued by the archive.
 type sealed struct {
-	store.Stream
+	trimming
 	a *Archive
 }
 
@@ -93,46 +117,45 @@ func (s *sealed) Size(ctx context.Context) (store.Size, error) { return store.Si
 // Size implements store.Sized.
 func (p *payloads) Size(ctx context.Context) (store.Size, error) { return store.SizeOf(ctx, p.Stream) }
 
-// isTrimmed reports whether a sequence is before the first that the stream still has.
-func isTrimmed(ctx context.Context, s store.Stream, seq uint64) (bool, error) {
-	info, err := s.Info(ctx)
-	return err == nil && seq < info.First, err
-}
-
 // Get implements store.Stream.
 func (s *sealed) Get(ctx context.Context, seq uint64) (entry.Message, error) {
-	m, err := s.Stream.Get(ctx, seq)
-	if !errors.Is(err, store.ErrNotFound) {
-		return m, err
+	if !s.known(seq) {
+		m, err := s.Stream.Get(ctx, seq)
+		if !errors.Is(err, store.ErrNotFound) {
+			return m, err
+		}
 	}
-	return s.archived(ctx, seq, err)
+	return s.archived(ctx, seq)
 }
 
 // Fetch implements store.Fetcher.
 func (s *sealed) Fetch(ctx context.Context, seq uint64) ([]byte, error) {
-	body, err := store.Fetch(ctx, s.Stream, seq)
-	if !errors.Is(err, store.ErrNotFound) {
-		return body, err
+	if !s.known(seq) {
+		body, err := store.Fetch(ctx, s.Stream, seq)
+		if !errors.Is(err, store.ErrNotFound) {
+			return body, err
+		}
 	}
-	m, err := s.archived(ctx, seq, err)
+	m, err := s.archived(ctx, seq)
 	return bytes.Clone(m.Data), err // a slice of the frame would keep all of it in memory
 }
 
-// archived reads a message that is not in the stream, or returns notFound.
-func (s *sealed) archived(ctx context.Context, seq uint64, notFound error) (entry.Message, error) {
-	trimmed, err := isTrimmed(ctx, s.Stream, seq)
+// archived reads a message that is not in the stream. The error wraps store.ErrNotFound if it was
+// not trimmed, or nothing is archived.
+func (s *sealed) archived(ctx context.Context, seq uint64) (entry.Message, error) {
+	trimmed, err := s.isTrimmed(ctx, seq)
 	if err != nil {
 		return entry.Message{}, err
 	}
-	if !trimmed {
-		return entry.Message{}, notFound
+	var list []entry.Message
+	if trimmed {
+		list, err = s.a.trimmedFrom(ctx, seq)
 	}
-	list, err := s.a.trimmedFrom(ctx, seq)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("SEALED sequence %d: %w", seq, store.ErrNotFound)
+	}
 	if err != nil {
 		return entry.Message{}, err
-	}
-	if len(list) == 0 {
-		return entry.Message{}, notFound
 	}
 	return list[0], nil
 }
@@ -214,7 +237,7 @@ func (r *reader) Next(ctx context.Context, limit int) ([]entry.Message, error) {
 // archived reads the next messages from the archive, up to the sequence before, unless that is 0.
 // It returns none if SEALED has the next message, or the archive does not have it.
 func (r *reader) archived(ctx context.Context, limit int, before uint64) ([]entry.Message, error) {
-	if trimmed, err := isTrimmed(ctx, r.s.Stream, r.next); err != nil || !trimmed {
+	if trimmed, err := r.s.isTrimmed(ctx, r.next); err != nil || !trimmed {
 		return nil, err
 	}
 	list, err := r.s.a.trimmedFrom(ctx, r.next)
@@ -234,7 +257,7 @@ func (r *reader) archived(ctx context.Context, limit int, before uint64) ([]entr
 // payloads is PAYLOADS, continued by the archive. Fetch looks for a message under its sequence,
 // then for its rewritten form, and in the archive last. So an erasure takes effect at once.
 type payloads struct {
-	store.Stream
+	trimming
 	a *Archive
 }
 
@@ -245,9 +268,14 @@ var (
 
 // Fetch implements store.Fetcher.
 func (p *payloads) Fetch(ctx context.Context, seq uint64) ([]byte, error) {
-	body, err := store.Fetch(ctx, p.Stream, seq)
-	if !errors.Is(err, store.ErrNotFound) {
-		return body, err
+	if !p.known(seq) {
+		body, err := store.Fetch(ctx, p.Stream, seq)
+		if !errors.Is(err, store.ErrNotFound) {
+			return body, err
+		}
+		if _, err := p.isTrimmed(ctx, seq); err != nil { // for those that come next
+			return nil, err
+		}
 	}
 	m, err := p.Stream.Last(ctx, subject.PayloadsRewrite(p.a.name, seq))
 	if !errors.Is(err, store.ErrNotFound) {
