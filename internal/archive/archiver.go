@@ -42,6 +42,7 @@ type Archiver struct {
 	raw     *store.Log // the log without the archive
 	encoder *zstd.Encoder
 
+	keys        []string        // Config.Keys, and those that the log has announced
 	compared    map[uint64]bool // segments that were read back and equal SEALED
 	cutInterval time.Duration   // interval at which a SEALED that ends too early is read again
 
@@ -77,7 +78,7 @@ func NewArchiver(cfg Config) (*Archiver, error) {
 	}
 	return &Archiver{
 		cfg: cfg, logger: cfg.Logger, a: cfg.Archive, through: cfg.Archive.Through(), raw: cfg.Archive.log,
-		encoder:  newEncoder(),
+		encoder: newEncoder(), keys: cfg.Keys,
 		compared: map[uint64]bool{}, cutInterval: time.Second,
 	}, nil
 }
@@ -280,6 +281,7 @@ func (w *walking) add(ctx context.Context, k parsedMessage) error {
 		return damaged(object, w.newest.First, "the log has %d entries at sequence %d, not %d", w.chain.Size(), k.Seq,
 			w.newest.Size)
 	case !void:
+		w.keys = w.chain.Keys()
 		if err := w.index(ctx, k, entries); err != nil {
 			return err
 		}
@@ -340,9 +342,32 @@ func (x *Archiver) resume(ctx context.Context, s Segment) (*audit.Chain, entry.M
 	if err != nil || b.Size != s.Size || string(b.Checkpoint) != s.Checkpoint {
 		return nil, entry.Message{}, damaged(object, s.First, "sequence %d is not its last batch", s.LastSeq)
 	}
-	chain, err := audit.ResumeChain(b, b.Leaves[len(b.Leaves)-1], x.cfg.Keys...)
+	last := b.Leaves[len(b.Leaves)-1]
+	chain, err := audit.ResumeChain(b, last, x.keys...)
+	if m, ok := errors.AsType[*audit.MismatchError](err); ok && m.What == audit.CheckSignature {
+		if err := x.learnKeys(ctx, s.LastSeq); err != nil {
+			return nil, entry.Message{}, err
+		}
+		chain, err = audit.ResumeChain(b, last, x.keys...)
+	}
 	if err != nil {
 		return nil, entry.Message{}, damaged(object, s.First, "%w", err)
 	}
 	return chain, list[0], nil
+}
+
+// learnKeys adds the keys that the log has announced up to a sequence. That takes a walk from the
+// log's first message, which only an archiver with keys of long ago needs.
+func (x *Archiver) learnKeys(ctx context.Context, last uint64) error {
+	chain := audit.NewChain(x.cfg.Keys...)
+	for p, err := range store.Ahead(ctx, x.through.Sealed, 1, last, audit.Parse) {
+		if err != nil {
+			return fmt.Errorf("sealed stream: %w", err)
+		}
+		if _, err := chain.Take(p); err != nil && !errors.Is(err, sealedlog.ErrVoid) {
+			return fmt.Errorf("SEALED sequence %d: %w", p.Seq, err)
+		}
+	}
+	x.keys = chain.Keys()
+	return nil
 }

@@ -29,6 +29,7 @@ type fixture struct {
 	log    *store.Log
 	signer *proof.Signer
 	key    string
+	former []string // keys that the signer no longer has
 	events int
 	size   uint64
 }
@@ -40,7 +41,7 @@ func newFixture(t *testing.T, log *store.Log) *fixture {
 }
 
 func (f *fixture) sealerConfig(log *store.Log) sealer.Config {
-	return sealer.Config{Log: log, Signer: f.signer, Secret: logtest.Secret, MaxEntries: 50}
+	return sealer.Config{Log: log, Signer: f.signer, Keys: f.former, Secret: logtest.Secret, MaxEntries: 50}
 }
 
 // memory is a fixture of a log in memory; onNATS of one on JetStream.
