@@ -24,6 +24,7 @@ import (
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/natsd"
+	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/internal/vitals"
@@ -205,6 +206,14 @@ func TestArchiveDir(t *testing.T) {
 		Plugins: withPlugins, Data: dir, HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", TrimSealed: 1,
 	}); !errors.Is(err, settings.ErrInvalid) {
 		t.Errorf("trimmed without an archive: %v", err)
+	}
+}
+
+// TestIndexerFits: the parts of an index are as long as the segments of an archive, or there would
+// be no indexes in it.
+func TestIndexerFits(t *testing.T) {
+	if got := query.NewIndexer("default").Rows(); got != archive.SegmentLeaves {
+		t.Errorf("parts of %d entries, segments of %d leaves", got, archive.SegmentLeaves)
 	}
 }
 

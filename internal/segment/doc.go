@@ -11,7 +11,8 @@
 //
 // # Files
 //
-// Query writes both kinds of file (internal/query/folder.go). They are derived from the log and can
+// Query writes both kinds of file (internal/query/folder.go), and the archiver keeps indexes for it
+// (internal/archive/index.go). They are derived from the log and can
 // be made again at any time, and nobody who verifies the log relies on them. They are therefore no
 // part of SPEC. Files of testdata hold the formats in place: a change of a format needs another
 // first line, so that older files are made again and not misread.
