@@ -273,3 +273,59 @@ func TestFillOlderArchive(t *testing.T) {
 	}
 	k.rechecked()
 }
+
+// TestFillGoesOn: a folder that a crash has left half filled is filled on from the archive. One
+// that was made from the log has another key, and goes on with the log.
+func TestFillGoesOn(t *testing.T) {
+	for _, fromLog := range []bool{false, true} {
+		k := newArchived(t)
+		parts := k.parts
+		if fromLog {
+			k.parts = nil
+		}
+		k.start()
+		k.inParts()
+		k.stop()
+		os.Remove(filepath.Join(k.dir, fmt.Sprintf("%016d.segment", 2*archivedPart)))
+		os.Remove(filepath.Join(k.dir, fmt.Sprintf("%016d.segment", 3*archivedPart)))
+		k.parts = parts
+		k.start()
+		want := uint64(4 * archivedPart)
+		if fromLog {
+			want = 2 * archivedPart
+		}
+		if s := k.q.Status(); s.Restored != want || s.Err != nil {
+			t.Errorf("from the log %t: began with %d entries: %v", fromLog, s.Restored, s.Err)
+		}
+		k.answers()
+		k.rechecked()
+		k.written()
+		if s := k.health.State("index"); s != health.OK {
+			t.Errorf("from the log %t: %v", fromLog, s)
+		}
+	}
+}
+
+// TestFillWithoutMessages: where the archive has lost messages of a trimmed log, the index alone
+// does not hide that, and nothing wrong is answered.
+func TestFillWithoutMessages(t *testing.T) {
+	k := newArchived(t)
+	k.change("default/00000001/sealed.zst", func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	a := archive.New(k.raw) // without a copy of what was there
+	k.log, k.parts = a.Through(), a
+	segments, err := a.Segments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.start()
+	logtest.Until(t, "it is reported", func() bool { return k.q.Status().Corrupt })
+	for x := uint64(0); x < k.size; x += 40 {
+		a := k.do("GET", fmt.Sprintf("/v1/entries/%d?raw=1", x))
+		if a.StatusCode == 200 && !bytes.Contains(a.body, []byte(`"entry_hash":"`+k.all[x].EntryHash.String()+`"`)) {
+			t.Errorf("entry %d: %s", x, a.body)
+		}
+		if lost := segments[1].First <= x && x < segments[1].Size; lost == (a.StatusCode == 200) {
+			t.Errorf("entry %d: %d %.300s", x, a.StatusCode, a.body)
+		}
+	}
+}
