@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/sse":                   {},
 	"internal/when":                  {},
 	"internal/yamlfile":              {},
+	"internal/access/oidc":           {"internal/access", "internal/access/gate"},
 	"internal/access/gate":           {"internal/access", "internal/health", "internal/httpapi", "pkg/api"},
 	"internal/access":                {"internal/canonical", "internal/ruleset", "pkg/entry"},
 	"internal/access/accessfile":     {"internal/access", "internal/durable", "internal/flock", "internal/yamlfile"},
@@ -163,7 +164,7 @@ var mayImport = map[string][]string{
 		"internal/query", "internal/sealer", "internal/store", "pkg/api", "pkg/entry",
 	},
 	"internal/program": {
-		"internal/access/accessfile",
+		"internal/access/accessfile", "internal/access/oidc",
 		"internal/alert/rulesfile", "internal/cluster", "internal/datadir", "internal/httpapi",
 		"internal/metrics", "internal/natsconn", "internal/node", "internal/settings",
 		"internal/sinks/postgres", "pkg/redact/rulesfile", "pkg/sink",
@@ -215,6 +216,8 @@ var ground = []string{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server":        {"internal/natsd"},
 	"github.com/prometheus/client_golang":   {"internal/metrics"},
+	"github.com/coreos/go-oidc":             {"internal/access/oidc"},
+	"github.com/go-jose/go-jose":            {"internal/access/oidc"},
 	"github.com/nats-io/nkeys":              {"internal/access", "internal/cluster"},
 	"github.com/nats-io/nats.go":            {"streams", "internal/natsd", "internal/store/natsstore", "pkg/client", "internal/cluster", "internal/demo", "internal/migrate", "internal/node", "internal/bench", "internal/datadir", "internal/logtest", "internal/natsconn", "internal/sinks/nats"},
 	"github.com/cloudevents/sdk-go":         {"internal/ingest", "internal/query", "pkg/client"},

@@ -6,6 +6,7 @@ import (
 	pgsink "github.com/sealstream/sealstream/internal/sinks/postgres"
 
 	"github.com/sealstream/sealstream/internal/access/accessfile"
+	"github.com/sealstream/sealstream/internal/access/oidc"
 	"github.com/sealstream/sealstream/internal/alert/rulesfile"
 	"github.com/sealstream/sealstream/internal/metrics"
 	"github.com/sealstream/sealstream/internal/node"
@@ -25,5 +26,6 @@ func Plugins(more sink.Schemes) node.Plugins {
 		ParseAlerts:    rulesfile.Parse,
 		ParseRedaction: redactfile.Parse,
 		ParseAccess:    accessfile.Parse,
+		VerifyJWT:      new(oidc.Verifier).Verify,
 	}
 }
