@@ -21,15 +21,6 @@ func Limit() int64 {
 	return limit
 }
 
-// KeepTo makes the garbage collector work harder when the process approaches the limit, unless
-// GOMEMLIMIT is set. A quarter of the limit is left for memory outside Go's heap, such as thread
-// stacks and pages of files that are being written.
-func KeepTo(limit int64) {
-	if limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit / 4 * 3)
-	}
-}
-
 // cgroupLimit returns the smallest limit of the process' cgroup and of those above it. root is "/"
 // except in tests.
 func cgroupLimit(root string) int64 {
