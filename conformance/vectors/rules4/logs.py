@@ -102,6 +102,8 @@ def rejected():
     log.publish(wrong, event("q-7", dssematerial="e30=", note="secret-1"))
     log.send({**event("q-8", note="secret-1"), "agentSignature": "c2lnbmVk"})
     log.publish(wrong, signed("q-9"))                             # nothing found
+    log.publish(wrong, seal.Binary("secret-1", **event("q-16", datacontenttype="text/plain")))
+    log.publish(wrong, seal.Binary("secret-1", **signed("q-17", datacontenttype="text/plain")))
     log.send(wide("q-10", 1, note="secret-1"))                    # it does not fit: [REDACTED:refused]
     log.send(wide("q-11", 1, tenant="t"))
     log.send(wide("q-12", 1))                                     # not altered, and longer than 16,384 bytes
@@ -121,9 +123,15 @@ def publishers():
     log.publish("events." + seal.token(ALICE), event("o-1"))
     log.publish("events." + seal.token(ALICE), event("o-2", BOB))  # rejected, and published by Alice's user
     log.publish("events.open", event("o-3"))
+    log.publish("events." + seal.token(ALICE), [event("o-8", note="a"), event("o-9", BOB), event("o-10", actionsalt="x")])
+    log.publish("events." + seal.token(ALICE), seal.Binary('{"a": 1}', **event("o-11", authid="user:ann", dssematerial="e30=")))
+    log.publish("events." + seal.token(ALICE), seal.Binary(**event("o-12", BOB)))
+    log.publish("events." + seal.token(ALICE), event("o-13"), missing=3)
     log.send(event("o-4"), publisher="subject:" + seal.token(ALICE))
     log.publish("batch.i1", [{"event": event("o-5"), "publisher": "ci"}, {"event": event("o-6")},
                              {"event": event("o-7"), "publisher": "subject:"}])
+    log.configure(4)
+    log.publish("events.open", event("o-14"))                      # rejected: not open
     log.serve("query", "read", read(log), publisher="subject:" + seal.token(ALICE))
     return log
 
@@ -221,6 +229,7 @@ def refusals():
                                                                          for name in rules.NEVER_PRIVATE)):
         log.configure(4, **more)
     log.configure(3)
+    log.configure(4, redaction={"set": 0, "patterns": [{"contains": "a" * 512, "kind": "a%d" % n, "match": "a" * 512} for n in range(64)]})
     assert log.config_index == 0
     log.send(*(event("r-1", type="sealstream." + kind) for kind in ("access", "read", "key.register", "approval.granted", "x")))
     log.configure(4, redaction={"set": 0, "private_fields": ["authid", "authtype", "policyversion"]})

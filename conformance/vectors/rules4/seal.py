@@ -21,6 +21,18 @@ class Raw(str):
     """JSON text that stands in a body as it is."""
 
 
+class Binary(Raw):
+    """An event in binary mode, whose values need no escape. The text is the whole of SPEC 5.2."""
+
+    def __new__(cls, data=None, **attributes):
+        names = {"ce-" + name if name != "datacontenttype" else "content-type": value for name, value in attributes.items()}
+        lines = "".join("%s: %s\n" % header for header in sorted(names.items()))
+        self = super().__new__(cls, "%s\n%s" % (lines, data or ""))
+        self.headers, self.data = sorted(map(list, names.items())), data or ""
+        self.event = {**attributes, **({"data": Raw(data)} if data else {})}
+        return self
+
+
 def compact(value):
     """JSON without white space, members in their order. It is how the vectors write events and data."""
     if isinstance(value, Raw):
@@ -146,23 +158,30 @@ class Log:
         self.window = {}  # (source, id): [(index, fingerprint, whether the entry is under rules 4)]
         self.access = {}  # role: index of the newest entry
         self.config, self.config_index = None, 0
+        self.seq = 0
 
     # ---- what is published
 
     def time(self, seq):
         return "2026-12-01T08:%02d:%02d.%09dZ" % (seq // 60 % 60, seq % 60, seq)
 
-    def publish(self, subject, body):
-        """Seals one message. Returns the indexes of its entries."""
-        seq, first, text = len(self.messages) + 1, len(self.leaves), compact(body)
-        self.messages.append({"subject": "audit.%s.%s" % (self.name, subject), "headers": [], "body": text, "seq": seq,
-                              "time": self.time(seq)})
+    def publish(self, subject, body, missing=0):
+        """Seals one message, before which some are missing. Returns the indexes of its entries."""
+        first, text, binary = len(self.leaves), compact(body), isinstance(body, Binary)
+        self.seq += 1 + missing
+        seq = self.seq
+        self.messages.append({"subject": "audit.%s.%s" % (self.name, subject), "headers": body.headers if binary else [],
+                              "body": body.data if binary else text, "seq": seq, "time": self.time(seq)})
+        if missing:
+            self.own("gap", seq - 1, 0, {"from": seq - missing, "to": seq - 1}, received=self.time(seq))
         kind, _, last = subject.partition(".")
         if kind == "control":
             self.one(seq, 0, text, None, lambda: self.control(seq, body))
+        elif subject == "events.open" and not self.config["events_open"]:
+            self.rejected(seq, 0, text, None, Refused("events.open is not accepted"))
         elif kind == "events":
             publisher = "subject:" + last if self.rules() >= 4 and last != "open" else None
-            self.events(seq, [(body, publisher)], last)
+            self.events(seq, [(event, publisher) for event in (body if isinstance(body, list) else [body])], last)
         elif kind == "batch":
             self.events(seq, [self.record(record) for record in body], None)
         elif kind == "service" and self.rules() >= 4 and last in ("ingest", "query", "alert"):
@@ -236,6 +255,8 @@ class Log:
         leaf = {"v": 1, "log": self.name, "index": len(self.leaves), "received_at": self.time(seq), "input_epoch": 1,
                 "input_seq": seq, "position": position, **leaf,
                 "previous_hash": self.hash(len(self.leaves) - 1) if self.leaves else "0" * 64}
+        if len(rules.canonical(leaf)) > 65535 - 43 and self.rules() >= 4 and "detail" in leaf:  # 43 of blind, see 4.5
+            raise Refused("the leaf would be too long", "data")
         if self.rules() >= 4:
             kind = leaf["event_type"][len("sealstream."):] if leaf["event_type"].startswith("sealstream.") else "event"
             leaf["blind"] = rules.blind(self.secret, 1, seq, position, kind)
@@ -249,11 +270,13 @@ class Log:
         if leaf["event_type"] == "sealstream.access":
             self.access[leaf["detail"]["role"]] = leaf["index"]
 
-    def own(self, kind, seq, position, detail, data=None, publisher=None, redactions=None):
+    def own(self, kind, seq, position, detail, data=None, publisher=None, redactions=None, received=None):
         """Seals an entry of the log's own. data gives its data, of entry_id. A rejected entry keeps what detail names kept."""
         name = "%s/1/%d/%d/%s" % (self.name, seq, position, kind)
         leaf = {"event_type": "sealstream." + kind, "entry_id": str(uuid.uuid5(NAMESPACE, name)), "agent_did": self.origin,
-                "timestamp": self.time(seq), "detail": detail}
+                "timestamp": received or self.time(seq), "detail": detail}
+        if received:
+            leaf["received_at"] = received
         if publisher:
             leaf["publisher"] = publisher
         if redactions:
@@ -335,6 +358,7 @@ class Log:
             self.own("duplicate", seq, len(events), {"originals": originals})
 
     def event(self, seq, position, raw, publisher, last):
+        raw = raw.event if isinstance(raw, Binary) else raw
         number, received, redaction = self.rules(), self.time(seq), self.config.get("redaction") if self.rules() >= 2 else None
         if isinstance(raw, Whole):
             raise Refused("a record does not have such a publisher", "publisher")
