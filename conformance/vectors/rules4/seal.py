@@ -63,6 +63,8 @@ class Event:
         if told and (number >= 4 or redaction is not None):
             del attributes["redactions"]
             self.leaf["redactions"] = told
+        if self.data is None:
+            attributes.pop("datasalt", None)  # before private fields become data (SPEC 3.1)
         found = []
         if redaction is not None:
             attributes, self.data, found = self.redacts.event(attributes, self.data, number)
@@ -89,7 +91,7 @@ class Event:
             if name == "time":
                 self.leaf["timestamp"] = value
             elif name == "datasalt":
-                self.salt = bytes.fromhex(value) if self.data is not None else None
+                self.salt = bytes.fromhex(value)
             elif number >= 4 and name in rules.LEAVING and value:
                 self.beside[rules.LEAVING[name]] = value
             elif name in names and rules.has_form(rules.MOVED.get(names[name], (0, rules.STRING))[1], value):
