@@ -120,6 +120,8 @@ def leaves():
         case("signature_status " + status, {**good, "signature_status": status})
     for status in judge.APPROVAL.split("|"):
         case("approval_status " + status, {**good, "approval_status": status})
+    case("key_entry alone", {**good, "key_entry": 7})
+    case("material_key alone", {**good, "material_key": good["agent_key"]})
     case("new members without blind", without(good, "blind"), "new members need blind")
     case("blind of 31 digits", {**good, "blind": good["blind"][:31]}, "form")
     case("blind in capitals", {**good, "blind": "A" * 32}, "form")
