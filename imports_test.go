@@ -120,7 +120,7 @@ var mayImport = map[string][]string{
 		"pkg/entry",
 	},
 	"internal/bench": {
-		"internal/audit", "internal/inbox", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
+		"internal/archive", "internal/audit", "internal/inbox", "internal/ingest", "internal/merkle", "internal/natsd", "internal/query",
 		"internal/sealer", "internal/segment", "internal/store", "internal/store/natsstore", "pkg/api",
 		"pkg/client", "pkg/entry", "pkg/proof", "pkg/redact", "streams", "streams/subject",
 	},

@@ -21,6 +21,7 @@ func showReads(a *app, r bench.Reads) error {
 	fmt.Fprintf(t, "folder\t%.2f × SEALED and PAYLOADS\t\n", float64(kept)/float64(r.LogBytes))
 	fmt.Fprintf(t, "kept\t%.0f entries/s\t\n", r.KeptPerS)
 	fmt.Fprintf(t, "start\t%.0f ms\t\n", r.StartMS)
+	fmt.Fprintf(t, "first start\t%.0f ms\t\n", r.FollowMS)
 	fmt.Fprintf(t, "full verification\t%.0f entries/s\t\n", r.VerifyPerS)
 	fmt.Fprintf(t, "full verification over HTTP\t%.0f entries/s\t\n\n", r.VerifyHTTPPerS)
 	fmt.Fprintln(t, "read\tclients\tper second\tp50 ms\tp99 ms\tmax ms\t")
@@ -30,6 +31,13 @@ func showReads(a *app, r bench.Reads) error {
 			name += ", cold"
 		}
 		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t\n", name, c.Clients, c.PerS, c.MS.P50, c.MS.P99, c.MS.Max)
+	}
+	if x := r.Archive; x.Entries > 0 {
+		fmt.Fprintf(t, "\narchived\t%.0f entries/s\t\n", x.PerS)
+		for _, place := range slices.Sorted(maps.Keys(x.Bytes)) {
+			fmt.Fprintf(t, "%s, trimmed\t%.1f bytes an entry\t\n", place, float64(x.Bytes[place])/float64(r.Entries))
+		}
+		fmt.Fprintf(t, "first start with the archive\t%.0f ms\t\n", x.FillMS)
 	}
 	fmt.Fprintln(t, "\nmemory\tanonymous MB\tof files MB\t")
 	for _, m := range r.Memory {

@@ -24,6 +24,7 @@ type Reads struct {
 	LogBytes uint64           `json:"log_bytes"`    // SEALED and PAYLOADS
 	Folder   map[string]int64 `json:"folder_bytes"` // query's folder, by kind of file
 	KeptPerS float64          `json:"kept_per_s"`   // entries, from an empty folder until all full parts are in files
+	FollowMS float64          `json:"follow_ms"`    // from an empty folder until requests are answered
 	StartMS  float64          `json:"start_ms"`     // from a full folder until requests are answered
 	// entries of the log, verified as a whole: out of the streams, and over HTTP out of an export
 	VerifyPerS     float64    `json:"verify_per_s"`
@@ -31,6 +32,7 @@ type Reads struct {
 	Cases          []ReadCase `json:"cases"`         // in the order in which they were measured
 	Memory         []Memory   `json:"memory"`        // before, while and after
 	Cold           bool       `json:"cold_measured"` // the page cache could be dropped
+	Archive        Archived   `json:"archive"`
 }
 
 // ReadCase is one kind of read, with so many clients at a time.
@@ -74,8 +76,10 @@ func Reading(ctx context.Context, dir string, n uint64, progress func(string)) (
 	progress("keeping them in files")
 	folder := filepath.Join(tmp, "index")
 	begin := time.Now()
-	err = r.serve(ctx, folder, out.Entries, func(*query.Query) error {
+	cfg := query.Config{Log: r.log, Folder: folder}
+	err = r.serve(ctx, cfg, out.Entries, func(_ *query.Query, answered float64) error {
 		out.KeptPerS = float64(out.Entries) / time.Since(begin).Seconds()
+		out.FollowMS = answered
 		return nil
 	})
 	if err != nil {
@@ -85,16 +89,22 @@ func Reading(ctx context.Context, dir string, n uint64, progress func(string)) (
 		return out, err
 	}
 	begin = time.Now()
-	err = r.serve(ctx, folder, out.Entries, func(q *query.Query) error {
-		out.StartMS = float64(time.Since(begin)) / float64(time.Millisecond)
+	err = r.serve(ctx, cfg, out.Entries, func(q *query.Query, _ float64) error {
+		out.StartMS = milliseconds(time.Since(begin))
 		progress("verifying")
 		if err := r.verify(ctx, q, &out); err != nil {
 			return err
 		}
 		return b.readCases(ctx, q, &out, progress)
 	})
+	if err == nil {
+		progress("archiving")
+		out.Archive, err = r.archived(ctx, filepath.Join(tmp, "filled"), out.Entries)
+	}
 	return out, err
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // populated makes a log of n entries of readAgents agents.
 func (b *run) populated(ctx context.Context, n uint64) (*rig, error) {
@@ -124,8 +134,13 @@ func (b *run) populated(ctx context.Context, n uint64) (*rig, error) {
 }
 
 // serve runs a query service over the whole log, and calls use when all full parts are in files.
-func (r *rig) serve(ctx context.Context, folder string, size uint64, use func(*query.Query) error) error {
-	q, err := query.New(query.Config{Log: r.log, Keys: []string{r.config.Signer.VerifierKey()}, Folder: folder})
+// answered is after how many milliseconds requests were answered.
+func (r *rig) serve(
+	ctx context.Context, cfg query.Config, size uint64, use func(q *query.Query, answered float64) error,
+) error {
+	begin := time.Now()
+	cfg.Keys = []string{r.config.Signer.VerifierKey()}
+	q, err := query.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -136,6 +151,7 @@ func (r *rig) serve(ctx context.Context, folder string, size uint64, use func(*q
 	if err := q.Await(ctx, size); err != nil {
 		return err
 	}
+	answered := milliseconds(time.Since(begin))
 	for q.Status().Kept < int(size/segment.MaxRows) {
 		select {
 		case <-ctx.Done():
@@ -143,7 +159,7 @@ func (r *rig) serve(ctx context.Context, folder string, size uint64, use func(*q
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return use(q)
+	return use(q, answered)
 }
 
 // folderBytes is how many bytes the files of a folder have, by kind.

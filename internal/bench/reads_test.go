@@ -25,6 +25,10 @@ func TestReading(t *testing.T) {
 			t.Errorf("no file of kind %s: %v", kind, r.Folder)
 		}
 	}
+	if x := r.Archive; x.Entries != 2*65536 || x.Filled != x.Entries || x.FillMS <= 0 || x.PerS <= 0 ||
+		x.Bytes["ARCHIVE"] == 0 || x.Bytes["SEALED"] >= r.LogBytes/8 {
+		t.Errorf("archived: %+v", x)
+	}
 	warm := map[string]int{}
 	for _, c := range r.Cases {
 		if c.PerS <= 0 || c.MS.P50 <= 0 || c.MS.P99 < c.MS.P50 {

@@ -22,7 +22,8 @@ func BenchmarkVerify(b *testing.B) {
 	size := r.sealer.Status().Size
 	r.stopSealer()
 	r.stopSealer = nil
-	err = r.serve(b.Context(), filepath.Join(b.TempDir(), "index"), size, func(q *query.Query) error {
+	cfg := query.Config{Log: r.log, Folder: filepath.Join(b.TempDir(), "index")}
+	err = r.serve(b.Context(), cfg, size, func(q *query.Query, _ float64) error {
 		b.Run("streams", func(b *testing.B) {
 			measured(b, size, func() (uint64, error) { return r.verifyStreams(b.Context()) })
 		})
