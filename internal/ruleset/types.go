@@ -9,6 +9,12 @@ import (
 // OwnPrefix begins the event types of the log itself. From anyone else they are refused (SPEC 3.3).
 const OwnPrefix = "sealstream."
 
+// The types of the entries that services write (docs/SPEC-rules4.md, 5).
+const (
+	TypeAccess = OwnPrefix + "access"
+	TypeRead   = OwnPrefix + "read"
+)
+
 const meshPrefix = "ai.agentmesh."
 
 // toEventType is the table of SPEC 3.3; the types of the agent-governance-toolkit keep their names.

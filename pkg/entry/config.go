@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,6 +133,8 @@ func (d *Config) member(name string, v []byte) (err error) {
 		d.Rules, err = canonical.Integer(v)
 	case "secret_fingerprint":
 		d.SecretFingerprint, err = canonical.Unquote(v)
+	case "verdicts":
+		err = errors.New("a newer release of sealstream is required")
 	default:
 		err = errMember
 	}

@@ -53,7 +53,7 @@ func (d *Config) check() error {
 		return fault("events_created", "not a time of nine digits")
 	case d.Epoch == 0:
 		return fault("epoch", "counts from 1")
-	case d.Rules < ruleset.First || d.Rules > ruleset.Newest:
+	case d.Rules < ruleset.First || d.Rules > ruleset.Known:
 		// the text is sealed, and stays as it was
 		return fault("rules", "%d, but this sealer knows %d", d.Rules, ruleset.First)
 	case d.Redaction != nil && d.Rules < ruleset.Redacting:
@@ -66,6 +66,9 @@ func (d *Config) check() error {
 	if d.Redaction != nil {
 		if err := d.Redaction.Check(); err != nil {
 			return fault("redaction", "%v", err)
+		}
+		if i := slices.IndexFunc(d.Redaction.Private, notPrivate); i >= 0 && d.Rules >= ruleset.Blinding {
+			return fault("redaction", "%q cannot be a private field under rules %d", d.Redaction.Private[i], d.Rules)
 		}
 	}
 	return nil

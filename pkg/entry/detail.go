@@ -9,7 +9,7 @@ import (
 )
 
 // Detail is what an entry of the log's own says (SPEC 5). The event type decides whether it is a
-// *Config, *Rejected, *Duplicate, *Equivocation, *Gap, *Epoch or *Erasure.
+// *Config, *Rejected, *Duplicate, *Equivocation, *Gap, *Epoch, *Erasure, *Access or *Read.
 type Detail interface {
 	appendJSON(dst []byte) []byte
 	member(name string, value []byte) error // one member of its JSON
@@ -44,6 +44,10 @@ func newDetail(eventType string) Detail {
 		return new(Epoch)
 	case TypeErasure:
 		return new(Erasure)
+	case ruleset.TypeAccess:
+		return new(Access)
+	case ruleset.TypeRead:
+		return new(Read)
 	}
 	return nil
 }

@@ -51,6 +51,27 @@ type Entry struct {
 	Extensions     map[string]string // every other attribute of the event
 	Detail         Detail            // what one of the log's own entries says; nil for events
 
+	// The fields below need Blind, which sealing rules 4 give to every leaf (docs/SPEC-rules4.md, 3).
+
+	Blind         string // 32 hexadecimal digits that keep the leaf from being guessed by its hash
+	Principal     string // on whose behalf the agent acted
+	PrincipalType string // what kind of principal that is
+	CausedBy      string // what led to the event: "entry:" and a hash, or the id of an event
+	PolicyVersion string // version of the policy that was applied
+	AgentKey      string // key id of the key that the agent says it signed with
+	ActionDigest  string // salted hash of the action, 64 hexadecimal digits, as claimed
+	ActionType    string // type of the action that the event asks to be approved
+	Approval      string // EntryHash of the grant that the event uses, as claimed
+	RecordHash    *Hash  // commitment to what the payload holds beside data; nil if that is nothing
+	Altered       bool   // the sealer itself redacted the event, so its signature is not kept
+
+	// These four are verdicts of the sealer. Only a log with verdicts has them.
+
+	SignatureStatus string  // verdict on the event's signature
+	KeyEntry        *uint64 // index of the agent's newest key entry
+	MaterialKey     string  // key id by which foreign material was judged
+	ApprovalStatus  string  // verdict on a request or the use of a grant
+
 	Leaf []byte // canonical JSON (RFC 8785) that the log stores and hashes; it must not be changed
 }
 

@@ -46,6 +46,9 @@ type Event struct {
 
 	rawJSON  bool   // Data is JSON text that can be written as such
 	oldTrace string // TraceID by the rules before ruleset.Binding, if it differs
+	wide     bool   // its leaf is too long under the rules before ruleset.Blinding
+	rules    uint64 // the rules that By has applied; 0 for none
+	altered  bool   // Redact has found something, under ruleset.Blinding
 }
 
 // Entry returns an entry with what the event says. It is not sealed: place, DataHash, EntryHash and
@@ -225,8 +228,10 @@ func (e *Event) check() error {
 	if len(e.Data) > ruleset.MaxDataBytes {
 		return fault("data", "%d bytes, more than %d", len(e.Data), ruleset.MaxDataBytes)
 	}
-	if n := e.widest(); n > ruleset.MaxLeafBytes {
-		return fault("", "the attributes make a leaf of up to %d bytes, more than %d", n, ruleset.MaxLeafBytes)
+	if err := e.Fits(ruleset.Binding); err != nil {
+		if e.wide = e.Fits(ruleset.Blinding) == nil; !e.wide {
+			return err
+		}
 	}
 	return nil
 }
@@ -249,6 +254,9 @@ func (e *Event) Check() error {
 		return err
 	}
 	if err := again.finish(); err != nil {
+		return err
+	}
+	if err := again.Fits(ruleset.Newest); err != nil {
 		return err
 	}
 	*e = again

@@ -15,8 +15,9 @@ type Hash [sha256.Size]byte
 
 // The domain prefixes of SPEC 1: no leaf, inner node or data commitment can stand for another.
 const (
-	leafPrefix = 0x00
-	dataPrefix = 0x02
+	leafPrefix   = 0x00
+	dataPrefix   = 0x02
+	besidePrefix = 0x03 // docs/SPEC-rules4.md, 1.2
 )
 
 // LeafHash returns the EntryHash of a leaf: SHA-256(0x00 ‖ leaf), RFC 6962 section 2.1.

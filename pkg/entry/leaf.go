@@ -6,7 +6,7 @@ import (
 )
 
 // appendLeaf appends the canonical leaf. bare leaves out what the log added, for Fingerprint (SPEC
-// 5.8). index and previous_hash part the members into three runs, because a sealer knows all else
+// 5.8; rules 4: 4.2). index and previous_hash part the members into three runs, because a sealer knows all else
 // before it knows the place.
 func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	o := canonical.BeginObject(dst)
@@ -41,10 +41,26 @@ func (e *Entry) AppendPlaceless(dst []byte) (leaf []byte, index, previous int) {
 
 func (e *Entry) beforeIndex(o *canonical.Object, bare bool) {
 	o.Optional("action", e.Action)
+	if !bare {
+		o.Optional("action_digest", e.ActionDigest)
+		o.Optional("action_type", e.ActionType)
+	}
 	o.Optional("agent_did", e.AgentDID)
+	if !bare {
+		o.Optional("agent_key", e.AgentKey)
+	}
 	o.Optional("agent_prev", e.AgentPrev)
 	if e.AgentSeq != nil {
 		o.Uint("agent_seq", *e.AgentSeq)
+	}
+	if !bare {
+		if e.Altered {
+			o.Bool("altered", true)
+		}
+		o.Optional("approval", e.Approval)
+		o.Optional("approval_status", e.ApprovalStatus)
+		o.Optional("blind", e.Blind)
+		o.Optional("caused_by", e.CausedBy)
 	}
 	o.Optional("cloudevent_type", e.CloudEventType)
 	if e.DataHash != nil {
@@ -56,32 +72,51 @@ func (e *Entry) beforeIndex(o *canonical.Object, bare bool) {
 	}
 	o.Optional("entry_id", e.EntryID)
 	o.Optional("event_type", e.EventType)
-	o.TextMap("extensions", e.Extensions)
+	if bare {
+		o.TextMap("extensions", e.attributesOf())
+	} else {
+		o.TextMap("extensions", e.Extensions)
+	}
 }
 
 func (e *Entry) beforePrevious(o *canonical.Object, bare bool) {
 	if !bare {
 		o.Uint("input_epoch", e.InputEpoch)
 		o.Uint("input_seq", e.InputSeq)
+		if e.KeyEntry != nil {
+			o.Uint("key_entry", *e.KeyEntry)
+		}
 		o.Optional("log", e.Log)
 	}
 	o.Optional("matched_rule", e.MatchedRule)
+	if !bare {
+		o.Optional("material_key", e.MaterialKey)
+	}
 	o.Optional("outcome", e.Outcome)
 	o.Optional("policy_decision", e.PolicyDecision)
 	if !bare {
+		o.Optional("policy_version", e.PolicyVersion)
 		o.Uint("position", e.Position)
 	}
 }
 
 func (e *Entry) afterPrevious(o *canonical.Object, bare bool) {
 	if !bare {
+		o.Optional("principal", e.Principal)
+		o.Optional("principal_type", e.PrincipalType)
 		o.Optional("publisher", e.Publisher)
 		o.Optional("received_at", e.ReceivedAt)
+		if e.RecordHash != nil {
+			o.Hex("record_hash", e.RecordHash[:])
+		}
 		appendRedactions(o, e.Redactions)
 	}
 	o.Optional("resource", e.Resource)
 	o.Optional("session_id", e.SessionID)
 	o.Optional("signature", e.Signature)
+	if !bare {
+		o.Optional("signature_status", e.SignatureStatus)
+	}
 	o.Optional("target_did", e.TargetDID)
 	if !bare || e.Timestamp != e.ReceivedAt {
 		o.Optional("timestamp", e.Timestamp)

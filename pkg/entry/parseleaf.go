@@ -113,6 +113,12 @@ func (e *Entry) check() error {
 	if own := newDetail(e.EventType); (own != nil) != (e.Detail != nil) || own == nil && ruleset.IsOwnType(e.EventType) {
 		return fmt.Errorf("detail does not belong to type %.80q", e.EventType)
 	}
+	if err := e.checkBlinded(); err != nil {
+		return err
+	}
+	if err := e.checkService(); err != nil {
+		return err
+	}
 	return e.checkValues()
 }
 
@@ -144,13 +150,21 @@ func (e *Entry) member(name string, v []byte) (err error) {
 	case "previous_hash":
 		e.PreviousHash, err = parseHash(v)
 	case "data_hash":
-		var h Hash
-		h, err = parseHash(v)
-		e.DataHash = &h
+		e.DataHash = new(Hash)
+		*e.DataHash, err = parseHash(v)
+	case "record_hash":
+		e.RecordHash = new(Hash)
+		*e.RecordHash, err = parseHash(v)
 	case "agent_seq":
-		var n uint64
-		n, err = canonical.Integer(v)
-		e.AgentSeq = &n
+		e.AgentSeq = new(uint64)
+		*e.AgentSeq, err = canonical.Integer(v)
+	case "key_entry":
+		e.KeyEntry = new(uint64)
+		*e.KeyEntry, err = canonical.Integer(v)
+	case "altered":
+		if e.Altered = string(v) == "true"; !e.Altered {
+			err = errors.New("is not true")
+		}
 	case "extensions":
 		e.Extensions = make(map[string]string, 4)
 		err = canonical.WalkObject(v, func(name string, v []byte) (err error) {
@@ -245,6 +259,37 @@ func (e *Entry) text(name string) *string {
 		return &e.AgentPrev
 	case "signature":
 		return &e.Signature
+	}
+	return e.blindedText(name)
+}
+
+// blindedText is text for the members that need a blind.
+func (e *Entry) blindedText(name string) *string {
+	switch name {
+	case "blind":
+		return &e.Blind
+	case "principal":
+		return &e.Principal
+	case "principal_type":
+		return &e.PrincipalType
+	case "caused_by":
+		return &e.CausedBy
+	case "policy_version":
+		return &e.PolicyVersion
+	case "agent_key":
+		return &e.AgentKey
+	case "action_digest":
+		return &e.ActionDigest
+	case "action_type":
+		return &e.ActionType
+	case "approval":
+		return &e.Approval
+	case "signature_status":
+		return &e.SignatureStatus
+	case "material_key":
+		return &e.MaterialKey
+	case "approval_status":
+		return &e.ApprovalStatus
 	}
 	return nil
 }

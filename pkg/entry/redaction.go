@@ -1,7 +1,9 @@
 package entry
 
 import (
+	"encoding/base64"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sealstream/sealstream/internal/canonical"
@@ -28,15 +30,37 @@ func (e *Event) Redact(s *redact.Set, raw []byte) error {
 	if len(e.Redactions) == before && len(e.Redactions) == 0 {
 		return nil
 	}
+	found := len(e.Redactions) > before
 	e.Redactions = redactions.Shorten(e.Redactions)
 	e.EventType = ruleset.EventType(e.Type)
-	if e.widest() > ruleset.MaxLeafBytes {
-		e.Redactions = []redact.Finding{{Kind: redactions.More}}
+	if e.rules >= ruleset.Blinding {
+		if found {
+			e.alter()
+		}
+		return nil
 	}
-	if n := e.widest(); n > ruleset.MaxLeafBytes {
+	e.shorten(ruleset.Binding)
+	if n := e.widest(ruleset.Binding); n > ruleset.MaxLeafBytes {
 		return fault("", "redacted, the attributes make a leaf of up to %d bytes, more than %d", n, ruleset.MaxLeafBytes)
 	}
 	return nil
+}
+
+// shorten replaces the list of what was redacted by one element if the leaf would be too long with
+// it.
+func (e *Event) shorten(rules uint64) {
+	if e.widest(rules) > ruleset.MaxLeafBytes {
+		e.Redactions = []redact.Finding{{Kind: redactions.More}}
+	}
+}
+
+// alter notes that something was found from ruleset.Blinding on. What would let a reader try
+// guesses of it goes: signature, foreign material and action salt (rules 4: 4.4).
+func (e *Event) alter() {
+	e.altered, e.Signature = true, ""
+	delete(e.Extensions, attributeMaterial)
+	delete(e.Extensions, attributeActionSalt)
+	e.shorten(ruleset.Blinding)
 }
 
 // attributeRedactions is the attribute in which SDK and ingest say what they have redacted.
@@ -60,10 +84,27 @@ func kept(name string) bool {
 	return false
 }
 
+// keptBlinded reports whether an attribute is not redacted from ruleset.Blinding on (rules 4: 4.4).
+func keptBlinded(name, value string) bool {
+	switch name {
+	case attributeMaterial:
+		_, err := base64.StdEncoding.Strict().DecodeString(value)
+		return err == nil
+	case attributeActionSalt:
+		_, err := ParseHash(value)
+		return err == nil
+	case "agentkey", "actiondigest", "approvalgrant":
+		return leaves(name, value)
+	case "signedextattrs":
+		return strings.Trim(value, "abcdefghijklmnopqrstuvwxyz0123456789,") == ""
+	}
+	return false
+}
+
 func (e *Event) redactAttributes(s *redact.Set) {
 	var names []string
-	for name := range e.Attributes() {
-		if !kept(name) {
+	for name, value := range e.Attributes() {
+		if !kept(name) && !(e.rules >= ruleset.Blinding && keptBlinded(name, value)) {
 			names = append(names, name)
 		}
 	}

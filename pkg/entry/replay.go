@@ -28,10 +28,10 @@ func (e *Entry) Replay(p *Payload, name string) ([]byte, error) {
 		Action: e.Action, Outcome: e.Outcome,
 		PolicyDecision: e.PolicyDecision, MatchedRule: e.MatchedRule, TraceID: e.TraceID, SessionID: e.SessionID,
 		TargetDID: e.TargetDID,
-		AgentSeq:  e.AgentSeq, AgentPrev: e.AgentPrev, Signature: e.Signature, Extensions: maps.Clone(e.Extensions),
+		AgentSeq:  e.AgentSeq, AgentPrev: e.AgentPrev, Signature: e.Signature, Extensions: e.Attributes(),
 	}
-	if ev.Extensions == nil {
-		ev.Extensions = map[string]string{}
+	if p != nil && p.Material != "" {
+		ev.Extensions[attributeMaterial] = p.Material
 	}
 	maps.Copy(ev.Extensions, map[string]string{ // over what an agent may have called by these names
 		"sealreplay": name, "sealindex": strconv.FormatUint(e.Index, 10), "sealhash": e.EntryHash.String(),
@@ -45,7 +45,7 @@ func (e *Entry) Replay(p *Payload, name string) ([]byte, error) {
 		}
 		ev.Extensions["sealdetail"] = string(detail)
 	}
-	if p != nil {
+	if p != nil && p.HasData() {
 		ev.Data, ev.HasData = p.Data, true
 		ev.rawJSON = e.EventType != TypeRejected && ruleset.IsJSON(ev.Extensions["datacontenttype"]) &&
 			canonical.CheckJSON(p.Data, ruleset.MaxDepth) == nil &&

@@ -8,14 +8,21 @@ import (
 	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
-// By applies the sealing rules of a number to a parsed event. The parsers apply the newest rules,
-// so a log with older rules must call By. Errors are *FieldError.
+// By applies the sealing rules of a number to a parsed event. Whoever seals must call it: the
+// parsers read trace ids as ruleset.Binding does, and accept what fits under one of the rules that
+// this release knows. From ruleset.Blinding on, By does not check whether the event fits; see Fits.
+// Errors are *FieldError.
 func (e *Event) By(rules uint64) error {
-	if rules >= ruleset.Binding || e.oldTrace == "" {
+	switch e.rules = rules; {
+	case rules >= ruleset.Blinding:
+		e.TakeRedactions()
+		return nil
+	case rules < ruleset.Binding && e.oldTrace != "":
+		e.TraceID = e.oldTrace // the leaf has become longer
+	case !e.wide:
 		return nil
 	}
-	e.TraceID = e.oldTrace
-	return e.check() // the leaf has become longer
+	return e.Fits(rules)
 }
 
 // findTrace sets TraceID. From ruleset.Binding on, an id of zeros is no trace id, and neither is
