@@ -3,8 +3,6 @@
 package draft
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"strconv"
@@ -26,17 +24,22 @@ type Source struct {
 	ReceivedAt string      // when the broker stored the message, nine digits
 	Publisher  string      // identity that ingest authenticated, or ""
 	Redact     *redact.Set // redacts rejected entries; nil redacts nothing
+	Rules      uint64      // number of the sealing rules
+	Altered    bool        // the event was redacted before it was refused; only for Rejected
 }
+
+// blinded reports whether the entry is under rules that blind leaves.
+func (s Source) blinded() bool { return s.Rules >= ruleset.Blinding }
 
 // Draft is an entry without its place in the log. It is a pure function of the EVENTS message and
 // the log secret, so drafts can be made in any order and in parallel. Seal makes an Entry of it, in
 // the order of the log.
 type Draft struct {
-	entry  entry.Entry
-	salt   [32]byte
-	data   []byte
-	record []byte // begin of the payload's record, which holds the data
-	text   leafText
+	entry   entry.Entry
+	payload entry.Payload // without its index
+	record  []byte        // the payload's record up to its index; nil if there is no payload
+	secret  []byte        // the log secret; nil if the leaf has no blind
+	text    leafText
 }
 
 // leafText is a leaf without its place, made ahead of sealing. The index belongs at the first cut
@@ -63,22 +66,37 @@ func (t leafText) seal(index uint64, previous entry.Hash) []byte {
 
 // Event returns the draft of an event's own entry. It derives the salt if the event brings none.
 func Event(src Source, ev entry.Event) Draft {
-	d := Draft{entry: ev.Entry()}
+	d := Draft{entry: ev.EntryBy(src.Rules)}
 	d.entry.Publisher = src.Publisher
 	d.from(src)
 	if d.entry.Timestamp == "" {
 		d.entry.Timestamp = src.ReceivedAt
 	}
-	if ev.HasData {
-		if ev.Salt != nil {
-			d.salt = *ev.Salt
-		} else {
-			d.salt = DeriveSalt(src.Secret, ev.Source, ev.ID, ev.Data)
-		}
-		d.commit(ev.Data)
+	if p, ok := payloadOf(src, &ev); ok {
+		d.commit(p, ev.HasData)
 	}
 	d.text = textOf(&d.entry)
 	return d
+}
+
+// payloadOf returns the payload of an event, if it has one.
+func payloadOf(src Source, ev *entry.Event) (p entry.Payload, ok bool) {
+	if src.blinded() {
+		p.ActionSalt, p.Material = ev.Beside()
+	}
+	switch {
+	case ev.HasData && ev.Salt != nil:
+		p.Salt = *ev.Salt
+	case ev.HasData:
+		p.Salt = DeriveSalt(src.Secret, ev.Source, ev.ID, ev.Data)
+	case p.ActionSalt == "" && p.Material == "":
+		return p, false
+	default:
+		p.Salt = besideSalt(src.Secret, ev.Source, ev.ID, p.AppendBeside(nil))
+		return p, true
+	}
+	p.Data = ev.Data
+	return p, true
 }
 
 // from fills what every entry has of its source.
@@ -86,18 +104,24 @@ func (d *Draft) from(src Source) {
 	e := &d.entry
 	e.V, e.Log, e.ReceivedAt = ruleset.LeafVersion, src.Log, src.ReceivedAt
 	e.InputEpoch, e.InputSeq, e.Position = src.Epoch, src.Seq, src.Position
+	if src.blinded() {
+		d.secret = src.Secret
+		e.Blind = blindOf(d.secret, e)
+	}
 }
 
-func (d *Draft) commit(data []byte) {
-	d.data = data
-	if data == nil {
-		d.data = []byte{}
+// commit gives the draft its payload. hasData tells data of no bytes from none.
+func (d *Draft) commit(p entry.Payload, hasData bool) {
+	if hasData {
+		if p.Data == nil {
+			p.Data = []byte{}
+		}
+		h := entry.DataHash(p.Salt, p.Data)
+		d.entry.DataHash = &h
 	}
-	h := entry.DataHash(d.salt, data)
-	d.entry.DataHash = &h
-	o := canonical.BeginObject(make([]byte, 0, canonical.DataSize(data)))
-	o.Data(data)
-	d.record = o.Dst
+	d.entry.RecordHash = p.RecordHash()
+	d.payload = p
+	d.record = p.BeginRecord(make([]byte, 0, canonical.DataSize(p.Data)))
 }
 
 // Own returns the draft of an entry that the log itself makes, without data (SPEC 5).
@@ -126,23 +150,39 @@ func Rejected(src Source, cause error, whole []byte, subject string) Draft {
 		detail.Reason, detail.Field = canonical.Clip(fe.Reason, 256), canonical.Clip(fe.Field, 256)
 	}
 	d := Own(src, entry.TypeRejected, detail)
-	digest := sha256.Sum256(whole)
-	mac := hmac.New(sha256.New, src.Secret)
-	canonical.WriteLP(mac, []byte(entry.TypeRejected))
-	canonical.WriteLP(mac, []byte(d.entry.EntryID))
-	canonical.WriteLP(mac, digest[:])
-	d.salt = sum(mac)
-	kept := whole[:min(len(whole), ruleset.MaxRejectedBytes)]
-	salt := d.salt
+	d.reject(src, detail, whole)
+	return d
+}
+
+// reject fills what a rejected entry keeps of the whole, and its digest.
+func (d *Draft) reject(src Source, detail *entry.Rejected, whole []byte) {
+	p := entry.Payload{
+		Salt: ownSalt(src, entry.TypeRejected, d.entry.EntryID, whole),
+		Data: whole[:min(len(whole), ruleset.MaxRejectedBytes)],
+	}
+	salt := p.Salt
 	if src.Redact != nil {
 		redactDetail(detail, src.Redact, whole)
-		if kept, d.entry.Redactions = redactRejected(src.Redact, whole); d.entry.Redactions != nil {
+		p.Data, d.entry.Redactions = redactRejected(src.Redact, whole)
+		if src.blinded() {
+			p.Data, d.entry.Redactions = hideGuesses(p.Data, d.entry.Redactions, whole, src.Altered)
+		}
+		if d.entry.Redactions != nil || src.blinded() && len(whole) > rejectedLook {
 			// the other stands beside the data, and would let anyone try what the secret was
-			salt = digestSalt(src.Secret, d.entry.EntryID, digest)
+			salt = ownSalt(src, entry.TypeRejected+".digest", d.entry.EntryID, whole)
 		}
 	}
 	detail.Digest = entry.DataHash(salt, whole).String()
-	d.commit(kept)
+	d.commit(p, true)
+}
+
+// Service returns the draft of an entry that a service wrote. text is its data, nil if it has none
+// (docs/SPEC-rules4.md, 5).
+func Service(src Source, eventType string, detail entry.Detail, text []byte) Draft {
+	d := Own(src, eventType, detail)
+	if text != nil {
+		d.commit(entry.Payload{Salt: ownSalt(src, eventType, d.entry.EntryID, text), Data: text}, true)
+	}
 	return d
 }
 
@@ -158,6 +198,9 @@ func (d Draft) Equivocation(original uint64) Draft {
 	e.Detail = &entry.Equivocation{EntryID: e.EntryID, EventType: e.EventType, Original: original}
 	e.EventType = entry.TypeEquivocation
 	e.EntryID = e.OwnID()
+	if d.secret != nil {
+		e.Blind = blindOf(d.secret, e)
+	}
 	d.text = leafText{}
 	return d
 }
@@ -181,10 +224,12 @@ func (d *Draft) Position() uint64 { return d.entry.Position }
 // The payload is nil if there is no data.
 func (d *Draft) Seal(index uint64, previous entry.Hash) (entry.Entry, *entry.Payload) {
 	e := d.SealEntry(index, previous)
-	if d.data == nil {
+	if d.record == nil {
 		return e, nil
 	}
-	return e, &entry.Payload{Index: index, Salt: d.salt, Data: d.data}
+	p := d.payload
+	p.Index = index
+	return e, &p
 }
 
 // SealEntry is Seal for a caller that writes the payload with AppendRecord.
@@ -202,11 +247,11 @@ func (d *Draft) SealEntry(index uint64, previous entry.Hash) entry.Entry {
 
 // AppendRecord appends the record of the draft's payload (SPEC 7), or nothing if there is no data.
 func (d *Draft) AppendRecord(dst []byte, index uint64) []byte {
-	if d.data == nil {
+	if d.record == nil {
 		return dst
 	}
 	o := canonical.ContinueObject(append(dst, d.record...), len(dst))
 	o.Uint("index", index)
-	o.Hex("salt", d.salt[:])
+	o.Hex("salt", d.payload.Salt[:])
 	return o.End()
 }

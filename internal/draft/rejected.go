@@ -1,8 +1,7 @@
 package draft
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,14 +77,31 @@ func unquoted(reason string) string {
 	}
 }
 
-// digestSalt is the salt of a rejected entry's digest where it is not that of the data (SPEC 13.5):
-// it is not published.
-func digestSalt(secret []byte, id string, digest [32]byte) [32]byte {
-	mac := hmac.New(sha256.New, secret)
-	canonical.WriteLP(mac, []byte(entry.TypeRejected+".digest"))
-	canonical.WriteLP(mac, []byte(id))
-	canonical.WriteLP(mac, digest[:])
-	return sum(mac)
+// hideGuesses leaves out of a rejected entry that is blinded what would let a reader try guesses of a
+// secret: the event that was redacted before it was refused, and what was signed or salted before
+// the whole was redacted (docs/SPEC-rules4.md, 4.9).
+func hideGuesses(kept []byte, found []redact.Finding, whole []byte, altered bool) ([]byte, []redact.Finding) {
+	kind := ""
+	switch {
+	case altered:
+		kind = "refused"
+	case found != nil && signs(whole):
+		kind = "signed"
+	default:
+		return kept, found
+	}
+	return []byte(redact.Mark(kind)), []redact.Finding{{Kind: kind}}
+}
+
+// signs reports whether bytes name an attribute that is made of the data, in any case of letters.
+func signs(whole []byte) bool {
+	lower := bytes.ToLower(whole)
+	for _, name := range []string{"agentsignature", "dssematerial", "actiondigest", "actionsalt"} {
+		if bytes.Contains(lower, []byte(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // hiddenByEscapes says whether the escapes of JSON that is none hide something.
