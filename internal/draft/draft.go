@@ -245,6 +245,9 @@ func (d *Draft) SealEntry(index uint64, previous entry.Hash) entry.Entry {
 	return e
 }
 
+// Size returns the length of the leaf that the draft would have at an index, in bytes.
+func (d *Draft) Size(index uint64) int { return len(d.SealEntry(index, entry.Hash{}).Leaf) }
+
 // AppendRecord appends the record of the draft's payload (SPEC 7), or nothing if there is no data.
 func (d *Draft) AppendRecord(dst []byte, index uint64) []byte {
 	if d.record == nil {

@@ -22,6 +22,7 @@ type batch struct {
 	config        *entry.Config    // the newest config, at index Config
 	signKeys      []string         // keys that sign: the ones active before the batch's first entry
 	eventsCreated string           // creation time of the EVENTS stream
+	service       serviceState     // what the entries up to its end say of services
 	parsed        proof.Checkpoint // its checkpoint, opened as a verifier would
 	last          entry.Message    // the EVENTS message that Input names
 	payloadSent   *sentPayloads    // nil if the batch has no payloads
@@ -126,6 +127,7 @@ func (q *sequencer) entry(e entry.Entry, d *draft.Draft, p prepared, place int) 
 	b.last = p.msg
 	b.Input = sealedlog.Position{Epoch: e.InputEpoch, Seq: p.msg.Seq, Place: place, Time: p.msg.Time}
 	b.Config, b.config, b.eventsCreated = q.state.configIndex, q.state.config, q.state.created
+	b.service = q.state.service
 	q.frontier.Append(e.EntryHash)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/draft"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/streams/subject"
@@ -79,7 +80,7 @@ func (s *Sealer) named() uint64 {
 // the broker has it leaves nothing. A crash after that leaves the batch as the end of the log, and
 // the next open finds it there, whether or not it was acknowledged.
 func (s *Sealer) commitOne(ctx context.Context, b *batch) error {
-	b.Input.Digest = b.last.Digest()
+	b.Input.Digest = draft.InputDigest(s.identity.secret, b.config.Rules, b.last.Digest())
 	b.last.Data = nil
 	s.cfg.hooks.commit(b)
 	header, body := b.Batch.Format()

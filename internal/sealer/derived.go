@@ -185,7 +185,7 @@ func (t *trimmer) trim(ctx context.Context, c committed) error {
 		return errRetryLater
 	default:
 		m, err := t.s.cfg.Log.Events.Get(ctx, keep)
-		if errors.Is(err, store.ErrNotFound) || err == nil && !holds(m, at) {
+		if errors.Is(err, store.ErrNotFound) || err == nil && !t.s.identity.holds(m, at) {
 			// Another sealer has trimmed already, or EVENTS has lost this message. In the second
 			// case it is not known what before it is sealed.
 			return nil

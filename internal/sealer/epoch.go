@@ -39,7 +39,7 @@ func (s *Sealer) reopen(ctx context.Context, st *state, at sealedlog.Position, w
 		return 0, fmt.Errorf("events stream: %w", err)
 	}
 	st.epoch, st.next, st.created = d.Epoch, 0, d.EventsCreated
-	st.opening = s.epochDraft(d, canonical.FormatReceived(m.Time))
+	st.opening = st.epochDraft(d, canonical.FormatReceived(m.Time))
 	return info.First, nil
 }
 
@@ -108,9 +108,9 @@ func (s *Sealer) findEpoch(ctx context.Context, want entry.Epoch) (entry.Message
 	return entry.Message{}, nil, nil
 }
 
-func (s *Sealer) epochDraft(d *entry.Epoch, receivedAt string) *draft.Draft {
+func (id identity) epochDraft(d *entry.Epoch, receivedAt string) *draft.Draft {
 	draft := draft.Own(draft.Source{
-		Log: s.identity.logName, Origin: s.identity.origin, Epoch: d.Epoch, ReceivedAt: receivedAt,
+		Log: id.logName, Origin: id.origin, Secret: id.secret, Epoch: d.Epoch, ReceivedAt: receivedAt, Rules: id.rules,
 	}, entry.TypeEpoch, d)
 	return &draft
 }

@@ -16,19 +16,28 @@ func (t *tail) loadConfig(ctx context.Context) error {
 		return nil
 	}
 	index := t.chain.Batch().Config
+	c, err := t.configAt(ctx, index)
+	if err != nil {
+		return err
+	}
+	t.config, t.configIndex = c, index
+	return nil
+}
+
+// configAt fetches the config at an index, as a hint.
+func (t *tail) configAt(ctx context.Context, index uint64) (*entry.Config, error) {
 	at, err := store.FindBatch(ctx, t.log, index)
 	if errors.Is(err, store.ErrNotFound) {
-		return errStartUntrusted
+		return nil, errStartUntrusted
 	} else if err != nil {
-		return fmt.Errorf("config at index %d: %w", index, unreadable(err))
+		return nil, fmt.Errorf("config at index %d: %w", index, unreadable(err))
 	}
 	e, err := entry.ParseEntry(at.Batch.Leaves[index-at.Batch.First])
 	c, ok := e.Detail.(*entry.Config)
 	if err != nil || !ok || e.Index != index || e.Log != t.log.Name {
-		return errStartUntrusted
+		return nil, errStartUntrusted
 	}
-	t.config, t.configIndex = c, index
-	return nil
+	return c, nil
 }
 
 // loadCreated finds when the EVENTS of an input epoch was created. For epoch 1 the config says it,

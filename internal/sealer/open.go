@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealstream/sealstream/internal/canonical"
+	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -66,7 +69,7 @@ func (s *Sealer) openTail(ctx context.Context) (startPoint, error) {
 	if st.redact, err = redaction(t.config); err != nil {
 		return startPoint{}, err
 	}
-	st.rules = t.config.Rules
+	st.rules, st.service = t.config.Rules, t.service
 	st.config, st.configIndex, st.prevHash = t.config, t.configIndex, t.chain.LastHash()
 	q.activeKeys = t.config.Keys
 	at := t.chain.Input()
@@ -116,8 +119,11 @@ func (s *Sealer) resume(t *tail, q *sequencer, at sealedlog.Position) error {
 	case *entry.Epoch:
 		if first.InputSeq == 0 {
 			st.next = 0
-			st.opening = s.epochDraft(d, first.ReceivedAt)
+			st.opening = st.epochDraft(d, first.ReceivedAt)
 		}
+	}
+	for _, e := range slices.Backward(entries) {
+		st.service.takeBack(&e)
 	}
 	q.sealedAlready = entries
 	return nil
@@ -152,15 +158,18 @@ func (s *Sealer) checkInput(ctx context.Context, t *tail, at sealedlog.Position)
 		return s.inputGone(ctx, t, at)
 	case err != nil:
 		return fmt.Errorf("EVENTS sequence %d: %w", at.Seq, err)
-	case !holds(m, at):
+	case !s.identity.holds(m, at):
 		return fmt.Errorf("%w: sequence %d, the newest one sealed, holds another message", ErrInputLost, at.Seq)
 	}
 	return nil
 }
 
-// holds reports whether m is the message that an input position names.
-func holds(m entry.Message, at sealedlog.Position) bool {
-	return m.Digest() == at.Digest && m.Time.Equal(at.Time)
+// holds reports whether m is the message that an input position names. From ruleset.Blinding on, a
+// batch names its message by another digest than before.
+func (id identity) holds(m entry.Message, at sealedlog.Position) bool {
+	digest := m.Digest()
+	return m.Time.Equal(at.Time) &&
+		(digest == at.Digest || draft.InputDigest(id.secret, ruleset.Blinding, digest) == at.Digest)
 }
 
 // inputGone distinguishes a message that was lost from one that another sealer has trimmed after a

@@ -1,6 +1,7 @@
 package sealer
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -23,6 +24,7 @@ type prepared struct {
 	msg    entry.Message
 	source draft.Source // of position 0
 	items  []item       // one for each event, by position
+	older  []item       // the same by the rules before ruleset.Blinding, if state.repeat needed them
 	open   bool         // published on events.open
 
 	controlType string // event type of a control message
@@ -35,8 +37,16 @@ type prepared struct {
 // item is one event of a message: the draft of its entry, or of the rejected entry in its place.
 type item struct {
 	draft       draft.Draft
-	key         windowKey // of (source, id); unused if the draft is no event
-	fingerprint windowKey // fingerprint
+	key         windowKey    // of (source, id); unused if the draft is no event
+	fingerprint windowKey    // fingerprint
+	refused     *draft.Draft // the entry in place of an event that does not fit and is no repeat
+	service     *refusable   // set if a service wrote it
+}
+
+// refusable is what it takes to refuse an event when the state is known.
+type refusable struct {
+	source draft.Source
+	whole  []byte
 }
 
 // identity is what sealing depends on besides the log's prefix and the events (SPEC 1, 5).
@@ -60,6 +70,7 @@ func (id identity) source(m entry.Message, epoch uint64) draft.Source {
 		Seq:        m.Seq,
 		ReceivedAt: canonical.FormatReceived(m.Time),
 		Redact:     id.redact,
+		Rules:      id.rules,
 	}
 }
 
@@ -72,13 +83,21 @@ var (
 		Field:  "source",
 		Reason: "its agent token is not the one of the subject it was published on",
 	}
+	errPublisher = &entry.FieldError{Field: "publisher", Reason: "only the sealer names a subject"}
 )
+
+// subjectPrefix begins the publisher of an event that came on the subject of its agent
+// (docs/SPEC-rules4.md, 4.6).
+const subjectPrefix = "subject:"
 
 // prepare never fails: a message that cannot be read becomes a rejected entry.
 func (id identity) prepare(m entry.Message, epoch uint64) prepared {
 	p := prepared{msg: m, source: id.source(m, epoch), redact: id.redact, rules: id.rules}
 	rest, ok := strings.CutPrefix(m.Subject, subject.Root(id.logName))
 	kind, token, _ := strings.Cut(rest, ".")
+	if ok && kind == "events" && id.rules >= ruleset.Blinding && subject.IsAgentToken(token) {
+		p.source.Publisher = subjectPrefix + token
+	}
 	switch {
 	case !ok:
 		p.refuse(errSubject)
@@ -91,6 +110,8 @@ func (id identity) prepare(m entry.Message, epoch uint64) prepared {
 		}
 	case kind == "batch" && token != "":
 		p.records(id)
+	case kind == "service" && id.rules >= ruleset.Blinding && subject.IsRole(token):
+		p.services(token)
 	case kind == "events" && token == "open":
 		p.open = true
 		p.events("")
@@ -141,7 +162,9 @@ func (p *prepared) single(ev entry.Event, err error, token string, raw []byte) {
 		p.refuse(err)
 		return
 	}
-	p.seal(p.source, ev)
+	p.seal(p.source, ev, func(src draft.Source, err error) draft.Draft {
+		return draft.RejectedMessage(src, err, p.msg)
+	})
 }
 
 // admit applies the log's rules to an event, checks its source against the token of its subject,
@@ -172,12 +195,51 @@ func (p *prepared) records(id identity) {
 	p.items = make([]item, 0, len(list)+1)
 	for i := range list {
 		r := &list[i]
+		p.checkPublisher(r)
 		whole := r.Record.Event
 		if whole == nil {
 			whole = r.Raw
 		}
 		p.add(r, "", whole)
 	}
+}
+
+// checkPublisher refuses a record that claims what only the subject of a message shows.
+func (p *prepared) checkPublisher(r *inbox.EventRecord) {
+	if p.rules >= ruleset.Blinding && strings.HasPrefix(r.Record.Publisher, subjectPrefix) {
+		r.Err, r.Record = errPublisher, inbox.Record{}
+	}
+}
+
+// services reads a message that a service of a role published (docs/SPEC-rules4.md, 5).
+func (p *prepared) services(role string) {
+	parts, err := inbox.Split(p.msg.Data)
+	if err != nil {
+		p.refuse(err)
+		return
+	}
+	p.items = make([]item, 0, len(parts))
+	for _, raw := range parts {
+		r := inbox.EventRecord{Raw: raw}
+		if r.Record, r.Err = inbox.ParseRecord(raw); r.Err != nil {
+			r.Record = inbox.Record{}
+		}
+		p.checkPublisher(&r)
+		p.items = append(p.items, p.serviceItem(&r, role))
+	}
+}
+
+func (p *prepared) serviceItem(r *inbox.EventRecord, role string) item {
+	src, whole := p.source, r.Record.Event
+	src.Position, src.Publisher = uint64(len(p.items)), r.Record.Publisher
+	if r.Err != nil {
+		return item{draft: draft.Rejected(src, r.Err, r.Raw, p.msg.Subject)}
+	}
+	kind, detail, text, err := entry.Message{Data: whole}.Service(role)
+	if err != nil {
+		return item{draft: draft.Rejected(src, err, whole, p.msg.Subject)}
+	}
+	return item{draft: draft.Service(src, kind, detail, text), service: &refusable{src, whole}}
 }
 
 func checkToken(ev entry.Event, token string) error {
@@ -191,7 +253,7 @@ func checkToken(ev entry.Event, token string) error {
 // "whole" of SPEC 5.2.
 func (p *prepared) add(r *inbox.EventRecord, token string, raw []byte) {
 	src, err := p.source, r.Err
-	src.Position, src.Publisher = uint64(len(p.items)), r.Record.Publisher
+	src.Position, src.Publisher = uint64(len(p.items)), cmp.Or(r.Record.Publisher, src.Publisher)
 	if err == nil {
 		err = p.admit(&r.Event, token, raw, r.Redacted)
 	}
@@ -199,12 +261,22 @@ func (p *prepared) add(r *inbox.EventRecord, token string, raw []byte) {
 		p.items = append(p.items, item{draft: draft.Rejected(src, err, raw, p.msg.Subject)})
 		return
 	}
-	p.seal(src, r.Event)
+	p.seal(src, r.Event, func(src draft.Source, err error) draft.Draft {
+		return draft.Rejected(src, err, raw, p.msg.Subject)
+	})
 }
 
-// seal appends the draft of an event.
-func (p *prepared) seal(src draft.Source, ev entry.Event) {
+// seal appends the draft of an event. From ruleset.Blinding on, an event may turn out to be too
+// large here: it is refused unless it is a repeat.
+func (p *prepared) seal(src draft.Source, ev entry.Event, refuse func(draft.Source, error) draft.Draft) {
 	it := item{draft: draft.Event(src, ev)}
+	if p.rules >= ruleset.Blinding {
+		if err := ev.Fits(p.rules); err != nil {
+			src.Altered = ev.Altered()
+			d := refuse(src, err)
+			it.refused = &d
+		}
+	}
 	it.key = claimKey(it.draft.Claim())
 	it.fingerprint = windowKey(it.draft.Fingerprint())
 	p.items = append(p.items, it)

@@ -28,11 +28,37 @@ func redaction(c *entry.Config) (*redact.Set, error) {
 }
 
 // AnnounceRedaction publishes a config that replaces the log's redaction rules from the next index
-// on (SPEC 13.1). Nil rules end redaction. The config also brings the log to the newest sealing
-// rules (SPEC 5.1). AnnounceRedaction returns false and publishes nothing if the log has these
-// rules already, or if nothing is sealed yet. The rules take effect when the config is sealed, not
-// when AnnounceRedaction returns.
+// on (SPEC 13.1). Nil rules end redaction. The config also brings a log of older sealing rules to
+// ruleset.Binding, and never beyond (see AnnounceRules). AnnounceRedaction returns false and
+// publishes nothing if the log has these rules already, or if nothing is sealed yet. The rules take
+// effect when the config is sealed, not when AnnounceRedaction returns.
 func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bool, error) {
+	return announce(ctx, cfg, func(c *entry.Config) bool {
+		if rules.Equal(c.Redaction) && c.Rules >= ruleset.Binding {
+			return false
+		}
+		c.Redaction, c.Rules = rules, max(c.Rules, ruleset.Binding)
+		return true
+	})
+}
+
+// AnnounceRules publishes a config that raises the sealing rules of the log from the next index on
+// (SPEC 5.1). Everything that seals, stores or reads the log must know the rules by then, and EVENTS
+// must accept the subjects of services (docs/SPEC-rules4.md, 1.4). AnnounceRules returns false and
+// publishes nothing if the log has these rules or newer ones already, or if nothing is sealed yet.
+// The rules take effect when the config is sealed, not when AnnounceRules returns.
+func AnnounceRules(ctx context.Context, cfg Config, rules uint64) (bool, error) {
+	return announce(ctx, cfg, func(c *entry.Config) bool {
+		if c.Rules >= rules {
+			return false
+		}
+		c.Rules = rules
+		return true
+	})
+}
+
+// announce publishes the newest config with a change, unless change returns false.
+func announce(ctx context.Context, cfg Config, change func(*entry.Config) bool) (bool, error) {
 	s, err := New(cfg)
 	if err != nil {
 		return false, err
@@ -40,17 +66,23 @@ func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bo
 	if _, err := s.open(ctx); err != nil {
 		return false, err
 	}
-	if s.tail.chain.Size() == 0 || rules.Equal(s.tail.config.Redaction) && s.tail.config.Rules == ruleset.Newest {
+	if s.tail.chain.Size() == 0 {
 		return false, nil
 	}
 	next, at := *s.tail.config, s.tail.configIndex
-	next.Redaction, next.Rules, next.Previous = rules, ruleset.Newest, &at
+	if !change(&next) {
+		return false, nil
+	}
+	next.Previous = &at
 	if _, err := redaction(&next); err != nil {
 		return false, err
 	}
 	body := inbox.FormatControl(uuid.NewString(), s.identity.origin, entry.TypeConfig, next.AppendJSON(nil))
-	if _, err = cfg.Log.Events.Append(ctx, entry.Message{Subject: subject.Control(s.identity.logName), Data: body},
-		nil); err != nil {
+	m := entry.Message{Subject: subject.Control(s.identity.logName), Data: body}
+	if _, _, err := m.Control(); err != nil {
+		return false, fmt.Errorf("config: %w", err)
+	}
+	if _, err = cfg.Log.Events.Append(ctx, m, nil); err != nil {
 		return false, fmt.Errorf("publish config: %w", err)
 	}
 	return true, nil

@@ -77,6 +77,7 @@ func (p *snapshotter) restore(ctx context.Context, t *tail, end uint64) error {
 	t.chain, t.window, t.partialLeaves = chain, w, h.Partial
 	t.lastRead, t.lastValid = h.Sealed, h.Sealed
 	t.config, t.configIndex = config, batch.Config
+	t.service = serviceState{access: h.Access, bare: h.Bare}
 	if h.Created != "" { // otherwise it was not found, and is searched again
 		t.created, t.createdEpoch = h.Created, h.CreatedEpoch
 	}

@@ -38,12 +38,15 @@ type snapshot struct {
 	Created      string          `json:"created,omitempty"`
 	CreatedEpoch uint64          `json:"created_epoch,omitempty"`
 
+	Access map[string]uint64 `json:"access,omitempty"` // index of the newest access entry by role
+	Bare   uint64            `json:"bare"`             // index after the newest entry without a blind
+
 	Pieces []piece `json:"pieces"` // ascending, without gaps, up to size
 }
 
 // snapshotFormat is the first line of a head. A release that computes another window of the same
 // leaves must count it up.
-const snapshotFormat = "sealstream snapshot 1\n"
+const snapshotFormat = "sealstream snapshot 2\n"
 
 // errSnapshot is wrapped with the reason why a snapshot is not used.
 var errSnapshot = errors.New("snapshot")

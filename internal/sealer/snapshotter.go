@@ -146,7 +146,8 @@ func (p *snapshotter) writeHead(c committed) error {
 	h := snapshot{
 		Origin: p.origin, Rules: c.tip.config.Rules, Size: c.batch.Size, Root: c.batch.Root, Window: p.limit,
 		Sealed: c.sealed, Batch: batchFields(c.batch), Last: c.tip.last, Partial: c.tip.partial,
-		Config: c.tip.config.AppendJSON(nil), Created: c.tip.created, CreatedEpoch: c.tip.createdEpoch, Pieces: p.pieces,
+		Config: c.tip.config.AppendJSON(nil), Created: c.tip.created, CreatedEpoch: c.tip.createdEpoch,
+		Access: c.tip.service.access, Bare: c.tip.service.bare, Pieces: p.pieces,
 	}
 	text, err := h.format(p.key)
 	if err != nil {
@@ -190,6 +191,7 @@ type tip struct {
 	created      string
 	createdEpoch uint64
 	partial      [][]byte
+	service      serviceState
 	window       *window
 }
 
@@ -197,6 +199,6 @@ type tip struct {
 func (t *tail) newest() committed {
 	return committed{batch: t.chain.Batch(), sealed: t.lastValid, tip: &tip{
 		last: t.chain.LastHash(), config: t.config, created: t.created, createdEpoch: t.createdEpoch,
-		partial: t.partialLeaves, window: t.window,
+		partial: t.partialLeaves, service: t.service, window: t.window,
 	}}
 }

@@ -2,11 +2,13 @@ package sealer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/draft"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/pkg/entry"
+	"github.com/sealstream/sealstream/pkg/redact"
 )
 
 // state is what the sealer must know of a log's prefix to seal the next message. Sealing is step, a
@@ -23,6 +25,7 @@ type state struct {
 	created  string     // creation time of its EVENTS, nine digits; "" if unknown
 	next     uint64     // expected input sequence; 0 accepts any, at the start of an epoch
 	window   *window
+	service  serviceState
 
 	config      *entry.Config
 	configIndex uint64
@@ -58,7 +61,7 @@ func (s *state) step(p prepared, yield func(entry.Entry, *draft.Draft)) error {
 	}
 	if s.next != 0 && p.msg.Seq > s.next {
 		src := p.source
-		src.Seq = p.msg.Seq - 1
+		src.Seq, src.Publisher = p.msg.Seq-1, ""
 		gap := draft.Own(src, entry.TypeGap, &entry.Gap{From: s.next, To: p.msg.Seq - 1})
 		seal(&gap, nil)
 	}
@@ -69,20 +72,22 @@ func (s *state) step(p prepared, yield func(entry.Entry, *draft.Draft)) error {
 	if p.control != nil {
 		return s.control(p, seal)
 	}
-	s.events(p, seal)
+	s.events(&p, seal)
 	return nil
 }
 
 // events seals the items of a message, then one entry that lists its repeats.
-func (s *state) events(p prepared, seal func(*draft.Draft, *item)) {
+func (s *state) events(p *prepared, seal func(*draft.Draft, *item)) {
 	var originals []entry.Original
 	for i := range p.items {
 		it := &p.items[i]
 		if !it.draft.IsEvent() {
-			seal(&it.draft, nil)
-		} else if at, ok := s.window.repeat(it.key, it.fingerprint); ok {
+			seal(s.own(p, it), nil)
+		} else if at, ok := s.repeat(p, i); ok {
 			originals = append(originals, entry.Original{Index: at, Position: uint64(i)})
-		} else if at, ok := s.window.newest(it.key); ok {
+		} else if it.refused != nil {
+			seal(it.refused, nil)
+		} else if at, ok := s.window.newest(it.key, math.MaxUint64); ok {
 			d := it.draft.Equivocation(at)
 			seal(&d, it)
 		} else {
@@ -97,18 +102,61 @@ func (s *state) events(p prepared, seal func(*draft.Draft, *item)) {
 	}
 }
 
+// own returns the draft of an item that is no event: it was refused, or a service wrote it.
+func (s *state) own(p *prepared, it *item) *draft.Draft {
+	if it.service == nil {
+		return &it.draft
+	}
+	d := it.draft.Detail()
+	if err := s.service.refuses(d, it.service.source.Publisher, s.size); err != nil {
+		refused := draft.Rejected(it.service.source, err, it.service.whole, p.msg.Subject)
+		return &refused
+	}
+	if d, ok := d.(*entry.Access); ok {
+		s.service.set(d.Role, &s.size)
+	}
+	return &it.draft
+}
+
+// repeat returns the newest entry that an event of a message repeats. An event has one fingerprint
+// among entries that are blinded, and another among older ones: the one that it has if it is read
+// and redacted by the rules before (docs/SPEC-rules4.md, 4.2).
+func (s *state) repeat(p *prepared, position int) (uint64, bool) {
+	it := &p.items[position]
+	if p.rules < ruleset.Blinding {
+		return s.window.repeat(it.key, it.fingerprint, 0, math.MaxUint64)
+	}
+	if at, ok := s.window.repeat(it.key, it.fingerprint, s.service.bare, math.MaxUint64); ok {
+		return at, true
+	}
+	if _, ok := s.window.newest(it.key, s.service.bare); !ok {
+		return 0, false
+	}
+	if p.older == nil {
+		id := s.identity
+		id.rules, id.handed = ruleset.Binding, nil
+		p.older = id.prepare(p.msg, p.source.Epoch).items
+	}
+	if position >= len(p.older) || !p.older[position].draft.IsEvent() {
+		return 0, false
+	}
+	older := &p.older[position]
+	return s.window.repeat(older.key, older.fingerprint, 0, s.service.bare)
+}
+
 // control seals an administrator's message, if it is valid in the present state of the log.
 func (s *state) control(p prepared, seal func(*draft.Draft, *item)) error {
 	kind := p.controlType
 	var err error
+	var config *entry.Config
+	var set *redact.Set
 	switch d := p.control.(type) {
 	case *entry.Config:
 		if err = d.Follows(s.config, s.configIndex); err == nil {
-			set, err := redaction(d)
-			if err != nil {
+			if set, err = redaction(d); err != nil {
 				return err
 			}
-			s.config, s.configIndex, s.redact, s.rules = d, s.size, set, d.Rules
+			config = d
 		}
 	case *entry.Epoch:
 		// The epoch entry was sealed at the start of the epoch. This one accounts for the message.
@@ -123,11 +171,25 @@ func (s *state) control(p prepared, seal func(*draft.Draft, *item)) error {
 		}
 	}
 	d := draft.Own(p.source, kind, p.control)
+	if n := d.Size(s.size); err == nil && n > ruleset.MaxLeafBytes && s.rules >= ruleset.Blinding {
+		err = fmt.Errorf("a leaf of %d bytes, more than %d", n, ruleset.MaxLeafBytes)
+	}
 	if err != nil {
-		d = draft.RejectedMessage(p.source, err, p.msg)
+		d, config = draft.RejectedMessage(p.source, err, p.msg), nil
+	}
+	if config != nil {
+		s.adopt(config, set)
 	}
 	seal(&d, nil)
 	return nil
+}
+
+// adopt makes a config that is sealed next the newest one.
+func (s *state) adopt(c *entry.Config, set *redact.Set) {
+	if c.Rules >= ruleset.Blinding && s.rules < ruleset.Blinding {
+		s.service.bare = s.size + 1
+	}
+	s.config, s.configIndex, s.redact, s.rules = c, s.size, set, c.Rules
 }
 
 // create seals index 0: the config that identifies the log. Any other message there stops the
@@ -151,7 +213,8 @@ func (s *state) create(p prepared, seal func(*draft.Draft, *item)) error {
 	if err != nil {
 		return err
 	}
-	s.config, s.configIndex, s.epoch, s.next, s.redact, s.rules = c, 0, 1, p.msg.Seq+1, set, c.Rules
+	s.epoch, s.next = 1, p.msg.Seq+1
+	s.adopt(c, set)
 	d := draft.Own(p.source, entry.TypeConfig, c)
 	seal(&d, nil)
 	return nil
@@ -161,9 +224,9 @@ func (s *state) create(p prepared, seal func(*draft.Draft, *item)) error {
 // rules (SPEC 5.1).
 func (s *state) checkIdentity(c *entry.Config) error {
 	switch {
-	case c.Rules < ruleset.First || c.Rules > ruleset.Newest:
+	case c.Rules < ruleset.First || c.Rules > ruleset.Known:
 		return fmt.Errorf("%w: the log is sealed by rules %d, and this release knows rules up to %d", ErrRefused,
-			c.Rules, ruleset.Newest)
+			c.Rules, ruleset.Known)
 	case c.Origin != s.origin || !slices.ContainsFunc(c.Keys, func(k string) bool { return slices.Contains(s.keys, k) }):
 		return fmt.Errorf("%w: the log is %s, signed by another key than this sealer's %s", ErrRefused, c.Origin, s.origin)
 	case c.SecretFingerprint != draft.SecretFingerprint(s.secret):

@@ -42,6 +42,10 @@ type tail struct {
 	fromFirst     bool
 	partialLeaves [][]byte // newest leaves, those of a message that is not sealed completely
 
+	began      uint64 // index of the first entry of the walk, if older access entries are not known
+	beganAfter uint64 // SEALED sequence of the batch before it
+	service    serviceState
+
 	config       *entry.Config
 	configIndex  uint64
 	created      string // creation time of EVENTS in createdEpoch
@@ -163,7 +167,10 @@ func (t *tail) walk(ctx context.Context) error {
 	if err := t.checkReachesSeen(); err != nil {
 		return err
 	}
-	return t.loadConfig(ctx)
+	if err := t.loadConfig(ctx); err != nil {
+		return err
+	}
+	return t.loadServices(ctx)
 }
 
 // unreadable separates permanent damage of the log, such as a bad object of its archive, from
@@ -247,6 +254,7 @@ func (t *tail) startAfter(ctx context.Context, index uint64) error {
 	}
 	t.chain, t.window = chain, newWindow(t.windowSize, t.slack, at.Batch.Size)
 	t.lastRead, t.lastValid = at.Seq, at.Seq
+	t.began, t.beganAfter = at.Batch.Size, at.Seq
 	return nil
 }
 
@@ -368,6 +376,7 @@ func newWalked(p audit.Parsed) walked {
 
 func (t *tail) entry(e *entry.Entry, k windowKeys) {
 	t.window.add(k.event, k.key, k.fingerprint)
+	t.service.note(e)
 	switch d := e.Detail.(type) {
 	case *entry.Config:
 		t.config, t.configIndex = d, e.Index
@@ -388,6 +397,7 @@ func (t *tail) commit(b *batch, seq uint64) error {
 	t.chain, t.lastRead = chain, seq
 	t.config, t.configIndex = b.config, b.Config
 	t.created, t.createdEpoch = b.eventsCreated, b.Input.Epoch
+	t.service = b.service
 	t.batchAdded(committed{batch: chain.Batch(), sealed: seq, before: named}, b.Leaves)
 	return nil
 }

@@ -53,7 +53,7 @@ func (s *Sealer) checkUnchanged(ctx context.Context, at *sealedlog.Position, sta
 func (s *Sealer) checkInputMessage(ctx context.Context, at sealedlog.Position) error {
 	m, err := s.cfg.Log.Events.Get(ctx, at.Seq)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && !holds(m, at):
+	case errors.Is(err, store.ErrNotFound), err == nil && !s.identity.holds(m, at):
 		return fmt.Errorf("%w: EVENTS sequence %d, the newest one sealed, is gone or holds another message", errLost, at.Seq)
 	case err != nil:
 		return fmt.Errorf("EVENTS sequence %d: %w", at.Seq, err)

@@ -119,22 +119,23 @@ func (w *window) bucket(a, b half) uint64 {
 	return (x ^ x>>32) & uint64(len(w.keys)-1)
 }
 
-// newest returns the newest index in the window with that key.
-func (w *window) newest(key windowKey) (uint64, bool) {
+// newest returns the newest index in the window, before end, with that key.
+func (w *window) newest(key windowKey, end uint64) (uint64, bool) {
 	k := half(key[:16])
 	for i := w.keys[w.bucket(k, half{})]; w.holds(i); i = w.at(i).olderKey {
-		if w.at(i).key == k {
+		if w.at(i).key == k && i <= end {
 			return i - 1, true
 		}
 	}
 	return 0, false
 }
 
-// repeat returns the newest index in the window with that key and fingerprint.
-func (w *window) repeat(key, print windowKey) (uint64, bool) {
+// repeat returns the newest index in the window, from first to before end, with that key and
+// fingerprint.
+func (w *window) repeat(key, print windowKey, first, end uint64) (uint64, bool) {
 	k, p := half(key[:16]), half(print[:16])
-	for i := w.exact[w.bucket(k, p)]; w.holds(i); i = w.at(i).olderBoth {
-		if r := w.at(i); r.key == k && r.fingerprint == p {
+	for i := w.exact[w.bucket(k, p)]; w.holds(i) && i > first; i = w.at(i).olderBoth {
+		if r := w.at(i); r.key == k && r.fingerprint == p && i <= end {
 			return i - 1, true
 		}
 	}

@@ -3,6 +3,7 @@ package sealer
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -52,12 +53,12 @@ func TestWindowEqualsScan(t *testing.T) {
 			rec := naiveRecord{
 				event: r.IntN(5) > 0, key: testKey(uint64(r.IntN(80))), print: testKey(uint64(r.IntN(3))),
 			}
-			at, ok := w.newest(rec.key)
+			at, ok := w.newest(rec.key, math.MaxUint64)
 			wantAt, want := n.find(func(o naiveRecord) bool { return o.key == rec.key })
 			if at != wantAt || ok != want {
 				t.Fatalf("seed %d step %d: newest %d %v, want %d %v", seed, step, at, ok, wantAt, want)
 			}
-			at, ok = w.repeat(rec.key, rec.print)
+			at, ok = w.repeat(rec.key, rec.print, 0, math.MaxUint64)
 			wantAt, want = n.find(func(o naiveRecord) bool { return o.key == rec.key && o.print == rec.print })
 			if at != wantAt || ok != want {
 				t.Fatalf("seed %d step %d: repeat %d %v, want %d %v", seed, step, at, ok, wantAt, want)
@@ -71,11 +72,11 @@ func TestWindowEqualsScan(t *testing.T) {
 // TestWindowFromTheMiddle: a window that is begun at an index knows nothing of the ones before it.
 func TestWindowFromTheMiddle(t *testing.T) {
 	w := newWindow(100, windowSlack, 5000)
-	if _, ok := w.newest(testKey(1)); ok {
+	if _, ok := w.newest(testKey(1), math.MaxUint64); ok {
 		t.Fatal("an empty window holds a key")
 	}
 	w.add(true, testKey(1), testKey(2))
-	if at, ok := w.repeat(testKey(1), testKey(2)); !ok || at != 5000 {
+	if at, ok := w.repeat(testKey(1), testKey(2), 0, math.MaxUint64); !ok || at != 5000 {
 		t.Fatalf("repeat %d %v, want 5000", at, ok)
 	}
 	if w.truncate(4999) {
@@ -103,8 +104,8 @@ func BenchmarkWindow(b *testing.B) {
 	for b.Loop() {
 		var k windowKey
 		binary.LittleEndian.PutUint64(k[:], r.Uint64())
-		w.repeat(k, k)
-		w.newest(k)
+		w.repeat(k, k, 0, math.MaxUint64)
+		w.newest(k, math.MaxUint64)
 		w.add(true, k, k)
 	}
 }
@@ -121,7 +122,7 @@ func TestWindowGrowsWhole(t *testing.T) {
 		t.Fatalf("the ring has %d places, want all of %d", len(w.ring), w.capacity())
 	}
 	for i := range events {
-		if at, ok := w.repeat(spread(i), spread(1)); !ok || at != i {
+		if at, ok := w.repeat(spread(i), spread(1), 0, math.MaxUint64); !ok || at != i {
 			t.Fatalf("event %d: found %d %v", i, at, ok)
 		}
 	}

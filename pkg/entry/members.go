@@ -99,6 +99,9 @@ func (e *Event) EntryBy(rules uint64) Entry {
 	return leaf
 }
 
+// Altered reports whether Redact has found something, from ruleset.Blinding on.
+func (e *Event) Altered() bool { return e.altered }
+
 // Beside returns what the payload of the event holds besides data and salt from ruleset.Blinding
 // on. Each is empty if the event does not have it.
 func (e *Event) Beside() (actionSalt, material string) {

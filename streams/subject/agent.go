@@ -12,3 +12,8 @@ func AgentToken(source string) string {
 	s := sha256.Sum256([]byte(source))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(s[:]))[:26]
 }
+
+// IsAgentToken reports whether a token has the form of an agent's.
+func IsAgentToken(token string) bool {
+	return len(token) == 26 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}

@@ -3,7 +3,10 @@
 // wildcard * or >.
 package subject
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Prefix is the prefix of all subjects of all logs.
 const Prefix = "audit."
@@ -24,6 +27,16 @@ func Batch(log, ingest string) string { return Root(log) + "batch." + ingest }
 
 // Control returns the subject on which administrators publish what the log itself must record.
 func Control(log string) string { return Root(log) + "control" }
+
+// Service returns the subject on which a service of a role publishes what it records in the log. The
+// role may be *.
+func Service(log, role string) string { return Root(log) + "service." + role }
+
+// Roles returns the roles of the services that publish on Service.
+func Roles() []string { return []string{"alert", "ingest", "query"} }
+
+// IsRole reports whether a token is the role of a service that publishes on Service.
+func IsRole(token string) bool { return slices.Contains(Roles(), token) }
 
 // Sealed returns the only subject of the SEALED stream.
 func Sealed(log string) string { return Root(log) + "sealed" }
