@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sealstream/sealstream/internal/merkle"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
@@ -18,8 +19,9 @@ type walk struct {
 	log, origin string
 	account     accounting
 	config      *entry.Entry // newest config entry seen
-	named       []string     // keys that the configs seen have named
-	resumed     bool         // began behind a batch: index 0 was not seen
+	rules4      rules4
+	named       []string // keys that the configs seen have named
+	resumed     bool     // began behind a batch: index 0 was not seen
 }
 
 func newWalk() *walk { return &walk{} }
@@ -52,6 +54,9 @@ func (w *walk) entry(e *entry.Entry) error {
 	}
 	if err := w.account.entry(e, w.root(e)); err != nil {
 		return mismatch(i, CheckAccounting, "%v", err)
+	}
+	if err := w.rules4.entry(e, w.config, w.resumed); err != nil {
+		return mismatch(i, CheckRules, "%v", err)
 	}
 	if e.EventType == entry.TypeConfig {
 		c := *e
@@ -221,6 +226,9 @@ func (c *Chain) check(p Parsed, last *entry.Entry) error {
 	}
 	if c.any && b.Payloads < c.batch.Payloads {
 		return mismatch(b.First, CheckOrder, "the PAYLOADS sequence falls from %d to %d", c.batch.Payloads, b.Payloads)
+	}
+	if c.config != nil && b.Key != 0 && c.config.Detail.(*entry.Config).Rules >= ruleset.Blinding {
+		return mismatch(b.First, CheckRules, "the header names key entry %d, in a log without verdicts", b.Key)
 	}
 	if c.config != nil && b.Config != c.config.Index {
 		return mismatch(b.First, CheckConfig, "the header names config %d, the newest is %d", b.Config, c.config.Index)

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
@@ -18,7 +19,7 @@ type dataCheck struct {
 
 // firstData returns the place of the first entry that has data, or −1.
 func (p *Parsed) firstData() int {
-	return slices.IndexFunc(p.Entries, func(e entry.Entry) bool { return e.DataHash != nil })
+	return slices.IndexFunc(p.Entries, func(e entry.Entry) bool { return e.HasPayload() })
 }
 
 // readData reads and checks the data of a batch, if there is any and it is to be checked.
@@ -95,7 +96,7 @@ func (d *dataCheck) add(one dataCheck) error {
 // checkRecord checks the data of one entry. record is nil if there is none.
 func checkRecord(e *entry.Entry, record *entry.Payload) (d dataCheck) {
 	switch {
-	case record == nil && e.DataHash != nil:
+	case record == nil && e.HasPayload():
 		d.missing = []uint64{e.Index}
 	case record != nil:
 		if d.err = checkPayload(e, record); d.err == nil {
@@ -129,10 +130,16 @@ func checkRecords(entries []entry.Entry, records []entry.Payload) (d dataCheck) 
 
 func checkPayload(e *entry.Entry, p *entry.Payload) error {
 	switch {
-	case p.Index != e.Index || e.DataHash == nil:
+	case p.Index != e.Index || !e.HasPayload():
 		return mismatch(e.Index, CheckPayload, "a record of index %d where none belongs", p.Index)
 	case !p.Opens(*e):
-		return mismatch(e.Index, CheckPayload, "data and salt do not open data_hash")
+		return mismatch(e.Index, CheckPayload, "data and salt do not open data_hash, or what is beside them record_hash")
+	}
+	switch e.Detail.(type) {
+	case *entry.Access, *entry.Read:
+		if n := len(p.Data); n == 0 || n > ruleset.MaxDataBytes || !utf8.Valid(p.Data) {
+			return mismatch(e.Index, CheckPayload, "the text of a service has %d bytes, or is no text", n)
+		}
 	}
 	d, ok := e.Detail.(*entry.Rejected)
 	switch {

@@ -19,6 +19,7 @@ const (
 	CheckOrigin     Check = "origin"     // an entry, a manifest or a checkpoint names another origin
 	CheckID         Check = "id"         // the entry_id of one of the log's own entries is wrong
 	CheckConfig     Check = "config"     // a config entry is missing, or does not follow the one before
+	CheckRules      Check = "rules"      // an entry does not follow the rules of its config
 	CheckAccounting Check = "accounting" // entries and input positions do not agree
 	CheckFrontier   Check = "frontier"   // a batch's frontier is not that of its tree
 	CheckRoot       Check = "root"       // a root is not that of the tree

@@ -67,8 +67,18 @@ func (d *Config) check() error {
 		if err := d.Redaction.Check(); err != nil {
 			return fault("redaction", "%v", err)
 		}
-		if i := slices.IndexFunc(d.Redaction.Private, notPrivate); i >= 0 && d.Rules >= ruleset.Blinding {
-			return fault("redaction", "%q cannot be a private field under rules %d", d.Redaction.Private[i], d.Rules)
+	}
+	return d.checkPrivate()
+}
+
+// checkPrivate checks that no private field is an attribute that ruleset.Blinding needs in leaves.
+func (d *Config) checkPrivate() error {
+	if d.Redaction == nil || d.Rules < ruleset.Blinding {
+		return nil
+	}
+	for _, name := range d.Redaction.Private {
+		if notPrivate(name) {
+			return fault("redaction", "%q cannot be a private field under rules %d", name, d.Rules)
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func (e *Entry) check() error {
 	if err := e.checkBlinded(); err != nil {
 		return err
 	}
-	if err := e.checkService(); err != nil {
+	if err := e.checkDetail(); err != nil {
 		return err
 	}
 	return e.checkValues()

@@ -128,9 +128,11 @@ func checkShort(field, s string, most int) error {
 	return checkValue(field, s)
 }
 
-// checkService checks an entry that a service wrote (6).
-func (e *Entry) checkService() error {
+// checkDetail checks an entry that a service wrote, and a config with ruleset.Blinding (6).
+func (e *Entry) checkDetail() error {
 	switch d := e.Detail.(type) {
+	case *Config:
+		return d.checkPrivate()
 	case *Access:
 		if e.Blind == "" || e.DataHash == nil || d.Previous != nil && *d.Previous >= e.Index {
 			return fmt.Errorf("%s without blind or data, or before an older one", e.EventType)
