@@ -220,23 +220,34 @@ func parseLine(line []byte) (l ExportLine, e entry.Entry, more map[string]json.R
 			return l, e, nil, errors.New("data_error is a text that stands in place of the data")
 		}
 	}
-	for _, name := range []string{"leaf", "data_raw", "data_base64", "salt", "data_error"} {
+	for _, name := range append([]string{"leaf", "data_error"}, recordMembers...) {
 		delete(more, name)
 	}
 	return l, e, more, nil
 }
 
+// recordMembers are the members of a payload record that lines and proofs show (SPEC 9).
+var recordMembers = []string{"action_salt", "data_raw", "data_base64", "dssematerial", "salt"}
+
 func exportPayload(raw map[string]json.RawMessage, index uint64) (*entry.Payload, error) {
-	salt, ok := raw["salt"]
-	text, isText := raw["data_raw"]
-	binary, isBinary := raw["data_base64"]
-	switch {
-	case !ok && !isText && !isBinary:
-		return nil, nil
-	case !ok || isText == isBinary:
-		return nil, errors.New("salt and one of data_raw and data_base64 belong together")
+	p, others := &entry.Payload{Index: index}, 0
+	for _, name := range recordMembers {
+		if value, ok := raw[name]; ok && name != "salt" {
+			others++
+			if err := p.Member(name, value); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
 	}
-	p := &entry.Payload{Index: index}
+	_, isText := raw["data_raw"]
+	_, isBinary := raw["data_base64"]
+	salt, ok := raw["salt"]
+	switch {
+	case !ok && others == 0:
+		return nil, nil
+	case !ok || others == 0 || isText && isBinary:
+		return nil, errors.New("salt belongs to one of data_raw and data_base64, or to what is beside them")
+	}
 	var s string
 	err := json.Unmarshal(salt, &s)
 	if err == nil {
@@ -245,10 +256,5 @@ func exportPayload(raw map[string]json.RawMessage, index uint64) (*entry.Payload
 	if err != nil {
 		return nil, fmt.Errorf("salt: %w", err)
 	}
-	if isText {
-		p.Data, err = canonical.ParseData("data_raw", text)
-	} else {
-		p.Data, err = canonical.ParseData("data_base64", binary)
-	}
-	return p, err
+	return p, nil
 }

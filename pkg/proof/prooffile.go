@@ -117,7 +117,7 @@ func shows(raw json.RawMessage, e entry.Entry) error {
 	if err := showsData(members, e); err != nil {
 		return err
 	}
-	for _, name := range []string{"entry_hash", "data", "data_raw", "data_base64", "salt", "leaf"} {
+	for _, name := range append([]string{"entry_hash", "data", "leaf"}, recordMembers...) {
 		delete(members, name)
 	}
 	bare, err := json.Marshal(members)
@@ -147,7 +147,7 @@ func showsData(members map[string]json.RawMessage, e entry.Entry) error {
 	case payload == nil:
 		return nil
 	case !payload.Opens(e):
-		return errors.New("data and salt do not open data_hash")
+		return errors.New("data and salt do not open data_hash, or what is beside them record_hash")
 	case ok && members["data_raw"] == nil:
 		return errors.New("data is shown of bytes that are no text")
 	case ok && !sameText(shown, string(payload.Data)) &&
