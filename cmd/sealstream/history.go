@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -102,12 +101,10 @@ func (h *history) turn() error {
 
 func parseReplayed(raw json.RawMessage) (*replayed, error) {
 	var m struct {
-		EntryHash  string `json:"entry_hash"`
-		Leaf       string
-		DataRaw    json.RawMessage `json:"data_raw"`
-		DataBase64 json.RawMessage `json:"data_base64"`
-		DataError  string          `json:"data_error"`
-		Salt       string
+		EntryHash string `json:"entry_hash"`
+		Leaf      string
+		DataError string `json:"data_error"`
+		Salt      string
 	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, fmt.Errorf("an entry of the answer: %w", err)
@@ -122,19 +119,22 @@ func parseReplayed(raw json.RawMessage) (*replayed, error) {
 	if m.DataError != "" {
 		return nil, fmt.Errorf("entry %d: %w: %w: %s", e.Index, errFailed, errNoData, m.DataError)
 	}
-	name, value := "data_raw", m.DataRaw
-	if value == nil {
-		name, value = "data_base64", m.DataBase64
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, fmt.Errorf("an entry of the answer: %w", err)
 	}
-	if value == nil {
+	if members["salt"] == nil {
 		return &replayed{e, nil, raw}, nil
 	}
 	p := entry.Payload{Index: e.Index}
-	if p.Salt, err = entry.ParseHash(m.Salt); err == nil {
-		p.Data, err = canonical.ParseData(name, value)
+	p.Salt, err = entry.ParseHash(m.Salt)
+	for _, name := range []string{"action_salt", "data_raw", "data_base64", "dssematerial"} {
+		if value := members[name]; value != nil && err == nil {
+			err = p.Member(name, value)
+		}
 	}
 	if err == nil && !p.Opens(e) {
-		err = errors.New("its data does not open data_hash")
+		err = errors.New("its data does not open what the leaf commits to")
 	}
 	if err != nil {
 		return nil, failed("entry %d: %v", e.Index, err)

@@ -199,5 +199,5 @@ func saysTheSame(has *replayed, e entry.Event) bool {
 	if has.payload == nil { // there is no data, or it was erased
 		return e.HasData == (h.DataHash != nil)
 	}
-	return e.HasData && bytes.Equal(has.payload.Data, e.Data)
+	return e.HasData == has.payload.HasData() && bytes.Equal(has.payload.Data, e.Data)
 }

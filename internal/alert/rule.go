@@ -77,7 +77,7 @@ func value(e *entry.Entry, field string) string {
 	if get, ok := fields[field]; ok {
 		return get(e)
 	}
-	return e.Extensions[strings.TrimPrefix(field, extensionPrefix)]
+	return e.Attribute(strings.TrimPrefix(field, extensionPrefix))
 }
 
 // matcher is a condition, prepared for fast lookup.

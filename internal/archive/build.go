@@ -42,7 +42,7 @@ func (b *builder) close() { b.sealed.close() }
 // after it.
 func (b *builder) add(k parsedMessage, entries []entry.Entry, size uint64) error {
 	index := size - uint64(len(entries))
-	if slices.ContainsFunc(entries, func(e entry.Entry) bool { return e.DataHash != nil }) {
+	if slices.ContainsFunc(entries, func(e entry.Entry) bool { return e.HasPayload() }) {
 		b.payloads = append(b.payloads, named{k.Batch.Payloads, index})
 	}
 	return b.sealed.add(k.message, index)

@@ -317,7 +317,7 @@ func (b *payloadReader) check(p audit.Parsed) error {
 			func(p entry.Payload, index uint64) int { return cmp.Compare(p.Index, index) })
 		_, gone := slices.BinarySearch(b.erased, e.Index)
 		switch {
-		case e.DataHash == nil || gone:
+		case !e.HasPayload() || gone:
 		case !found:
 			b.missing = append(b.missing, e.Index)
 		case !list[at].Opens(*e):

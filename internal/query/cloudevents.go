@@ -32,7 +32,7 @@ func (f Found) CloudEvent() (event.Event, error) {
 	if e.Resource != "" {
 		c.Subject = &e.Resource
 	}
-	for name, value := range e.Extensions {
+	for name, value := range e.Attributes() {
 		switch name {
 		case "datacontenttype":
 			c.DataContentType = &value
@@ -69,7 +69,10 @@ func (f Found) CloudEvent() (event.Event, error) {
 		c.Extensions["sealdetail"] = string(leaf.Detail)
 	}
 	ce := event.Event{Context: c}
-	if f.Payload != nil {
+	if f.Payload != nil && f.Payload.Material != "" {
+		c.Extensions["dssematerial"] = f.Payload.Material
+	}
+	if f.Payload != nil && f.Payload.HasData() {
 		ce.DataEncoded, ce.DataBase64 = f.Payload.Data, !f.fits()
 	}
 	return ce, nil

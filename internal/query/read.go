@@ -217,7 +217,7 @@ func (r reader) withData(list []Found) (wanted []*Found) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := range list {
-		if e := &list[i].Entry; e.DataHash != nil && !r.indexed.erased[e.Index] {
+		if e := &list[i].Entry; e.HasPayload() && !r.indexed.erased[e.Index] {
 			wanted = append(wanted, &list[i])
 		}
 	}

@@ -57,6 +57,7 @@ func appendData(dst []byte, l proof.PageLine, raw bool) []byte {
 	}
 	data, text := l.Payload.Data, canonical.IsText(l.Payload.Data)
 	switch {
+	case !l.Payload.HasData():
 	case l.HasJSON():
 		dst = append(append(dst, `,"data":`...), data...)
 	case text:

@@ -83,7 +83,7 @@ func (e Entry) Data() []byte {
 // Withheld reports whether the entry has data that the server does not show. The data was erased,
 // cannot be read (DataError), or the server withholds it. Verify tells which: every erasure is an
 // entry of the log.
-func (e Entry) Withheld() bool { return e.DataHash != nil && e.Payload == nil }
+func (e Entry) Withheld() bool { return e.HasPayload() && e.Payload == nil }
 
 // MarshalJSON writes the entry as the API shows it.
 func (e Entry) MarshalJSON() ([]byte, error) { return api.AppendEntry(nil, e.line(), false) }

@@ -148,14 +148,19 @@ func (c *Client) isOurs(ctx context.Context, e entry.Entry, ev entry.Event, salt
 		}
 		ev.Salt = salt
 	}
-	if len(e.Redactions) > 0 { // the log takes the list of what was taken out from among the attributes
+	src := draft.Source{ReceivedAt: e.ReceivedAt}
+	if e.Blind != "" {
+		src.Rules = ruleset.Blinding
+	}
+	// the log takes the list of what was taken out from among the attributes
+	if len(e.Redactions) > 0 || e.Blind != "" {
 		ev.Extensions = maps.Clone(ev.Extensions)
 		ev.TakeRedactions()
 	}
-	want := draft.Event(draft.Source{ReceivedAt: e.ReceivedAt}, ev)
-	if want.Fingerprint() != e.Fingerprint() && ev.By(ruleset.First) == nil {
+	want := draft.Event(src, ev)
+	if want.Fingerprint() != e.Fingerprint() && e.Blind == "" && ev.By(ruleset.First) == nil {
 		// a log of older rules reads some trace ids otherwise
-		want = draft.Event(draft.Source{ReceivedAt: e.ReceivedAt}, ev)
+		want = draft.Event(src, ev)
 	}
 	if want.Fingerprint() != e.Fingerprint() {
 		if len(e.Redactions) > len(ev.Redactions) {

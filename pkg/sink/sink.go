@@ -14,13 +14,13 @@ import (
 // to the data, because data can be erased and entries cannot.
 type Record struct {
 	Entry entry.Entry
-	// Payload is the data and the salt that open the entry's data_hash. It is nil if the event has no
-	// data, or if the data was erased before the record was read.
+	// Payload is the data, with the salt and what is beside the data, that open what the entry
+	// commits to. It is nil if the event has none, or if it was erased before the record was read.
 	Payload *entry.Payload
 }
 
-// Erased reports whether the event had data that was erased.
-func (r Record) Erased() bool { return r.Entry.DataHash != nil && r.Payload == nil }
+// Erased reports whether the event had a payload that was erased.
+func (r Record) Erased() bool { return r.Entry.HasPayload() && r.Payload == nil }
 
 // MarshalJSON writes the members that are needed to verify a record and to read it back: the leaf,
 // data_raw or data_base64, and the salt, as in a line of an export (SPEC 9).

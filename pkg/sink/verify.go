@@ -37,8 +37,8 @@ func CheckRecord(c Cursor, r Record, where string) error {
 		return Invalid(c.Next, where, "index %d is at its place", e.Index)
 	case e.PreviousHash.String() != c.previous():
 		return Invalid(e.Index, where, "its previous_hash is %s, but the entry before it is %s", e.PreviousHash, c.previous())
-	case r.Payload != nil && (e.DataHash == nil || !r.Payload.Opens(e)):
-		return Invalid(e.Index, where, "the data does not open data_hash")
+	case r.Payload != nil && !r.Payload.Opens(e):
+		return Invalid(e.Index, where, "the data does not open what the leaf commits to")
 	}
 	return nil
 }

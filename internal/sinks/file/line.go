@@ -49,7 +49,7 @@ func newLine(r sink.Record, previous string) (line, error) {
 		SessionID:      agt.Optional(e.SessionID),
 		PreviousHash:   previous,
 	}
-	if r.Payload != nil {
+	if r.Payload != nil && r.Payload.HasData() {
 		l.data, l.apart = dataText(r.Payload.Data)
 	}
 	l.toolkit.Data = l.data
@@ -109,6 +109,9 @@ func (l *line) append(dst []byte, s *signer) []byte {
 	w := writer{dst: dst, from: len(dst)}
 	t := &l.toolkit
 	w.text("action", t.Action)
+	if l.payload != nil && l.payload.ActionSalt != "" {
+		w.text("action_salt", l.payload.ActionSalt)
+	}
 	w.text("agent_did", t.AgentDID)
 	w.optional("compute_driver", t.ComputeDriver)
 	w.plain("content_hash", l.content)
@@ -119,6 +122,9 @@ func (l *line) append(dst []byte, s *signer) []byte {
 		} else {
 			w.plain("data_base64", base64.StdEncoding.EncodeToString(l.payload.Data))
 		}
+	}
+	if l.payload != nil && l.payload.Material != "" {
+		w.text("dssematerial", l.payload.Material)
 	}
 	if l.entry != nil {
 		w.plain("entry_hash", l.entry.EntryHash.String())
@@ -213,12 +219,13 @@ func record(v agt.Value) (*sink.Record, error) {
 	if salt == nil {
 		return r, nil
 	}
-	p := &entry.Payload{Index: e.Index}
+	p := &entry.Payload{Index: e.Index, ActionSalt: text(v, "action_salt"), Material: text(v, "dssematerial")}
 	if p.Salt, err = entry.ParseHash(salt.Text); err != nil {
 		return nil, fmt.Errorf("salt: %w", err)
 	}
 	raw, coded, data := v.Get("data_raw"), v.Get("data_base64"), v.Get("data")
 	switch {
+	case e.DataHash == nil: // the member data is there for the toolkit
 	case raw != nil:
 		p.Data = []byte(raw.Text)
 	case coded != nil:

@@ -47,7 +47,7 @@ func (s *Sink) Read(ctx context.Context, from uint64) iter.Seq2[sink.Record, err
 // records before the fault.
 func (s *Sink) page(ctx context.Context, first, end uint64) ([]sink.Record, error) {
 	rows, err := s.pool.Query(ctx,
-		"SELECT leaf, data_raw, salt FROM entries WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3",
+		"SELECT leaf, data_raw, salt, action_salt, dssematerial FROM entries WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3",
 		first, end, page)
 	if err != nil {
 		return nil, err
@@ -55,11 +55,11 @@ func (s *Sink) page(ctx context.Context, first, end uint64) ([]sink.Record, erro
 	defer rows.Close()
 	var list []sink.Record
 	for rows.Next() {
-		var leaf, raw, salt []byte
-		if err := rows.Scan(&leaf, &raw, &salt); err != nil {
+		var in row
+		if err := rows.Scan(&in.leaf, &in.raw, &in.salt, &in.actionSalt, &in.material); err != nil {
 			return list, err
 		}
-		r, err := record(first+uint64(len(list)), leaf, raw, salt)
+		r, err := in.record(first + uint64(len(list)))
 		if err != nil {
 			return list, err
 		}
@@ -69,20 +69,28 @@ func (s *Sink) page(ctx context.Context, first, end uint64) ([]sink.Record, erro
 }
 
 // record returns the record of a row, which should have an index.
-func record(index uint64, leaf, raw, salt []byte) (sink.Record, error) {
-	e, err := entry.ParseEntry(leaf)
+func (r *row) record(index uint64) (sink.Record, error) {
+	e, err := entry.ParseEntry(r.leaf)
 	if err != nil {
 		return sink.Record{}, sink.Invalid(index, "", "leaf: %v", err)
 	}
-	r := sink.Record{Entry: e}
-	if salt == nil && raw == nil {
-		return r, nil
+	rec := sink.Record{Entry: e}
+	beside := r.actionSalt != nil || r.material != nil
+	if r.salt == nil && r.raw == nil && !beside {
+		return rec, nil
 	}
-	if len(salt) != len(entry.Payload{}.Salt) || raw == nil {
+	if len(r.salt) != len(entry.Payload{}.Salt) || r.raw == nil && !beside {
 		return sink.Record{}, sink.Invalid(index, "", "data without a complete salt, or a salt without data")
 	}
-	r.Payload = &entry.Payload{Index: e.Index, Salt: [32]byte(salt), Data: raw}
-	return r, nil
+	p := &entry.Payload{Index: e.Index, Salt: [32]byte(r.salt), Data: r.raw}
+	if r.actionSalt != nil {
+		p.ActionSalt = *r.actionSalt
+	}
+	if r.material != nil {
+		p.Material = *r.material
+	}
+	rec.Payload = p
+	return rec, nil
 }
 
 // Verify implements sink.Sink. It hashes leaves and data again, follows the chain from index 0 to
@@ -153,12 +161,13 @@ func (r *row) scan(rows pgx.Rows) error {
 	for i := range r.texts {
 		into = append(into, &r.texts[i])
 	}
-	return rows.Scan(append(into, &r.extensions, &r.detail, &r.previous, &r.hash, &r.leaf, &r.data, &r.raw, &r.salt)...)
+	return rows.Scan(append(into, &r.extensions, &r.detail, &r.previous, &r.hash, &r.leaf, &r.data, &r.raw, &r.salt, &r.actionSalt,
+		&r.material)...)
 }
 
 // check compares a row with the chain, and its columns with its own leaf and data.
 func (r *row) check(c sink.Cursor) error {
-	rec, err := record(c.Next, r.leaf, r.raw, r.salt)
+	rec, err := r.record(c.Next)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ var columns = []string{
 	"entry_id", "event_type", "agent_did", "action", "resource", "target_did", "outcome", "policy_decision",
 	"matched_rule", "trace_id", "session_id",
 	"extensions", "detail", "previous_hash", "entry_hash", "leaf", "data", "data_raw", "salt",
+	"action_salt", "dssematerial",
 }
 
 // texts lists the columns that hold a text of the entry. The empty text is NULL.
@@ -38,6 +39,8 @@ type row struct {
 	data       []byte // JSON; nil is NULL
 	raw        []byte // the column data_raw; nil is NULL
 	salt       []byte // nil is NULL
+	actionSalt *string
+	material   *string // the column dssematerial
 }
 
 func (r *row) values() []any {
@@ -46,7 +49,8 @@ func (r *row) values() []any {
 	for _, t := range r.texts {
 		v = append(v, t)
 	}
-	return append(v, asJSONB(r.extensions), asJSONB(r.detail), r.previous, r.hash, r.leaf, asJSONB(r.data), r.raw, r.salt)
+	return append(v, asJSONB(r.extensions), asJSONB(r.detail), r.previous, r.hash, r.leaf, asJSONB(r.data), r.raw, r.salt,
+		r.actionSalt, r.material)
 }
 
 // asJSONB keeps pgx from encoding text that is JSON already.
@@ -82,14 +86,23 @@ func rowOf(r *sink.Record) (row, error) {
 	}
 	if p := r.Payload; p != nil {
 		out.raw, out.salt = p.Data, p.Salt[:]
-		if out.raw == nil {
+		if out.raw == nil && p.HasData() {
 			out.raw = []byte{}
 		}
+		out.actionSalt, out.material = orNull(p.ActionSalt), orNull(p.Material)
 		if ruleset.IsJSON(e.Extensions["datacontenttype"]) && fitsJSONB(p.Data) {
 			out.data = p.Data
 		}
 	}
 	return out, nil
+}
+
+// orNull returns a text as the value of a column in which the empty text is NULL.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // objects copies extensions and detail from the leaf.

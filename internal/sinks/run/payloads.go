@@ -26,7 +26,7 @@ func (l *lookup) records(ctx context.Context, seq uint64, entries []entry.Entry)
 	list, wanted := make([]sink.Record, len(entries)), false
 	for i := range entries {
 		list[i].Entry = entries[i]
-		wanted = wanted || entries[i].DataHash != nil
+		wanted = wanted || entries[i].HasPayload()
 	}
 	if !wanted {
 		return list, nil
@@ -37,7 +37,7 @@ func (l *lookup) records(ctx context.Context, seq uint64, entries []entry.Entry)
 	}
 	for i := range list {
 		e := &list[i].Entry
-		if e.DataHash == nil {
+		if !e.HasPayload() {
 			continue
 		}
 		p, ok := payloads[e.Index]
@@ -50,7 +50,7 @@ func (l *lookup) records(ctx context.Context, seq uint64, entries []entry.Entry)
 			return nil, &audit.MismatchError{
 				Index: e.Index,
 				What:  "payload",
-				Why:   fmt.Sprintf("PAYLOADS sequence %d holds data that does not open data_hash", seq),
+				Why:   fmt.Sprintf("PAYLOADS sequence %d holds data that does not open what the leaf commits to", seq),
 			}
 		default:
 			list[i].Payload = &p

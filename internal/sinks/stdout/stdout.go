@@ -110,7 +110,7 @@ func appendShown(dst *bytes.Buffer, r *sink.Record) error {
 	if err := d.Decode(&members); err != nil {
 		return err
 	}
-	if p := r.Payload; p != nil {
+	if p := r.Payload; p != nil && p.HasData() {
 		switch {
 		case r.Entry.EventType != entry.TypeRejected && ruleset.IsJSON(r.Entry.Extensions["datacontenttype"]) &&
 			canonical.CheckJSON(p.Data, ruleset.MaxDepth) == nil:
