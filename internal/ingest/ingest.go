@@ -127,6 +127,7 @@ type Ingest struct {
 	trouble atomic.Pointer[trouble]
 	known   atomic.Pointer[redact.Rules] // redaction rules of the newest config seen
 	rules   atomic.Pointer[redact.Set]   // compiled rules in use; nil redacts nothing
+	sealing atomic.Uint64                // number of the sealing rules of the newest config seen; 0 before
 }
 
 // New checks cfg and makes an Ingest. It does no I/O.

@@ -13,11 +13,12 @@ import (
 
 // redact removes secrets from an event before it is stored, by the rules of the newest config that
 // ingest has seen. The sealer redacts again by the rules that are active at the event's index, so
-// rules that are a little older do no harm.
+// rules that are a little older do no harm. What a sender has made of the data is not redacted here:
+// it would let readers try guesses of what was removed (docs/SPEC-rules4.md, 4.4).
 func (in *Ingest) redact(ev *entry.Event, it *item) error {
 	set := in.rules.Load()
-	if set == nil {
-		in.keep(ev, it, inbox.Parsed{Redacted: true})
+	if set == nil || ev.Binds() {
+		in.keep(ev, it, inbox.Parsed{Set: set, Redacted: set == nil})
 		return nil
 	}
 	if err := ev.Redact(set, it.event); err != nil {
@@ -83,6 +84,7 @@ func (in *Ingest) learnOnce(ctx context.Context, last uint64) uint64 {
 		}
 		return last
 	}
+	in.sealing.Store(c.Rules)
 	if old := in.known.Swap(c.Redaction); old != nil && old.Equal(c.Redaction) {
 		return info.Last
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/ruleset"
@@ -104,7 +106,7 @@ func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait, p *proofs
 	caller, asked := access.Lookup(ctx)
 	s := &submission{room: &in.ledger, items: make([]item, 0, len(events)), done: make(chan struct{})}
 	for i, r := range events {
-		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) {
+		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) || strings.HasPrefix(r.Publisher, subject.Publisher("")) {
 			return nil, fmt.Errorf("ingest: %.80q cannot be a publisher", r.Publisher)
 		}
 		it, ok := in.check(r, &receipts[i])
@@ -166,10 +168,6 @@ func (in *Ingest) await(ctx context.Context, s *submission) error {
 // or escapes make them too long for a message, the shortest form of the same event is stored.
 func (in *Ingest) check(r Raw, receipt *api.Receipt) (item, bool) {
 	ev, err := entry.ParseEvent(r.Event)
-	if err == nil {
-		older := ev // the event must fit into a leaf under the oldest rules, too
-		err = older.By(ruleset.First)
-	}
 	if err == nil && r.token != "" && subject.AgentToken(ev.Source) != r.token {
 		err = errToken
 	}
@@ -178,7 +176,11 @@ func (in *Ingest) check(r Raw, receipt *api.Receipt) (item, bool) {
 		return item{}, false
 	}
 	it := item{event: r.Event, publisher: r.Publisher}
-	if err := in.redact(&ev, &it); err != nil {
+	err = in.redact(&ev, &it)
+	if err == nil {
+		err = in.fits(ev, it.event)
+	}
+	if err != nil {
 		*receipt = refused(it.event, err)
 		return item{}, false
 	}
@@ -188,6 +190,31 @@ func (in *Ingest) check(r Raw, receipt *api.Receipt) (item, bool) {
 	}
 	*receipt = api.Receipt{EntryID: ev.ID, AgentDID: ev.Source, Status: api.Stored}
 	return it, true
+}
+
+// fits checks that the sealer will find room for an event in a leaf. It measures what the sealer
+// will make of the event. Until ruleset.Blinding is known to apply, the event must fit under the
+// oldest rules, too.
+func (in *Ingest) fits(ev entry.Event, raw []byte) error {
+	rules := uint64(ruleset.First)
+	if in.sealing.Load() >= ruleset.Blinding {
+		rules = ruleset.Blinding
+	}
+	if ev.Binds() || ev.Extensions["redactions"] != "" { // what follows would change them
+		ev.Extensions = maps.Clone(ev.Extensions)
+	}
+	if err := ev.By(rules); err != nil {
+		return err
+	}
+	if set := in.rules.Load(); set != nil && ev.Binds() { // in.redact has left it as it is
+		if err := ev.Redact(set, raw); err != nil {
+			return err
+		}
+	}
+	if rules == ruleset.Blinding {
+		return ev.Fits(rules)
+	}
+	return nil
 }
 
 // refused returns the receipt of a rejected event. It shows the id and source if they can be read.

@@ -86,17 +86,13 @@ var (
 	errPublisher = &entry.FieldError{Field: "publisher", Reason: "only the sealer names a subject"}
 )
 
-// subjectPrefix begins the publisher of an event that came on the subject of its agent
-// (docs/SPEC-rules4.md, 4.6).
-const subjectPrefix = "subject:"
-
 // prepare never fails: a message that cannot be read becomes a rejected entry.
 func (id identity) prepare(m entry.Message, epoch uint64) prepared {
 	p := prepared{msg: m, source: id.source(m, epoch), redact: id.redact, rules: id.rules}
 	rest, ok := strings.CutPrefix(m.Subject, subject.Root(id.logName))
 	kind, token, _ := strings.Cut(rest, ".")
 	if ok && kind == "events" && id.rules >= ruleset.Blinding && subject.IsAgentToken(token) {
-		p.source.Publisher = subjectPrefix + token
+		p.source.Publisher = subject.Publisher(token)
 	}
 	switch {
 	case !ok:
@@ -206,7 +202,7 @@ func (p *prepared) records(id identity) {
 
 // checkPublisher refuses a record that claims what only the subject of a message shows.
 func (p *prepared) checkPublisher(r *inbox.EventRecord) {
-	if p.rules >= ruleset.Blinding && strings.HasPrefix(r.Record.Publisher, subjectPrefix) {
+	if p.rules >= ruleset.Blinding && strings.HasPrefix(r.Record.Publisher, subject.Publisher("")) {
 		r.Err, r.Record = errPublisher, inbox.Record{}
 	}
 }

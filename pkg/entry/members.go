@@ -99,6 +99,21 @@ func (e *Event) EntryBy(rules uint64) Entry {
 	return leaf
 }
 
+// Binds reports whether the event has an attribute that its sender has made of the event as it is:
+// a signature, foreign material or what belongs to an action. Whoever hands the event on must not
+// redact it (4.4).
+func (e *Event) Binds() bool {
+	if e.Signature != "" {
+		return true
+	}
+	for _, name := range []string{attributeMaterial, "actiondigest", attributeActionSalt} {
+		if _, ok := e.Extensions[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // Altered reports whether Redact has found something, from ruleset.Blinding on.
 func (e *Event) Altered() bool { return e.altered }
 
@@ -132,9 +147,15 @@ func (e *Entry) attributesOf() map[string]string {
 // its name: the extensions, and from ruleset.Blinding on the members that are made of attributes.
 // The caller may change the map.
 func (e *Entry) Attributes() map[string]string {
-	all := e.attributesOf()
-	if all == nil {
-		return map[string]string{}
+	all := make(map[string]string, len(e.Extensions)+len(movedAttributes))
+	maps.Copy(all, e.attributesOf())
+	return all
+}
+
+// Attribute returns one of Attributes, or "".
+func (e *Entry) Attribute(name string) string {
+	if p := e.moved(name); p != nil && *p != "" {
+		return *p
 	}
-	return maps.Clone(all)
+	return e.Extensions[name]
 }

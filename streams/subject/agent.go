@@ -17,3 +17,7 @@ func AgentToken(source string) string {
 func IsAgentToken(token string) bool {
 	return len(token) == 26 && strings.Trim(token, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
+
+// Publisher returns the publisher of an event that came on the subject of an agent token. Only the
+// sealer gives it (docs/SPEC-rules4.md, 4.6).
+func Publisher(token string) string { return "subject:" + token }
