@@ -181,7 +181,8 @@ func (l *ExportLine) read(line []byte, e *entry.Entry, parse parseLeaf) bool {
 		if l.Payload = payload; payload == nil {
 			l.Payload = new(entry.Payload)
 		}
-		l.Payload.Data, isText = r.AppendText(l.Payload.Data[:0])
+		*l.Payload = entry.Payload{Data: l.Payload.Data[:0]}
+		l.Payload.Data, isText = r.AppendText(l.Payload.Data)
 		if !r.Member("salt") {
 			return false
 		}
