@@ -77,8 +77,8 @@ func unquoted(reason string) string {
 	}
 }
 
-// hideGuesses leaves out of a rejected entry that is blinded what would let a reader try guesses of a
-// secret: the event that was redacted before it was refused, and what was signed or salted before
+// hideGuesses leaves out of a rejected entry that is blinded what would let a reader try guesses of
+// a secret: the event that was redacted before it was refused, and what was signed or salted before
 // the whole was redacted (docs/SPEC-rules4.md, 4.9).
 func hideGuesses(kept []byte, found []redact.Finding, whole []byte, altered bool) ([]byte, []redact.Finding) {
 	kind := ""

@@ -27,8 +27,8 @@ func DeriveSalt(secret []byte, source, id string, data []byte) [32]byte {
 	return sum(m.mac)
 }
 
-// ownSalt makes the salt of data of one of the log's own entries (SPEC 5.2, 13.5; rules 4: 1.2). kind
-// is the type of the entry, and what it is for.
+// ownSalt makes the salt of data of one of the log's own entries (SPEC 5.2, 13.5; rules 4: 1.2).
+// kind is the type of the entry, and what it is for.
 func ownSalt(src Source, kind, id string, whole []byte) [32]byte {
 	digest := sha256.Sum256(whole)
 	m := keyed(src.Secret)
@@ -54,8 +54,8 @@ func besideSalt(secret []byte, source, id string, beside []byte) [32]byte {
 	return sum(m.mac)
 }
 
-// blindOf makes the blind of an entry (docs/SPEC-rules4.md, 1.2). It follows from the place in EVENTS
-// and the kind of entry.
+// blindOf makes the blind of an entry (docs/SPEC-rules4.md, 1.2). It follows from the place in
+// EVENTS and the kind of entry.
 func blindOf(secret []byte, e *entry.Entry) string {
 	kind, own := strings.CutPrefix(e.EventType, ruleset.OwnPrefix)
 	if !own {

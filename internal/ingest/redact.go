@@ -13,8 +13,8 @@ import (
 
 // redact removes secrets from an event before it is stored, by the rules of the newest config that
 // ingest has seen. The sealer redacts again by the rules that are active at the event's index, so
-// rules that are a little older do no harm. What a sender has made of the data is not redacted here:
-// it would let readers try guesses of what was removed (docs/SPEC-rules4.md, 4.4).
+// rules that are a little older do no harm. What a sender has made of the data is not redacted
+// here: it would let readers try guesses of what was removed (docs/SPEC-rules4.md, 4.4).
 func (in *Ingest) redact(ev *entry.Event, it *item) error {
 	set := in.rules.Load()
 	if set == nil || ev.Binds() {

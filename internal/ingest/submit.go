@@ -106,7 +106,8 @@ func (in *Ingest) answer(ctx context.Context, events []Raw, wait Wait, p *proofs
 	caller, asked := access.Lookup(ctx)
 	s := &submission{room: &in.ledger, items: make([]item, 0, len(events)), done: make(chan struct{})}
 	for i, r := range events {
-		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) || strings.HasPrefix(r.Publisher, subject.Publisher("")) {
+		if r.Publisher != "" && !ruleset.ValidPublisher(r.Publisher) ||
+			strings.HasPrefix(r.Publisher, subject.Publisher("")) {
 			return nil, fmt.Errorf("ingest: %.80q cannot be a publisher", r.Publisher)
 		}
 		it, ok := in.check(r, &receipts[i])

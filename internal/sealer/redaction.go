@@ -43,10 +43,10 @@ func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bo
 }
 
 // AnnounceRules publishes a config that raises the sealing rules of the log from the next index on
-// (SPEC 5.1). Everything that seals, stores or reads the log must know the rules by then, and EVENTS
-// must accept the subjects of services (docs/SPEC-rules4.md, 1.4). AnnounceRules returns false and
-// publishes nothing if the log has these rules or newer ones already, or if nothing is sealed yet.
-// The rules take effect when the config is sealed, not when AnnounceRules returns.
+// (SPEC 5.1). Everything that seals, stores or reads the log must know the rules by then, and
+// EVENTS must accept the subjects of services (docs/SPEC-rules4.md, 1.4). AnnounceRules returns
+// false and publishes nothing if the log has these rules or newer ones already, or if nothing is
+// sealed yet. The rules take effect when the config is sealed, not when AnnounceRules returns.
 func AnnounceRules(ctx context.Context, cfg Config, rules uint64) (bool, error) {
 	return announce(ctx, cfg, func(c *entry.Config) bool {
 		if c.Rules >= rules {

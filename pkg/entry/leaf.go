@@ -6,8 +6,8 @@ import (
 )
 
 // appendLeaf appends the canonical leaf. bare leaves out what the log added, for Fingerprint (SPEC
-// 5.8; rules 4: 4.2). index and previous_hash part the members into three runs, because a sealer knows all else
-// before it knows the place.
+// 5.8; rules 4: 4.2). index and previous_hash part the members into three runs, because a sealer
+// knows all else before it knows the place.
 func (e *Entry) appendLeaf(dst []byte, bare bool) []byte {
 	o := canonical.BeginObject(dst)
 	e.beforeIndex(&o, bare)

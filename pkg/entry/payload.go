@@ -8,8 +8,8 @@ import (
 	"github.com/sealstream/sealstream/internal/canonical"
 )
 
-// Payload is the data of an entry with the salt that opens its DataHash, and what is kept beside the
-// data (docs/SPEC-rules4.md, 4.3).
+// Payload is the data of an entry with the salt that opens its DataHash, and what is kept beside
+// the data (docs/SPEC-rules4.md, 4.3).
 type Payload struct {
 	Index uint64   // index of the entry
 	Salt  [32]byte // salt of the commitments
@@ -90,8 +90,8 @@ func (p Payload) AppendRecord(dst []byte) []byte {
 	return o.End()
 }
 
-// AppendMembers appends the members of the payload's record, except its index, to an object that the
-// caller is writing (SPEC 9).
+// AppendMembers appends the members of the payload's record, except its index, to an object that
+// the caller is writing (SPEC 9).
 func (p Payload) AppendMembers(dst []byte) []byte {
 	o := canonical.ContinueObject(dst, len(dst))
 	p.content(&o)

@@ -19,8 +19,8 @@ type Access struct {
 	Previous *uint64 // index of the newest Access of this role before; nil if there is none
 }
 
-// Read records that somebody read the log (5.2). The entry's data, if there is any, is the filter or
-// the parameters of the call.
+// Read records that somebody read the log (5.2). The entry's data, if there is any, is the filter
+// or the parameters of the call.
 type Read struct {
 	Role   string  // role of the service that answered: ingest, query or alert
 	Access *uint64 // index of the Access by which the read was judged; nil if there was none

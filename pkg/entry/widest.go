@@ -17,8 +17,8 @@ func (e *Event) Fits(rules uint64) error {
 	return nil
 }
 
-// widest returns the length of the longest leaf that the event can be sealed into under the rules of
-// a number.
+// widest returns the length of the longest leaf that the event can be sealed into under the rules
+// of a number.
 func (e *Event) widest(rules uint64) int {
 	rough := 2048 +
 		2*(2*len(e.ID)+2*len(e.Type)+len(e.Source)+len(e.Subject)+len(e.Time)+len(e.PolicyDecision)+len(e.MatchedRule)+

@@ -51,7 +51,7 @@ func ParsePageLine(raw []byte) (PageLine, error) {
 	case err != nil:
 		return PageLine{}, fmt.Errorf("%w: %w: %w", ErrProof, ErrForm, err)
 	case l.Payload != nil && !l.Payload.Opens(e):
-		return PageLine{}, fmt.Errorf("%w: index %d: data and salt do not open data_hash, or what is beside them record_hash", ErrProof, e.Index)
+		return PageLine{}, fmt.Errorf("%w: index %d: the payload does not open what the leaf commits to", ErrProof, e.Index)
 	case l.DataError != "" && !e.HasPayload():
 		return PageLine{}, fmt.Errorf("%w: index %d: data_error of an entry without data", ErrProof, e.Index)
 	}

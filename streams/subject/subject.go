@@ -28,8 +28,8 @@ func Batch(log, ingest string) string { return Root(log) + "batch." + ingest }
 // Control returns the subject on which administrators publish what the log itself must record.
 func Control(log string) string { return Root(log) + "control" }
 
-// Service returns the subject on which a service of a role publishes what it records in the log. The
-// role may be *.
+// Service returns the subject on which a service of a role publishes what it records in the log.
+// The role may be *.
 func Service(log, role string) string { return Root(log) + "service." + role }
 
 // Roles returns the roles of the services that publish on Service.

@@ -47,7 +47,8 @@ func (s *Sink) Read(ctx context.Context, from uint64) iter.Seq2[sink.Record, err
 // records before the fault.
 func (s *Sink) page(ctx context.Context, first, end uint64) ([]sink.Record, error) {
 	rows, err := s.pool.Query(ctx,
-		"SELECT leaf, data_raw, salt, action_salt, dssematerial FROM entries WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3",
+		"SELECT leaf, data_raw, salt, action_salt, dssematerial FROM entries "+
+			"WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3",
 		first, end, page)
 	if err != nil {
 		return nil, err
@@ -161,8 +162,8 @@ func (r *row) scan(rows pgx.Rows) error {
 	for i := range r.texts {
 		into = append(into, &r.texts[i])
 	}
-	return rows.Scan(append(into, &r.extensions, &r.detail, &r.previous, &r.hash, &r.leaf, &r.data, &r.raw, &r.salt, &r.actionSalt,
-		&r.material)...)
+	return rows.Scan(append(into, &r.extensions, &r.detail, &r.previous, &r.hash, &r.leaf, &r.data, &r.raw, &r.salt,
+		&r.actionSalt, &r.material)...)
 }
 
 // check compares a row with the chain, and its columns with its own leaf and data.
