@@ -24,6 +24,9 @@ var (
 	ErrPortBusy = errors.New("port is busy")
 )
 
+// AccessRequired is the member access of /readyz where each caller is asked for credentials.
+const AccessRequired = "required"
+
 // Face is how an HTTP server meets its network.
 type Face struct {
 	// Addr is the address to listen on. Empty means no server.
@@ -43,7 +46,7 @@ type Face struct {
 // Check checks that strangers on other machines cannot use the server. Beyond the loopback, it
 // needs both TLS and Access, or Exposed. An error wraps ErrNotLoopback or settings.ErrInvalid.
 func (f Face) Check() error {
-	near, err := onLoopback(f.Addr)
+	near, err := OnLoopback(f.Addr)
 	if err != nil || near || f.Exposed {
 		return err
 	}
@@ -63,16 +66,16 @@ func (f Face) Check() error {
 // CheckLoopback checks that other machines cannot reach an address. An error wraps ErrNotLoopback
 // or settings.ErrInvalid.
 func CheckLoopback(addr string) error {
-	near, err := onLoopback(addr)
+	near, err := OnLoopback(addr)
 	if err != nil || near {
 		return err
 	}
 	return fmt.Errorf("%w: %q; only 127.0.0.1, [::1] and localhost are served", ErrNotLoopback, addr)
 }
 
-// onLoopback reports whether an address is on the loopback. Of host names only localhost is, since
-// the meaning of others may change.
-func onLoopback(addr string) (bool, error) {
+// OnLoopback reports whether an address is on the loopback. Of host names only localhost is, since
+// the meaning of others may change. An error wraps settings.ErrInvalid.
+func OnLoopback(addr string) (bool, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false, fmt.Errorf("%w: address %q: %w", settings.ErrInvalid, addr, err)

@@ -97,8 +97,7 @@ func (p *process) servicePages(writes bool) map[string]http.Handler {
 	healthz := func(w http.ResponseWriter, r *http.Request) { healthy(w, r, p.board, map[string]any{}) }
 	readyz := func(w http.ResponseWriter, r *http.Request) {
 		body, err := p.ready(r.Context(), writes)
-		body["conditions"] = p.board.List()
-		p.showBacklog(body)
+		p.describe(body)
 		if err != nil {
 			unready(w, r, err.Error(), body)
 			return
@@ -109,6 +108,15 @@ func (p *process) servicePages(writes bool) map[string]http.Handler {
 		"GET /healthz": httpapi.ForLog(p.log.Name, http.HandlerFunc(healthz)),
 		"GET /readyz":  httpapi.ForLog(p.log.Name, http.HandlerFunc(readyz)),
 	}
+}
+
+// describe adds what /readyz of every process shows.
+func (p *process) describe(body map[string]any) {
+	body["log"], body["conditions"] = p.log.Name, p.board.List()
+	if p.gate != nil {
+		body["access"] = httpapi.AccessRequired
+	}
+	p.showBacklog(body)
 }
 
 // ready returns what the parts show of themselves, and why one of them, or the process, is not

@@ -49,13 +49,13 @@ func (p *pipeline) readyz(w http.ResponseWriter, r *http.Request) {
 	status := p.query.Status()
 	followers, bad := report(p.followers, p.size())
 	body := p.withWitnesses(map[string]any{
-		"write": "ready", "read": "ready", "conditions": p.board.List(), "followers": followers,
+		"write": "ready", "read": "ready", "followers": followers,
 		"tree_size": status.Size, "lag": status.Lag, "index": "ready", "durability": p.ingest.Durability(),
 	})
 	if !status.CaughtUp {
 		body["index"] = query.ErrBuilding.Error()
 	}
-	p.showBacklog(body)
+	p.describe(body)
 	if status.Err != nil {
 		body["read"] = status.Err.Error()
 	}

@@ -1,21 +1,16 @@
-// Package proxy is a reverse proxy in front of several replicas of a service.
+// Package proxy is a reverse proxy in front of several replicas of a service, or in front of all
+// services of a log.
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sealstream/sealstream/internal/httpapi"
-	"github.com/sealstream/sealstream/internal/natsconn"
-	"github.com/sealstream/sealstream/internal/readiness"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/tlsfiles"
 )
@@ -23,164 +18,128 @@ import (
 // Config configures a proxy.
 type Config struct {
 	Addr   string   // where it listens
-	To     []string // base URLs of the replicas
-	Alerts []string // base URLs of alert services, which get the paths of /v1/alerts; none: To gets them too
+	To     []string // base URLs of the replicas; with Ingest and Alerts, those of query
+	Ingest []string // base URLs of ingest services; none: To gets their requests, too
+	Alerts []string // base URLs of alert services; none: To gets their requests, too
 	// each request to the next one that is ready; false: all to the first that is, so that what a
-	// reader sees never falls back
+	// reader sees never falls back. The replicas of Ingest take turns in any case.
 	Rotate bool
-	Expose bool // listen beyond the loopback without TLS
+	Expose bool // listen beyond the loopback without TLS and access
 	TLS    settings.TLSFlags
-	Logger *slog.Logger // nil: silent
+	Files  tlsfiles.ClientFiles // how replicas are reached over https
+	Logger *slog.Logger         // nil: silent
+
+	interval time.Duration // between two readiness checks; 0: readyInterval
 }
 
-const (
-	readyInterval  = 500 * time.Millisecond // between two readiness checks of a replica
-	replicaTimeout = time.Second            // of a readiness check, and of a connection
-	stopTimeout    = 5 * time.Second        // of requests under way when the proxy stops
-)
+// stopTimeout is how long requests under way may take when the proxy stops.
+const stopTimeout = 5 * time.Second
 
-// proxy forwards requests to those replicas that are ready. It keeps nothing, and never sends a
-// request twice unless no byte of it was sent: whether an event is to be sent again is for its
-// sender, who knows the receipt.
-type proxy struct {
-	replicas []*replica
-	alerts   *proxy // nil: there is none
-	rotate   bool
-	turn     atomic.Uint64
-	log      *slog.Logger
-}
-
-type replica struct {
-	base  *url.URL
-	ready atomic.Bool
-	proxy *httputil.ReverseProxy
+// front sends requests to the services that answer them.
+type front struct {
+	pools map[Service]*pool // several services may share one
+	split bool              // each service has its own
 }
 
 // Serve forwards requests until ctx is done.
 func Serve(ctx context.Context, cfg Config) error {
-	p, err := newProxy(cfg)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	f, err := newFront(cfg)
 	if err != nil {
 		return err
 	}
-	files, err := tlsfiles.Open(cfg.TLS, p.log)
+	face, err := cfg.face()
 	if err != nil {
 		return err
 	}
-	face := httpapi.Face{Addr: cfg.Addr, Exposed: cfg.Expose, TLS: files}
 	l, err := face.Listen()
 	if err != nil {
 		return err
 	}
-	p.log.InfoContext(ctx, "proxy listens", "address", face.URL(l))
-	p.watchAll(ctx)
-	s := face.Server(p)
-	s.ErrorLog = slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)
+	cfg.Logger.InfoContext(ctx, "proxy listens", "address", face.URL(l))
+	f.watch(ctx)
+	s := face.Server(f)
+	s.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn)
 	s.ReadTimeout = 0 // the replica's own is the one that counts
 	if err := httpapi.Serve(ctx, s, l, stopTimeout); err != nil {
 		return err
 	}
-	p.log.Info("proxy has stopped", "cause", context.Cause(ctx))
+	cfg.Logger.Info("proxy has stopped", "cause", context.Cause(ctx))
 	return nil
 }
 
-func newProxy(cfg Config) (*proxy, error) {
+// face is how the proxy meets its network. Who may do what is judged by the services, so beyond the
+// loopback the proxy uses only those that judge.
+func (cfg Config) face() (httpapi.Face, error) {
+	if cfg.TLS.ClientCA != "" {
+		return httpapi.Face{}, fmt.Errorf("%w: --tls-client-ca: the proxy does not show the certificates of clients to "+
+			"the services, so clients need tokens", settings.ErrInvalid)
+	}
+	files, err := tlsfiles.Open(cfg.TLS, cfg.Logger)
+	if err != nil {
+		return httpapi.Face{}, err
+	}
+	face := httpapi.Face{Addr: cfg.Addr, Exposed: cfg.Expose, TLS: files, Access: true}
+	return face, face.Check()
+}
+
+// newFront makes the pools of replicas.
+func newFront(cfg Config) (*front, error) {
 	if len(cfg.To) == 0 {
 		return nil, fmt.Errorf("%w: no replica is named", settings.ErrInvalid)
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	guarded, err := cfg.guarded()
+	if err != nil {
+		return nil, err
 	}
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: replicaTimeout}).DialContext,
-		MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute,
+	pooled := func(name string, urls []string, rotate bool) (*pool, error) {
+		return newPool(poolConfig{
+			name: name, urls: urls, rotate: rotate, guarded: guarded, files: cfg.Files,
+			interval: cmp.Or(cfg.interval, readyInterval), logger: cfg.Logger,
+		})
 	}
-	p := &proxy{rotate: cfg.Rotate, log: cfg.Logger}
-	for _, to := range cfg.To {
-		base, err := url.Parse(to)
-		if err != nil || base.Scheme != "http" || base.Host == "" || base.User != nil {
-			return nil, fmt.Errorf(
-				"%w: replica %q is no http URL without a user",
-				settings.ErrInvalid,
-				natsconn.ShownServers(to),
-			)
-		}
-		p.replicas = append(p.replicas, &replica{base: base, proxy: p.forward(base, transport)})
+	query, err := pooled("query", cfg.To, cfg.Rotate)
+	if err != nil {
+		return nil, err
 	}
-	if len(cfg.Alerts) > 0 {
-		var err error
-		if p.alerts, err = newProxy(Config{To: cfg.Alerts, Logger: cfg.Logger}); err != nil {
+	f := &front{pools: map[Service]*pool{Query: query, Ingest: query, Alerts: query}, split: len(cfg.Ingest) > 0}
+	if f.split {
+		if f.pools[Ingest], err = pooled("ingest", cfg.Ingest, true); err != nil {
 			return nil, err
 		}
 	}
-	return p, nil
+	if len(cfg.Alerts) > 0 {
+		if f.pools[Alerts], err = pooled("alert", cfg.Alerts, false); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
-// judged are the headers with which a browser says which page asks. The proxy has judged them, and
-// the replica, which has another name, would refuse them.
-var judged = []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"}
-
-func (p *proxy) watchAll(ctx context.Context) {
-	for _, r := range p.replicas {
-		go p.watch(ctx, r)
-	}
-	if p.alerts != nil {
-		p.alerts.watchAll(ctx)
-	}
+// guarded reports whether only services may be used that ask callers for credentials.
+func (cfg Config) guarded() (bool, error) {
+	near, err := httpapi.OnLoopback(cfg.Addr)
+	return !near && !cfg.Expose, err
 }
 
-func (p *proxy) forward(base *url.URL, transport http.RoundTripper) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{
-		Transport: transport, FlushInterval: -1, // server-sent events go on as they come
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(base)
-			r.Out.Host = base.Host
-			for _, name := range judged {
-				r.Out.Header.Del(name)
-			}
-			r.SetXForwarded()
-		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if r.Context().Err() == nil {
-				p.log.Warn("a replica did not answer", "replica", base.Host, "cause", err)
-			}
-			httpapi.Refuse(w, http.StatusBadGateway, "the service was lost while it worked; send the request again")
-		},
+// watch begins to ask the replicas whether they are ready.
+func (f *front) watch(ctx context.Context) {
+	seen := map[*pool]bool{}
+	for _, p := range f.pools {
+		if !seen[p] {
+			seen[p] = true
+			p.watch(ctx)
+		}
 	}
 }
 
-// ServeHTTP forwards a request. /readyz is the replica's own, so the proxy is ready while one of
-// them is.
-func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if path := r.URL.Path; p.alerts != nil && (path == "/v1/alerts" || strings.HasPrefix(path, "/v1/alerts/")) {
-		p.alerts.ServeHTTP(w, r)
+// ServeHTTP forwards a request. In front of all services, it answers for their health itself.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.split && f.serveHealth(w, r) {
 		return
 	}
-	start := 0
-	if p.rotate {
-		start = int(p.turn.Add(1) % uint64(len(p.replicas)))
-	}
-	for i := range p.replicas {
-		if to := p.replicas[(start+i)%len(p.replicas)]; to.ready.Load() {
-			to.proxy.ServeHTTP(w, r)
-			return
-		}
-	}
-	httpapi.Refuse(w, http.StatusServiceUnavailable, "no replica is ready")
-}
-
-// watch asks a replica again and again whether it is ready. A paused one takes connections but does
-// not answer, so nothing less would do.
-func (p *proxy) watch(ctx context.Context, r *replica) {
-	client := &http.Client{Timeout: replicaTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	for {
-		err := readiness.Check(ctx, client, r.base.JoinPath("/readyz").String())
-		if ready := err == nil; r.ready.Swap(ready) != ready && ctx.Err() == nil {
-			p.log.Warn("a replica has changed", "replica", r.base.Host, "ready", ready, "cause", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(readyInterval):
-		}
-	}
+	s, _ := ServiceOf(r.URL.Path)
+	f.pools[s].ServeHTTP(w, r)
 }

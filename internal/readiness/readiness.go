@@ -38,16 +38,23 @@ func Check(ctx context.Context, client *http.Client, url string) error {
 
 // Page is what /readyz of any service says.
 type Page struct {
-	Ready      bool   `json:"-"`
-	Detail     string `json:"detail"`     // why it is not ready
-	Write      string `json:"write"`      // "ready", or why no events are accepted; "" where none are
-	Read       string `json:"read"`       // "ready", or why questions are not answered whole
-	Durability string `json:"durability"` // what an acknowledgement means; "" where none is given
-	Conditions []struct {
-		Name  string `json:"name"`
-		State string `json:"state"`
-		Text  string `json:"text"`
-	} `json:"conditions"`
+	Ready      bool        `json:"-"`
+	Detail     string      `json:"detail"`     // why it is not ready
+	Write      string      `json:"write"`      // "ready", or why no events are accepted; "" where none are
+	Read       string      `json:"read"`       // "ready", or why questions are not answered whole
+	Durability string      `json:"durability"` // what an acknowledgement means; "" where none is given
+	Access     string      `json:"access"`     // httpapi.AccessRequired; "" where callers need no credentials
+	Conditions []Condition `json:"conditions"`
+
+	Members map[string]any `json:"-"` // all that it says, as json.RawMessage
+}
+
+// Condition is what may be wrong with a service.
+type Condition struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Text  string `json:"text,omitempty"`
+	Since string `json:"since,omitempty"`
 }
 
 // Ask gets the page at a URL of /readyz. An error says that the answer was none, or no such page.
@@ -67,8 +74,13 @@ func Ask(ctx context.Context, client *http.Client, url string) (p Page, err erro
 	if err != nil {
 		return p, fmt.Errorf("answer of /readyz: %w", err)
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
+	var members map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(body, &p), json.Unmarshal(body, &members)); err != nil {
 		return p, fmt.Errorf("answer of /readyz: status %d: %w", resp.StatusCode, err)
+	}
+	p.Members = make(map[string]any, len(members))
+	for name, value := range members {
+		p.Members[name] = value
 	}
 	return p, nil
 }
