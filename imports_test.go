@@ -128,6 +128,7 @@ var mayImport = map[string][]string{
 	"internal/readiness": {"internal/datadir", "internal/health", "internal/query", "internal/settings"},
 	"internal/proxy": {
 		"internal/httpapi", "internal/natsconn", "internal/readiness", "internal/settings", "internal/tlsfiles",
+		"pkg/api",
 	},
 	"internal/vitals": {
 		"internal/health", "internal/ingest", "internal/sealer", "internal/settings", "internal/store", "streams",

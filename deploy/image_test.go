@@ -86,6 +86,8 @@ func TestCompose(t *testing.T) {
 	var file struct {
 		Services map[string]struct {
 			Image       string
+			Build       string
+			Pull        string `yaml:"pull_policy"`
 			Restart     string
 			Ports       []string
 			Networks    []string
@@ -104,18 +106,22 @@ func TestCompose(t *testing.T) {
 	if !file.Networks["inner"].Internal {
 		t.Error("the inner network leads outside")
 	}
+	secure, err := os.ReadFile("compose.tls.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	env, err := os.ReadFile("../.env.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`\$\{(\w+):-([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`\$\{(\w+):-([^}]*)\}`).FindAllStringSubmatch(string(text)+string(secure), -1) {
 		if !strings.Contains(string(env), "\n"+m[1]+"="+m[2]+"\n") {
 			t.Errorf(".env.example does not have %s=%s", m[1], m[2])
 		}
 	}
 	for _, name := range []string{
 		"nats-1", "nats-2", "nats-3", "sealer-1", "sealer-2", "ingest-1", "ingest-2", "query-1", "query-2",
-		"front-ingest", "front-query", "alert", "archiver",
+		"front", "alert", "archiver",
 	} {
 		s, there := file.Services[name]
 		if !there {
@@ -133,11 +139,15 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s is reached from other machines: %s", name, port)
 			}
 		}
-		if open := len(s.Ports) > 0; s.Profiles == nil && open != strings.HasPrefix(name, "front-") {
+		if open := len(s.Ports) > 0; s.Profiles == nil && open != (name == "front") {
 			t.Errorf("%s publishes %v", name, s.Ports)
 		}
-		if s.Profiles == nil && s.Image != "${SEALSTREAM_IMAGE:-sealstream}" {
-			t.Errorf("%s is of another image: %s", name, s.Image)
+		if s.Profiles == nil && (s.Image != "${SEALSTREAM_IMAGE:-sealstream}" ||
+			s.Pull != "${SEALSTREAM_PULL_POLICY:-never}") {
+			t.Errorf("%s is of another image: %s, %s", name, s.Image, s.Pull)
+		}
+		if built := s.Build != ""; built != (name == "setup") { // all use the image that one of them builds
+			t.Errorf("%s builds %q", name, s.Build)
 		}
 	}
 }

@@ -157,7 +157,7 @@ func (c *compose) container(service string) string { return c.project + "-" + se
 // ports are where each service says that it is ready.
 var ports = map[string]string{
 	"nats-1": "8222", "nats-2": "8222", "nats-3": "8222", "sealer-1": "9464", "sealer-2": "9464", "ingest-1": "8410", "ingest-2": "8410",
-	"query-1": "8420", "query-2": "8420", "alert": "8430", "archiver": "9465", "front-ingest": "8410", "front-query": "8420",
+	"query-1": "8420", "query-2": "8420", "alert": "8430", "archiver": "9465", "front": "8420",
 }
 
 func services() []string {

@@ -17,7 +17,9 @@ func TestFrontPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	serves := map[string]proxy.Service{"query": proxy.Query, "archiver": proxy.Query, "ingest": proxy.Ingest, "alerts": proxy.Alerts}
+	serves := map[string]proxy.Service{
+		"query": proxy.Query, "archiver": proxy.Query, "ingest": proxy.Ingest, "alerts": proxy.Alerts,
+	}
 	want := map[string]proxy.Service{}
 	for _, part := range l.pipeline.list {
 		for pattern := range part.routes {

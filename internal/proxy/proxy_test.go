@@ -109,7 +109,9 @@ func TestProxy(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a.unready.Store(false)
 			b.unready.Store(false)
-			f, err := newFront(Config{Addr: "127.0.0.1:0", To: []string{a.URL, b.URL}, Rotate: c.rotate, interval: time.Millisecond})
+			f, err := newFront(Config{
+				Addr: "127.0.0.1:0", To: []string{a.URL, b.URL}, Rotate: c.rotate, interval: time.Millisecond,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
