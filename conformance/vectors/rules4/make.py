@@ -13,6 +13,7 @@ import ed25519
 import forms
 import judge
 import logs
+import mixed
 import rules
 import seal
 
@@ -207,7 +208,10 @@ def case(log, name, about, judges=judge.Judge):
             "leaves": list(map(short, log.leaves)), "payloads": [short(log.records[index]) for index in sorted(log.records)]}
 
 
-def whole_logs(makers=logs.LOGS, judges=judge.Judge):
+LOGS = [*logs.LOGS, mixed.mixed1, mixed.mixed2, mixed.mixed3]
+
+
+def whole_logs(makers=LOGS, judges=judge.Judge):
     made = [(make.__name__, make.__doc__, make()) for make in makers]
     log = made[0][2]
     return {"log": log.name, "secret": log.secret.hex(), "origin": log.origin, "vkey": log.vkey,
