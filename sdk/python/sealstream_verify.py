@@ -645,9 +645,10 @@ def plain_member(name, kind, required):
 
 def plain_pattern(allowed, *more):
     """The pattern of those leaves, whose members stand in the order of their names. Those in more
-    are required, too. A leaf that the sealer altered has no pattern."""
+    are required, too. Members that depend on others have no pattern."""
     kinds = {**NEEDED, **allowed, "timestamp": DATE, "received_at": DATE9}
-    kinds = {name: kind for name, kind in kinds.items() if name not in ("detail", "altered")}
+    for name in {"detail", "altered", "key_entry"} & kinds.keys():
+        del kinds[name]
     required = {*NEEDED, "cloudevent_type", *more}
     members = [plain_member(name, kinds[name], name in required) for name in sorted(kinds)]
     return re.compile(r"\{%s\}" % "".join(members)).fullmatch
@@ -720,6 +721,8 @@ def check_rules4(leaf, kind):
     """What the form of a leaf under rules 4 is beside its members (R4 3, 4.1 and 6)."""
     own = kind not in (None, "equivocation")
     check(not own or OF_EVENTS.keys().isdisjoint(leaf), "a member is for the entries of events")
+    fits = "key_entry" not in leaf or "signature_status" in leaf
+    check(fits, "key_entry stands only beside signature_status")
     if "altered" in leaf:
         fits = "redactions" in leaf and "signature" not in leaf and "record_hash" not in leaf
         check(fits, "an altered event has redactions, and neither signature nor record_hash")

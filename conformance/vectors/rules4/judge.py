@@ -44,6 +44,7 @@ def members(leaf):
         require(good, "%s does not have its form" % name)
     require(not set(LEAF) - set(leaf), "a required member is missing")
     require(not kind_of(leaf) or not set(leaf) & set(NEW), "a member that only entries of events have")
+    require("key_entry" not in leaf or "signature_status" in leaf, "key_entry without signature_status")
     if "altered" in leaf:
         require("redactions" in leaf and "signature" not in leaf and "record_hash" not in leaf,
                 "altered, but with a signature or a record_hash, or without redactions")

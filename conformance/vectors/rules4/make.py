@@ -121,7 +121,7 @@ def leaves():
         case("signature_status " + status, {**good, "signature_status": status})
     for status in judge.APPROVAL.split("|"):
         case("approval_status " + status, {**good, "approval_status": status})
-    case("key_entry alone", {**good, "key_entry": 7})
+    case("key_entry alone", {**good, "key_entry": 7}, "it stands beside signature_status")
     case("material_key alone", {**good, "material_key": good["agent_key"]})
     case("new members without blind", without(good, "blind"), "new members need blind")
     case("blind of 31 digits", {**good, "blind": good["blind"][:31]}, "form")
@@ -263,7 +263,7 @@ def wrong():
     log = by_name["records"]
     for name, id, changes in (
             ("no blind", "p-4", {"blind": None}), ("a verdict without verdicts", "p-4", {"signature_status": "unknown_key"}),
-            ("a status without verdicts", "p-4", {"approval_status": "malformed"}), ("a key entry without verdicts", "p-4", {"key_entry": 0}),
+            ("a status without verdicts", "p-4", {"approval_status": "malformed"}), ("a key entry without verdicts", "p-4", {"signature_status": "unknown_key", "key_entry": 0}),
             ("another record_hash", "p-1", {"record_hash": "ab" * 32}), ("no record_hash", "p-2", {"record_hash": None}),
             ("a record_hash too many", "p-3", {"record_hash": "ab" * 32}), ("no data_hash", "p-2", {"data_hash": None}),
             ("a signature of an altered event", "p-12", {"signature": "c2lnbmVk"}), ("a record_hash of an altered event", "p-12", {"record_hash": "ab" * 32}),

@@ -75,6 +75,10 @@ class Event:
             self.leaf["altered"] = True
             self.leaf.pop("signature", None)
             self.beside = {}
+            for name in rules.LEAVING:  # empty ones
+                self.leaf.get("extensions", {}).pop(name, None)
+            if not self.leaf.get("extensions", True):
+                del self.leaf["extensions"]
         kind = self.leaf["cloudevent_type"]
         self.leaf["event_type"] = TYPES.get(kind) or re.sub(r"^ai\.agentmesh\.(?=.)", "", kind)
         if (self.leaf["event_type"] + ".").startswith("sealstream."):
