@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -71,12 +72,17 @@ func (a *app) api(change ...func(*client.Config)) (*client.Client, error) {
 
 // httpClient asks the API.
 func (a *app) httpClient() *http.Client {
-	return &http.Client{CheckRedirect: noRedirect, Transport: apiGuard{clearGuard{a.transport}}}
+	return &http.Client{CheckRedirect: noRedirect, Transport: apiGuard{a.guarded()}}
 }
 
 // plainClient asks the server, and returns its answers as they are.
 func (a *app) plainClient() *http.Client {
-	return &http.Client{CheckRedirect: noRedirect, Transport: clearGuard{a.transport}}
+	return &http.Client{CheckRedirect: noRedirect, Transport: a.guarded()}
+}
+
+// guarded sends the token, and no secret in clear.
+func (a *app) guarded() http.RoundTripper {
+	return bearer{clearGuard{a.transport}, a.token, cmp.Or(a.tokenFor, a.server)}
 }
 
 // get sends a GET request and decodes the JSON of the response into v. A *[]byte gets it as it is.
@@ -175,6 +181,9 @@ func (a *app) explain(err error) error {
 	text := p.Error()
 	if p.Title == "" {
 		text = fmt.Sprintf("%d %s", p.Status, http.StatusText(p.Status))
+	}
+	if p.Status == http.StatusUnauthorized && a.token == "" {
+		text += "; give a token with --token-file FILE"
 	}
 	if p.Field != "" && !strings.HasPrefix(text, p.Field) {
 		text = p.Field + ": " + text

@@ -35,6 +35,8 @@ type app struct {
 	wide    bool   // --wide
 	utc     bool   // --utc
 
+	token     string          // bearer token; "": none
+	tokenFor  string          // URL of the server that the token is for; "": server
 	transport *http.Transport // of requests to the server
 	overTLS   bool            // an address without a scheme means https
 }

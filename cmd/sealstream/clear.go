@@ -13,7 +13,7 @@ import (
 // the way could read them. --server and other URLs may contain them.
 type clearGuard struct{ http.RoundTripper }
 
-var errClear = errors.New("a password is sent only over https, or over http to this machine")
+var errClear = errors.New("a password or token is sent only over https, or over http to this machine")
 
 // errServerURL replaces the errors of parsing --server, which would repeat a password in it.
 var errServerURL = errors.New("--server is not a valid URL, such as " + defaultServer)

@@ -26,6 +26,8 @@ type savedContext struct {
 	CA         string `json:"ca,omitempty"`
 	ClientCert string `json:"client_cert,omitempty"`
 	ClientKey  string `json:"client_key,omitempty"`
+
+	TokenFile string `json:"token_file,omitempty"` // path of the file of a bearer token
 }
 
 // tlsFiles are the files of the context.
@@ -33,12 +35,21 @@ func (s savedContext) tlsFiles() tlsfiles.ClientFiles {
 	return tlsfiles.ClientFiles{CA: s.CA, Cert: s.ClientCert, Key: s.ClientKey}
 }
 
+// tokenFor returns the server that the token of a context is for. A token of a flag or of the
+// environment is for whatever server a verb names, "".
+func (s savedContext) tokenFor(given string) string {
+	if s.TokenFile == "" || given != "" {
+		return ""
+	}
+	return s.Server
+}
+
 // overTLS reports whether files of TLS are named.
 func (s savedContext) overTLS() bool { return s.tlsFiles() != tlsfiles.ClientFiles{} }
 
 // absolute returns the context with paths that are valid in any folder.
 func (s savedContext) absolute() (savedContext, error) {
-	for _, path := range []*string{&s.CA, &s.ClientCert, &s.ClientKey} {
+	for _, path := range []*string{&s.CA, &s.ClientCert, &s.ClientKey, &s.TokenFile} {
 		if *path == "" {
 			continue
 		}
@@ -209,7 +220,7 @@ func resolve(given savedContext, name string) (savedContext, error) {
 // over returns the context with what flags say above it, and with the defaults below it.
 func (s savedContext) over(given savedContext) savedContext {
 	if given.Server != "" && given.Server != s.Server {
-		s = savedContext{Log: s.Log} // key and certificates are for another server
+		s = savedContext{Log: s.Log} // key, certificates and token are for another server
 	}
 	if given.Log != "" && given.Log != s.Log {
 		s.Key = "" // it is another log's
@@ -220,6 +231,7 @@ func (s savedContext) over(given savedContext) savedContext {
 	}{
 		{&s.Server, given.Server, defaultServer}, {&s.Log, given.Log, defaultLog},
 		{&s.CA, given.CA, ""}, {&s.ClientCert, given.ClientCert, ""}, {&s.ClientKey, given.ClientKey, ""},
+		{&s.TokenFile, given.TokenFile, ""},
 	} {
 		*x.to = cmp.Or(x.given, *x.to, x.beyond)
 	}

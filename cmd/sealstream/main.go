@@ -38,6 +38,7 @@ type commands struct {
 	CA         string           `help:"PEM file of the CA certificates that verify the server of an https URL. Default: those of the system." name:"ca" env:"SEALSTREAM_CA" placeholder:"FILE"`
 	ClientCert string           `help:"PEM file of a client certificate, which proves to the server who asks." name:"client-cert" env:"SEALSTREAM_CLIENT_CERT" placeholder:"FILE"`
 	ClientKey  string           `help:"PEM file of its private key." name:"client-key" env:"SEALSTREAM_CLIENT_KEY" placeholder:"FILE"`
+	TokenFile  string           `help:"File of the bearer token to send to the server. SEALSTREAM_API_TOKEN can hold the token itself." env:"SEALSTREAM_TOKEN_FILE" placeholder:"FILE"`
 	Use        string           `help:"Saved context to ask, see sealstream context." env:"SEALSTREAM_USE" predictor:"context" placeholder:"CONTEXT"`
 	Wide       bool             `help:"On a terminal, let tables be wider than it."`
 	UTC        bool             `help:"On a terminal, show times in UTC. Pipes and --json have UTC in any case." name:"utc"`
@@ -123,9 +124,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return wrong(args, stderr, err)
 	}
-	web := transport
+	web, token := transport, ""
 	if asks(parsed) {
-		if web, err = transportOver(where.tlsFiles()); err != nil {
+		if web, err = transportOver(where.tlsFiles()); err == nil {
+			token, err = readToken(os.Getenv("SEALSTREAM_API_TOKEN"), where.TokenFile)
+		}
+		if err != nil {
 			return wrong(args, stderr, err)
 		}
 	}
@@ -133,16 +137,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		log.SetOutput(io.Discard) // where net/http writes about servers that do not speak HTTP
 	}
 	a := &app{
-		ctx:     ctx,
-		in:      stdin,
-		out:     &output{Writer: stdout},
-		err:     stderr,
-		json:    c.JSON,
-		wide:    c.Wide,
-		utc:     c.UTC,
-		server:  where.Server,
-		logName: where.Log,
-		key:     where.Key,
+		ctx:      ctx,
+		in:       stdin,
+		out:      &output{Writer: stdout},
+		err:      stderr,
+		json:     c.JSON,
+		wide:     c.Wide,
+		utc:      c.UTC,
+		server:   where.Server,
+		logName:  where.Log,
+		key:      where.Key,
+		token:    token,
+		tokenFor: where.tokenFor(c.TokenFile),
 
 		transport: web,
 		overTLS:   where.overTLS(),
@@ -152,7 +158,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // where returns what the flags say of the server and the log.
 func (c *commands) where() savedContext {
-	return savedContext{Server: c.Server, Log: c.Log, CA: c.CA, ClientCert: c.ClientCert, ClientKey: c.ClientKey}
+	return savedContext{Server: c.Server, Log: c.Log, CA: c.CA, ClientCert: c.ClientCert, ClientKey: c.ClientKey,
+		TokenFile: c.TokenFile}
 }
 
 // exit prints an error, unless it has been printed already, and returns the exit status.

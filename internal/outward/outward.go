@@ -16,10 +16,10 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// InClear reports whether a request to u would send u's user name and password unencrypted to
-// another machine.
-func InClear(u *url.URL) bool {
-	return u.User != nil && u.Scheme == "http" && !IsLoopback(u.Hostname())
+// InClear reports whether a request to u would send u's user name and password, or a token,
+// unencrypted to another machine.
+func InClear(u *url.URL, token string) bool {
+	return (u.User != nil || token != "") && u.Scheme == "http" && !IsLoopback(u.Hostname())
 }
 
 // Hide replaces parts of a request that a receiver may repeat in its answer: the path and

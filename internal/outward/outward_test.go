@@ -29,7 +29,7 @@ func TestInClear(t *testing.T) {
 		"https://u:p@example.com": false, "http://u:p@127.0.0.1": false, "http://u:p@[::1]:80": false, "http://u:p@localhost": false,
 	} {
 		u, err := url.Parse(raw)
-		if err != nil || InClear(u) != clear {
+		if err != nil || InClear(u, "") != clear || InClear(u, "token") != (clear || raw == "http://example.com") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}

@@ -74,7 +74,7 @@ func NewCollector(cfg CollectorConfig) (*Collector, error) {
 	}
 	c := &Collector{cfg: cfg}
 	for _, w := range cfg.Policy.Witnesses {
-		if u, err := url.Parse(w.URL); err == nil && outward.InClear(u) {
+		if u, err := url.Parse(w.URL); err == nil && outward.InClear(u, "") {
 			return nil, fmt.Errorf("witness %s: a password is sent over https alone, or over http to the loopback", w.Name)
 		}
 		if w.URL != "" { // of whom nothing is known but the key, others may bring cosignatures

@@ -34,8 +34,12 @@ type Config struct {
 	// Log is the name of the log. Empty means default.
 	Log string
 
-	// AllowHTTP allows the client to send the user and password in Server or Ingest over http to
-	// another machine, where everyone on the way can read them.
+	// Token is a bearer token that Server and Ingest want, such as `sealstream token create` makes.
+	// It is sent with each request. Empty means none. No error and no log line shows it.
+	Token string
+
+	// AllowHTTP allows the client to send Token, and the user and password in Server or Ingest, over
+	// http to another machine, where everyone on the way can read them.
 	AllowHTTP bool
 
 	// Key is the verifier key of the log: the content of log.pub. If Key and Keys are empty, Log
@@ -137,9 +141,12 @@ func New(cfg Config) (*Client, error) {
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" { // what it is instead may hold a password
 			return nil, errors.New("client: the server's URL is not http://HOST or https://HOST")
 		}
-		if outward.InClear(u) && !cfg.AllowHTTP {
-			return nil, errors.New("client: a password is sent over https alone, or over http to the loopback")
+		if outward.InClear(u, cfg.Token) && !cfg.AllowHTTP {
+			return nil, errors.New("client: a password or token is sent over https alone, or over http to the loopback")
 		}
+	}
+	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("client: the token has characters that no token has")
 	}
 	if cfg.HTTP == nil {
 		cfg.HTTP = ownHTTP()
@@ -149,7 +156,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, witnessTimeout: witnessTimeout}
 	c.api.http, c.api.log, c.api.logger, c.api.silence = cfg.HTTP, cfg.Log, cfg.Logger, streamSilence
-	c.api.failFast = cfg.FailFast
+	c.api.failFast, c.api.token = cfg.FailFast, cfg.Token
 	if cfg.Redaction == nil {
 		cfg.Redaction = redact.Default()
 	}

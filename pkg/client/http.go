@@ -29,6 +29,7 @@ const tryTimeout = 60 * time.Second
 type httpAPI struct {
 	http   *http.Client
 	log    string
+	token  string // bearer token; "": none
 	logger *slog.Logger
 
 	failFast bool // reading is not tried again
@@ -86,6 +87,13 @@ func (e *statusError) final() bool {
 	return !e.passing() || e.status == http.StatusInternalServerError && found
 }
 
+// authorize adds the token to a request.
+func (a *httpAPI) authorize(req *http.Request) {
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
+}
+
 // try makes one request and reads its whole answer.
 func (a *httpAPI) try(
 	ctx context.Context,
@@ -108,6 +116,7 @@ func (a *httpAPI) try(
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	a.authorize(req)
 	resp, err := a.http.Do(req)
 	if err != nil {
 		return nil, err

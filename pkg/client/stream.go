@@ -40,6 +40,7 @@ func (a *httpAPI) open(
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
+	a.authorize(req)
 	watch := time.AfterFunc(cmp.Or(begin, math.MaxInt64), func() { cancel(errSilent) })
 	resp, err := a.http.Do(req)
 	watch.Stop()

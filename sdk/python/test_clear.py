@@ -21,6 +21,11 @@ class ClearTest(unittest.TestCase):
                 ("http://127.0.0.1:1", token, {}, True),
                 ("http://[::1]:1", token, {}, True),
                 ("http://localhost:1", token, {}, True),
+                ("http://log.example.com", {}, {"token": "s3cret"}, False),
+                ("https://log.example.com", {}, {"token": "s3cret"}, True),
+                ("https://log.example.com", {}, {"token": "s3cret\nX: y"}, False),
+                ("https://log.example.com", token, {"token": "s3cret"}, False),
+                ("http://127.0.0.1:1", {}, {"token": "s3cret"}, True),
                 ("s3cret@log.example.com", token, {}, False)):
             with self.subTest(server=server, headers=headers), tempfile.TemporaryDirectory() as spool:
                 if ok:
@@ -29,6 +34,12 @@ class ClearTest(unittest.TestCase):
                 with self.assertRaises(ValueError) as caught:
                     sealstream.Client(server, spool, headers=headers, **options)
                 self.assertNotIn("s3cret", str(caught.exception))
+
+    def test_a_token_is_a_header(self):
+        with tempfile.TemporaryDirectory() as spool:
+            client = sealstream.Client("https://log.example.com", spool, token="s3cret")
+            self.assertEqual(client.api._headers, {"Authorization": "Bearer s3cret"})
+            client.close(0)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,19 @@ def path_segment(text: str) -> str:
     return urllib.parse.quote(text, safe="").replace(".", "%2E")
 
 
+def with_token(headers: Optional[Mapping[str, str]], token: Optional[str]) -> Dict[str, str]:
+    """Headers with a bearer token. No error shows the token."""
+    all_headers = dict(headers or {})
+    if not token:
+        return all_headers
+    if not all("!" <= c <= "~" for c in token):
+        raise ValueError("the token has characters that no token has")
+    if any(name.lower() == "authorization" for name in all_headers):
+        raise ValueError("give either a token or the header Authorization")
+    all_headers["Authorization"] = "Bearer " + token
+    return all_headers
+
+
 class Api:
     """Speaks HTTP to a server. One connection is kept for sending."""
 

@@ -55,6 +55,7 @@ class AuditLog:
     trust_first_use  without a key or state, take the keys that the server names. Without it, log
              and every method that reads raise NoKeyError then
     timeout  seconds that log waits for an event to be sealed
+    token    bearer token that the server wants
     options  further ones of Client, such as sync, max_bytes or headers
 
     What it returns was proven, and what it reads covers all that this process has logged. Entries
@@ -73,6 +74,7 @@ class AuditLog:
         log: Optional[str] = None,
         trust_first_use: bool = False,
         timeout: float = 60.0,
+        token: Optional[str] = None,
         headers: Optional[Mapping[str, str]] = None,
         context: Any = None,
         allow_http: bool = False,
@@ -80,7 +82,9 @@ class AuditLog:
     ) -> None:
         self._sink, self._timeout = sink, timeout
         self._server, self._log, self._spool = server_or_default(server), log_or_default(log), spool
-        shared: Dict[str, Any] = dict(headers=headers, context=context, allow_http=allow_http)
+        shared: Dict[str, Any] = dict(
+            token=token, headers=headers, context=context, allow_http=allow_http
+        )
         self._options = {**shared, **options}
         self._reader = Reader(
             self._server, key=key_or_default(key), state=state, log=self._log,

@@ -13,7 +13,7 @@ try:
 except ImportError:  # Client says so, unless it is not to redact
     sealstream_redact = None  # type: ignore[assignment]
 
-from .api import Api
+from .api import Api, with_token
 from .details import Details, describe
 from .events import Event, Moment, to_line
 from .receipt import WAITS, Receipt
@@ -36,6 +36,7 @@ class Client:
     max_bytes  of the spool; beyond, log raises SpoolFull: nothing is ever dropped
     sync       whether an event is on disk (fsync) when log returns. Without it, it survives the
                death of the agent, and not of the machine
+    token      bearer token that the server wants, such as `sealstream token create` makes
     headers    of every request, such as Authorization; credentials go over https alone, or over
                http to the loopback
     timeout    seconds that one request may take
@@ -55,6 +56,7 @@ class Client:
         log: str = "default",
         max_bytes: int = 256 << 20,
         sync: bool = True,
+        token: Optional[str] = None,
         headers: Optional[Mapping[str, str]] = None,
         timeout: Optional[float] = 60.0,
         context: Optional[ssl.SSLContext] = None,
@@ -64,7 +66,7 @@ class Client:
         if redaction and sealstream_redact is None:
             raise ImportError("the module sealstream_redact is missing: give redaction=False")
         self._redaction = redaction
-        self._api = Api(server, log, headers or {}, timeout, context, allow_http)
+        self._api = Api(server, log, with_token(headers, token), timeout, context, allow_http)
         self._spool = Spool(spool, max_bytes, sync)
         self._sender = Sender(self._spool, self._api)
         self._pid, self._closed = os.getpid(), False

@@ -7,7 +7,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from . import whole
-from .api import Answer, Api, path_segment
+from .api import Answer, Api, path_segment, with_token
 from .client import DEFAULT_SERVER, Client
 from .counts import ClaimedCounts
 from .entry import AuditEntry
@@ -58,13 +58,14 @@ class Reader:
         state: Union[str, "os.PathLike[str]", None] = None,
         trust_first_use: bool = False,
         log: str = "default",
+        token: Optional[str] = None,
         headers: Optional[Mapping[str, str]] = None,
         timeout: Optional[float] = 60.0,
         patience: float = 30.0,
         context: Optional[ssl.SSLContext] = None,
         allow_http: bool = False,
     ) -> None:
-        self._api = Api(server, log, headers or {}, timeout, context, allow_http)
+        self._api = Api(server, log, with_token(headers, token), timeout, context, allow_http)
         self._requests = Requests(self._api, patience)
         self._head = Head(self._requests, key, state, trust_first_use)
         self._written = 0  # entries that the log had at least when this process wrote to it
