@@ -142,6 +142,11 @@ func (c *archiveVerifyCmd) show(a *app, v archive.Verdict) {
 	}
 	text := ""
 	switch {
+	case v.Valid && len(v.Damaged) > 0:
+		text = fmt.Sprintf(
+			"OK: %d entries in %d segments; with the newer entries: size %d, root %s; "+
+				"the archiver makes damaged indexes again when it starts",
+			v.Archived, v.Segments, v.TreeSize, v.Root)
 	case v.Valid:
 		text = fmt.Sprintf(
 			"OK: %d entries in %d segments, each object as it was written; with the newer entries: size %d, root %s",

@@ -43,6 +43,7 @@ type Archiver struct {
 	encoder *zstd.Encoder
 
 	keys        []string        // Config.Keys, and those that the log has announced
+	indexing    *indexing       // nil: not looked at yet, or no index is made
 	compared    map[uint64]bool // segments that were read back and equal SEALED
 	cutInterval time.Duration   // interval at which a SEALED that ends too early is read again
 
@@ -138,14 +139,14 @@ func (x *Archiver) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// an archive of an earlier release has no indexes, which takes one walk
-	if err = x.walk(ctx, segments, in, in != nil && in.parts < uint64(len(segments))); err != errWalkAll {
+	// an archive of an earlier release has no indexes: to make them takes one walk
+	if err = x.walk(ctx, segments, in != nil && in.parts < uint64(len(segments))); err != errWalkAll {
 		return err
 	}
 	if segments, err = x.a.Segments(ctx); err != nil {
 		return err
 	}
-	return x.walk(ctx, segments, in, true)
+	return x.walk(ctx, segments, true)
 }
 
 // maxCutReads is how often in a row SEALED may end before the archive until the log counts as
@@ -201,14 +202,14 @@ type parsedMessage struct {
 
 // walk follows SEALED and writes a segment whenever one is full. It starts after the archive. With
 // fromFirst it starts at the log's first message, to verify the archived part, too.
-func (x *Archiver) walk(ctx context.Context, segments []Segment, in *indexing, fromFirst bool) (err error) {
+func (x *Archiver) walk(ctx context.Context, segments []Segment, fromFirst bool) (err error) {
 	w := walking{
-		Archiver: x, chain: audit.NewChain(x.cfg.Keys...), fromFirst: fromFirst || len(segments) == 0, indexing: in,
+		Archiver: x, chain: audit.NewChain(x.cfg.Keys...), fromFirst: fromFirst || len(segments) == 0,
 	}
 	if n := len(segments); n > 0 {
 		w.newest = segments[n-1]
 	}
-	if in != nil {
+	if in := x.indexing; in != nil {
 		x.cfg.Indexer.Begin(in.parts, in.key)
 	}
 	if !w.fromFirst {
@@ -259,7 +260,6 @@ func (w *walking) parser() func(entry.Message) parsedMessage {
 type walking struct {
 	*Archiver
 	chain     *audit.Chain
-	indexing  *indexing // nil: no index is made
 	fromFirst bool
 	last      uint64   // newest SEALED sequence read
 	newest    Segment  // the newest archived segment; zero if there is none

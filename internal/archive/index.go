@@ -53,53 +53,39 @@ func (a *Archive) checkIndex(ctx context.Context, s Segment) error {
 	return nil
 }
 
-// indexing is how far the archive has indexes. All of them have one key, or a query service could
-// not use them together.
+// indexing is how far the archive has indexes that this process has checked. All of them have one
+// key, or a query service could not use them together.
 type indexing struct {
 	parts uint64 // number of parts that have one, from part 0 on
 	key   segment.Key
 }
 
-// indexed looks which of the first n segments have an index. It returns nil if this archiver makes
-// none.
+// indexed checks the indexes of the first n segments, as far as they are there and whole. The
+// others are made again. It returns nil if this archiver makes none.
 func (x *Archiver) indexed(ctx context.Context, n uint64) (*indexing, error) {
 	if x.cfg.Indexer == nil || x.cfg.Indexer.Rows() != x.cfg.SegmentLeaves {
 		return nil, nil
 	}
-	in := &indexing{}
-	rand.Read(in.key[:]) // never fails
-	for ; in.parts < n; in.parts++ {
-		there, err := x.hasIndex(ctx, in)
-		if err != nil || !there {
-			return in, err
-		}
+	if x.indexing == nil {
+		x.indexing = &indexing{}
+		rand.Read(x.indexing.key[:]) // never fails
 	}
-	return in, nil
-}
-
-// hasIndex reports whether there is an index of the next part. That of part 0 says the key.
-func (x *Archiver) hasIndex(ctx context.Context, in *indexing) (bool, error) {
-	if in.parts > 0 {
-		r, err := x.a.objects.Open(ctx, objectName(x.a.name, in.parts, indexName))
+	for in := x.indexing; in.parts < n; in.parts++ {
+		data, err := x.a.Index(ctx, in.parts)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
-			return false, nil
+			break
 		} else if err != nil {
-			return false, err
+			return nil, err
 		}
-		return true, r.Close()
+		there, err := segment.Open(data)
+		if err == nil && in.parts == 0 {
+			in.key = there.HashKey()
+		}
+		if err != nil || there.HashKey() != in.key {
+			break
+		}
 	}
-	data, err := x.a.Index(ctx, 0)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	first, err := segment.Open(data)
-	if err != nil { // all are made again, under a new key
-		return false, nil
-	}
-	in.key = first.HashKey()
-	return true, nil
+	return x.indexing, nil
 }
 
 // index adds a batch to the index, and writes that of each part that is full, in place of an older

@@ -47,19 +47,24 @@ func newArchived(t *testing.T) *archived {
 	return k
 }
 
+func (k *archived) archiver() archive.Config {
+	return archive.Config{
+		Archive: archive.New(k.raw), Keys: []string{k.key}, Indexer: query.NewIndexer("default"),
+		SegmentLeaves: archivedPart, TrimSealed: 50,
+	}
+}
+
 // archive runs an archiver until it has written n segments and their indexes.
 func (k *archived) archive(n uint64) {
 	k.Helper()
-	a := archive.New(k.raw)
-	x, err := archive.NewArchiver(archive.Config{
-		Archive: a, Keys: []string{k.key}, Indexer: query.NewIndexer("default"), SegmentLeaves: archivedPart, TrimSealed: 50,
-	})
+	cfg := k.archiver()
+	x, err := archive.NewArchiver(cfg)
 	if err != nil {
 		k.Fatal(err)
 	}
 	defer logtest.Run(k, "archiver", x.Run)()
 	logtest.Until(k, "it is archived", func() bool {
-		_, err := a.Index(k.Context(), n-1)
+		_, err := cfg.Archive.Index(k.Context(), n-1)
 		return err == nil && x.Status().Segments == n || x.Status().Err != nil
 	})
 	if err := x.Status().Err; err != nil {
@@ -272,6 +277,31 @@ func TestFillOlderArchive(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	k.rechecked()
+}
+
+// TestIndexesMadeAgain: an archiver makes indexes again that are damaged or of another key, when it
+// starts.
+func TestIndexesMadeAgain(t *testing.T) {
+	k, other := newArchived(t), newArchived(t)
+	read := func(k *archived, part uint64) []byte {
+		t.Helper()
+		b, err := archive.New(k.raw).Index(t.Context(), part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	good := read(k, 1)
+	for _, bad := range [][]byte{good[:len(good)-1], {}, read(other, 1)} {
+		k.change("default/00000001/index", func([]byte) []byte { return bad })
+		x, err := archive.NewArchiver(k.archiver())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := logtest.Run(t, "archiver", x.Run)
+		logtest.Until(t, "the index is made again", func() bool { return bytes.Equal(read(k, 1), good) })
+		stop()
+	}
 }
 
 // TestFillGoesOn: a folder that a crash has left half filled is filled on from the archive. One
