@@ -71,9 +71,10 @@ def records():
              signed("p-13", data={"a": "[REDACTED:code]"}, redactions="code:/data/a"),
              event("p-14", redactions="code:/data/a", data={"a": "[REDACTED:code]", "b": "secret-2"}),
              event("p-17", tenant="t", actionsalt="", dssematerial=""), event("p-18", tenant="t", datasalt="11" * 32),
+             event("p-19", tenant="t", data="x" * 262142), event("p-20", tenant="t", data="x" * (262142 - len(',"private":{"tenant":"t"}}{"data":'))),
              event("p-15", actionsalt="secret-3", dssematerial="secret-4"), event("p-16", authid="secret-5", causationid="c"))
     log.erase(*(leaf["index"] for leaf in map(json.loads, log.leaves) if leaf["entry_id"] in ("p-2", "p-5", "p-12")))
-    assert sum("altered" in log.leaf(i) for i in range(len(log.leaves))) == 8
+    assert sum("altered" in log.leaf(i) for i in range(len(log.leaves))) == 10
     return log
 
 

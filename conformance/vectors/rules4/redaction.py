@@ -61,7 +61,11 @@ class Redaction:
         hidden = {name: out.pop(name) for name in self.private if name in out}
         if hidden:
             held = {} if data is None else {"data": json.loads(data)}
-            data = compact({**held, "private": dict(sorted(hidden.items()))}).encode()
+            held = compact({**held, "private": dict(sorted(hidden.items()))}).encode()
+            if len(held) > 262144:
+                found.append({"kind": "private", "path": "/data"})  # the fields are dropped
+            else:
+                data = held
             found += [{"kind": "private", "path": "/" + name} for name in hidden]
         if data is not None:
             data = compact(self.json(json.loads(data), "/data", found)).encode()
