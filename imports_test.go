@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 	"pkg/integrity":         {"pkg/entry", "pkg/proof"},
 	"pkg/sink":              {"internal/size", "pkg/entry", "pkg/proof"},
 	"internal/alert": {
-		"internal/audit", "internal/canonical", "internal/health", "internal/httpapi", "internal/outward",
+		"internal/access", "internal/audit", "internal/canonical", "internal/health", "internal/httpapi", "internal/outward",
 		"internal/retry", "internal/ruleset", "internal/sealedlog", "internal/store", "pkg/api",
 		"pkg/entry", "pkg/proof", "streams/subject",
 	},

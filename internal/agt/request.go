@@ -120,8 +120,13 @@ func (r Request) Event() (entry.Event, error) {
 func furtherAttribute(field string) string { return "agt" + strings.ReplaceAll(field, "_", "") }
 
 // Shown returns an entry in the toolkit's form, with the log's hashes instead of the toolkit's and
-// with the entry's index. data is nil if the entry has none, or if it was erased.
-func Shown(e entry.Entry, data []byte) []byte {
+// with the entry's index. data is nil if the entry has none, or if it was erased. Without linked,
+// the hashes are null.
+func Shown(e entry.Entry, data []byte, linked bool) []byte {
+	previous, own := "", ""
+	if linked {
+		previous, own = e.PreviousHash.String(), e.EntryHash.String()
+	}
 	orNull := func(s string) Value { return optional(Optional(s)) }
 	first := func(a, b string) Value {
 		if a == "" {
@@ -141,8 +146,8 @@ func Shown(e entry.Entry, data []byte) []byte {
 		{"outcome", first(e.Outcome, x[ExtOutcome])},
 		{"policy_decision", orNull(e.PolicyDecision)},
 		{"matched_rule", orNull(e.MatchedRule)},
-		{"previous_hash", str(e.PreviousHash.String())},
-		{"entry_hash", str(e.EntryHash.String())},
+		{"previous_hash", orNull(previous)},
+		{"entry_hash", orNull(own)},
 		{"trace_id", orNull(e.TraceID)},
 		{"session_id", orNull(e.SessionID)},
 		{"sandbox_id", orNull(x[ExtSandbox])},

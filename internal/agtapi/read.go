@@ -60,7 +60,7 @@ func (t reader) query(w http.ResponseWriter, r *http.Request) {
 		if x.Payload != nil {
 			data = x.Payload.Data
 		}
-		shown := agt.Shown(x.Entry, data)
+		shown := agt.Shown(x.Entry, data, !x.Hidden)
 		if x.DataError != "" {
 			shown = append(canonical.AppendString(append(shown[:len(shown)-1], `,"data_error":`...), x.DataError), '}')
 		}
@@ -179,11 +179,14 @@ func (t reader) verify(w http.ResponseWriter, r *http.Request) {
 // is null, because entries are never deleted for their age.
 func (t reader) summary(w http.ResponseWriter, r *http.Request) {
 	n, err := t.count(r.Context(), api.Filter{})
+	var s api.Stats
+	if err == nil {
+		s, err = t.q.StatsFor(r.Context())
+	}
 	if err != nil {
 		t.q.Fail(w, r, err)
 		return
 	}
-	s := t.q.Stats()
 	httpapi.JSON(
 		w,
 		http.StatusOK,

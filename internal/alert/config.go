@@ -121,7 +121,7 @@ func CheckDuration(d time.Duration) error {
 
 // CheckPer checks the field by which a rate counts.
 func CheckPer(per string) error {
-	if per != "agent" && per != "resource" {
+	if per != perAgent && per != "resource" {
 		return fmt.Errorf("%.40q is none of agent, resource", per)
 	}
 	return nil

@@ -108,7 +108,7 @@ func (r *ruleState) take(g *engine, e *entry.Entry, size uint64) ([]Alert, error
 		}
 		a, err := newEntryAlert(g.origin, KindRate, r.Name, e, size)
 		a.Count, a.Window, a.Key = r.Rate.Count, r.Rate.Window.String(), key
-		a.Text = fmt.Sprintf("%d or more within %s for %s %s: %s", r.Rate.Count, r.Rate.Window, r.Rate.Per, key, describe(e))
+		a.Text = rateText(&a, r.Rate.Per) + describe(e)
 		return []Alert{a}, err
 	case r.Silence > 0:
 		if !e.IsEvent() { // the log's own entries are no reports
@@ -123,6 +123,11 @@ func (r *ruleState) take(g *engine, e *entry.Entry, size uint64) ([]Alert, error
 	a, err := newEntryAlert(g.origin, KindMatch, r.Name, e, size)
 	a.Text = describe(e)
 	return []Alert{a}, err
+}
+
+// rateText returns the text before the entry in the alert of a rate.
+func rateText(a *Alert, per string) string {
+	return fmt.Sprintf("%d or more within %s for %s %s: ", a.Count, a.Window, per, a.Key)
 }
 
 // count counts an entry and reports whether the rate is reached and must be published now.

@@ -116,6 +116,7 @@ func checkPosition(name string, after, last uint64) error {
 
 func (a *Alerter) list(r *http.Request, p *httpapi.Params) (any, error) {
 	f, after := filterOf(p)
+	f.who = a.sightOf(r.Context())
 	var period api.Filter
 	period.From, _ = p.One("from")
 	period.To, _ = p.One("to")

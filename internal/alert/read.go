@@ -18,11 +18,13 @@ type Filter struct {
 	Agents []string // DIDs
 	From   string   // earliest Time, canonical; "" is open
 	To     string   // latest Time, in the same form
+
+	who *sight // what the caller sees
 }
 
 func (f Filter) matches(a *Alert) bool {
 	is := func(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
-	return a.isOf(f.Types) && is(f.Rules, a.Rule) && is(f.Agents, a.Agent) &&
+	return f.who.sees(a) && a.isOf(f.Types) && is(f.Rules, a.Rule) && is(f.Agents, a.Agent) &&
 		(f.From == "" || api.CompareTimes(a.Time, f.From) >= 0) && (f.To == "" || api.CompareTimes(a.Time, f.To) <= 0)
 }
 
@@ -83,6 +85,7 @@ func (a *Alerter) between(ctx context.Context, f Filter, from, to uint64, limit 
 	}
 	parse := func(m entry.Message) *Alert {
 		if x, err := Parse(m); err == nil && f.matches(&x) {
+			f.who.show(&x)
 			return &x
 		}
 		return nil

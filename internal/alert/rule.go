@@ -33,6 +33,8 @@ type Rate struct {
 	Per    string // "agent" or "resource"
 }
 
+const perAgent = "agent" // Rate.Per
+
 // Limits of a rules file. They bound the memory of a rule, and its saved state.
 const (
 	MaxRules     = 1000

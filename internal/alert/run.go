@@ -27,6 +27,9 @@ type Config struct {
 	// value means no such alert.
 	Lag      time.Duration
 	Webhooks []Webhook
+	// Scoped limits the alerts in answers to those that the caller in the context of the request
+	// may have (access.From). False answers everything to everyone.
+	Scoped bool
 	// Health holds the conditions that cause an alert when they become worse. Nil means none.
 	Health *health.Board
 	Logger *slog.Logger // nil discards all messages

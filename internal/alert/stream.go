@@ -75,6 +75,7 @@ func (a *Alerter) streamParams(r *http.Request) (f Filter, at position, err erro
 	err = a.checkLog(p)
 	at.param = "after"
 	f, at.after = filterOf(p)
+	f.who = a.sightOf(r.Context())
 	if err == nil {
 		err = p.End()
 	}
@@ -125,6 +126,7 @@ func events(ctx context.Context, out *httpapi.Stream, reader store.Reader, f Fil
 			if err != nil || !f.matches(&x) {
 				continue
 			}
+			f.who.show(&x)
 			if body, err := x.MarshalJSON(); err == nil {
 				list = append(list, httpapi.AppendEvent(nil, strconv.FormatUint(m.Seq, 10), "alert", body))
 			}

@@ -180,9 +180,6 @@ func (q *Query) getVerify(w http.ResponseWriter, r *http.Request, p *httpapi.Par
 	if err := p.End(); err != nil {
 		return err
 	}
-	if q.sightOf(r.Context()) != nil {
-		return errReadAll
-	}
 	v, err := q.Verify(r.Context())
 	if err != nil {
 		return err

@@ -16,11 +16,13 @@ func (q *Query) StatsFor(ctx context.Context) (api.Stats, error) {
 	if q.sightOf(ctx) == nil {
 		return s, nil
 	}
-	share, err := q.reads.take(ctx, q.countsCost(), false)
-	if err != nil {
-		return api.Stats{}, err
+	if leaseOf(ctx) == nil {
+		share, err := q.reads.take(ctx, q.countsCost(), false)
+		if err != nil {
+			return api.Stats{}, err
+		}
+		defer share.leave()
 	}
-	defer share.leave()
 	c, err := q.Tally(ctx, api.Filter{}, 0, 0)
 	if err != nil {
 		return api.Stats{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/store"
@@ -26,7 +27,13 @@ type Verdict struct {
 // does not trust the index. One audit runs at a time; callers that come meanwhile share the next
 // one. The error comes from the store or from ctx. A log that fails to verify is no error, but a
 // Verdict.
-func (q *Query) Verify(ctx context.Context) (Verdict, error) { return q.audits.wait(ctx) }
+// It needs the right to read everything, or to administer the log.
+func (q *Query) Verify(ctx context.Context) (Verdict, error) {
+	if q.sightOf(ctx) != nil && q.may(ctx, access.Admin) != nil {
+		return Verdict{}, errReadAll
+	}
+	return q.audits.wait(ctx)
+}
 
 // auditCost is the memory that an audit takes for what it reads ahead, in bytes.
 const auditCost = 16 << 20
