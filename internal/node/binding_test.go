@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -241,7 +242,7 @@ func TestBindings(t *testing.T) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(access.With(t.Context(), access.Open), 10*time.Second)
 	defer cancel()
 	last := slices.Max(slices.Collect(maps.Keys(bySeq)))
 	var list []query.Found

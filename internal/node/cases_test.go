@@ -315,7 +315,7 @@ func caseReturned(t *testing.T) {
 	c := newCaseLog(t, "")
 	c.record(tool("1", "a", `,"tenant":"x","data":{"n":1}`))
 	for range 2 {
-		found, err := c.log.pipeline.query.Entry(t.Context(), 1)
+		found, err := c.log.pipeline.query.Entry(open, 1)
 		if err != nil || found.Entry.EntryID != "1" || found.Entry.Extensions["tenant"] != "x" ||
 			string(found.Payload.Data) != `{"n":1}` {
 			t.Fatalf("%+v, %v", found, err)

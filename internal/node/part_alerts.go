@@ -11,6 +11,7 @@ import (
 // addAlerts adds the alerter. Of cfg, what the process has is filled in.
 func (p *process) addAlerts(cfg alert.Config) error {
 	cfg.Log, cfg.Keys, cfg.Health, cfg.Logger = p.log, p.keys, p.board, p.logger
+	cfg.Scoped = true // the gate names the caller of each request
 	a, err := alert.New(cfg)
 	if err != nil {
 		return err

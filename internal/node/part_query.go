@@ -36,6 +36,7 @@ func (p *process) addQuery(cfg queryConfig) error {
 	q, err := query.New(query.Config{
 		Log: p.log, Keys: p.keys, Folder: cfg.folder, Parts: p.archive, Spare: spare, Mark: cfg.mark, Health: p.board,
 		Durability: durability, Memory: query.Memory(cfg.limits.Limit()), Accepting: cfg.accepting, Logger: p.logger,
+		Scoped: true, // the gate names the caller of each request, also where everybody may do everything
 	})
 	if err != nil {
 		return err

@@ -15,10 +15,15 @@ var (
 	everybody   = rule{}
 	known       = rule{needs: "a credential", may: access.Caller.Known}
 	publishers  = rule{needs: "the scope publish", may: has(access.Publish)}
+	readers     = rule{needs: "the scope read", may: has(access.Read)}
 	fullReaders = rule{needs: "the scope read: all", may: access.Caller.SeesAll}
 	exporters   = rule{
-		needs: "the scopes export and read: all", long: true,
-		may: func(c access.Caller) bool { return c.Has(access.Export) && c.SeesAll() },
+		needs: "the scopes export and read", long: true,
+		may: func(c access.Caller) bool { return c.Has(access.Export) && c.Has(access.Read) },
+	}
+	checkers = rule{
+		needs: "the scope read or proof",
+		may:   func(c access.Caller) bool { return c.Has(access.Read) || c.Has(access.Proof) },
 	}
 	provers  = rule{needs: "the scope proof", may: has(access.Proof)}
 	alerted  = rule{needs: "the scope alerts", may: has(access.Alerts)}
@@ -44,27 +49,27 @@ var rules = map[string]rule{
 	"POST /api/v1/audit/log":   publishers,
 	"POST /api/v1/audit/batch": publishers,
 
-	"GET /v1/entries":                     fullReaders,
-	"GET /v1/entries/{index}":             fullReaders,
-	"GET /v1/entries/{index}/proof":       fullReaders,
-	"GET /v1/entries/id/{id}":             fullReaders,
-	"GET /v1/entries/id/{id}/proof":       fullReaders,
-	"GET /v1/agents/{did}/entries":        fullReaders,
-	"GET /v1/types/{type}/entries":        fullReaders,
-	"GET /v1/traces/{id}":                 fullReaders,
-	"GET /v1/sessions/{id}":               fullReaders,
-	"GET /v1/stream":                      fullReaders.lasting(),
-	"GET /v1/counts":                      fullReaders,
-	"GET /v1/stats":                       fullReaders,
-	"POST /api/v1/audit/query":            fullReaders,
-	"GET /api/v1/audit/summary":           fullReaders,
+	"GET /v1/entries":                     readers,
+	"GET /v1/entries/{index}":             readers,
+	"GET /v1/entries/{index}/proof":       readers,
+	"GET /v1/entries/id/{id}":             readers,
+	"GET /v1/entries/id/{id}/proof":       readers,
+	"GET /v1/agents/{did}/entries":        readers,
+	"GET /v1/types/{type}/entries":        readers,
+	"GET /v1/traces/{id}":                 readers,
+	"GET /v1/sessions/{id}":               readers,
+	"GET /v1/stream":                      readers.lasting(),
+	"GET /v1/counts":                      readers,
+	"GET /v1/stats":                       readers,
+	"POST /api/v1/audit/query":            readers,
+	"GET /api/v1/audit/summary":           readers,
 	"GET /v1/export":                      exporters,
 	"GET /tile/entries/{tile}":            fullReaders,
 	"GET /logs/{log}/tile/entries/{tile}": fullReaders,
 
-	"GET /checkpoint":                     provers,
-	"GET /logs/{log}/checkpoint":          provers,
-	"GET /v1/consistency":                 provers,
+	"GET /checkpoint":                     checkers,
+	"GET /logs/{log}/checkpoint":          checkers,
+	"GET /v1/consistency":                 checkers,
 	"GET /tile/{level}/{tile}":            provers,
 	"GET /logs/{log}/tile/{level}/{tile}": provers,
 
