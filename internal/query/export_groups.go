@@ -84,7 +84,7 @@ func (e *exporter) group(indexes []uint64) (n int) {
 
 // encode reads the entries of a group and encodes them.
 func (e *exporter) encode(ctx context.Context, g group) (out encoded) {
-	if _, lines := e.out.(jsonlWriter); lines && len(e.filters) == 0 {
+	if _, lines := e.out.(jsonlWriter); lines && len(e.filters) == 0 && e.sight == nil {
 		buffer := exportTexts.Get().(*[]byte)
 		if text, ok := e.stored((*buffer)[:0], g.indexes); ok {
 			*buffer = text
