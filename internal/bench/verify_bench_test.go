@@ -9,21 +9,35 @@ import (
 	"github.com/sealstream/sealstream/internal/query"
 )
 
-// BenchmarkVerify verifies a log of three full parts as a whole: out of its streams, and over HTTP
-// as a client does, with the server in the same process.
-func BenchmarkVerify(b *testing.B) {
+// benchLog returns a log of three full parts, and its size.
+func benchLog(b *testing.B) (*rig, uint64) {
 	const n = 3 << 16
 	bench := &run{dir: b.TempDir(), total: 20 * time.Second}
 	r, err := bench.populated(b.Context(), n)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer r.close()
-	size := r.sealer.Status().Size
+	b.Cleanup(r.close)
 	r.stopSealer()
 	r.stopSealer = nil
+	return r, r.sealer.Status().Size
+}
+
+// BenchmarkKept follows a log with an empty folder until its full parts are in files.
+func BenchmarkKept(b *testing.B) {
+	r, size := benchLog(b)
+	measured(b, size, func() (uint64, error) {
+		cfg := query.Config{Log: r.log, Folder: b.TempDir()}
+		return size, r.serve(b.Context(), cfg, size, func(*query.Query, float64) error { return nil })
+	})
+}
+
+// BenchmarkVerify verifies a log as a whole: out of its streams, and over HTTP as a client does,
+// with the server in the same process.
+func BenchmarkVerify(b *testing.B) {
+	r, size := benchLog(b)
 	cfg := query.Config{Log: r.log, Folder: filepath.Join(b.TempDir(), "index")}
-	err = r.serve(b.Context(), cfg, size, func(q *query.Query, _ float64) error {
+	err := r.serve(b.Context(), cfg, size, func(q *query.Query, _ float64) error {
 		b.Run("streams", func(b *testing.B) {
 			measured(b, size, func() (uint64, error) { return r.verifyStreams(b.Context()) })
 		})
