@@ -18,11 +18,12 @@ type Tree struct {
 
 // Append adds a leaf, given its hash.
 func (t *Tree) Append(leafHash entry.Hash) {
-	hashes, err := tlog.StoredHashesForRecordHash(t.size, tlog.Hash(leafHash), t)
-	if err != nil {
-		panic("proof: a tree cannot read its own hashes: " + err.Error())
+	h := tlog.Hash(leafHash)
+	t.stored = append(t.stored, h)
+	for level, n := 0, t.size; n&1 == 1; level, n = level+1, n>>1 { // the subtrees that it completes
+		h = tlog.NodeHash(t.stored[tlog.StoredHashIndex(level, n-1)], h)
+		t.stored = append(t.stored, h)
 	}
-	t.stored = append(t.stored, hashes...)
 	t.size++
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sealstream/sealstream/internal/merkle"
 	"github.com/sealstream/sealstream/internal/segment"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/api"
 	"github.com/sealstream/sealstream/pkg/entry"
 	"github.com/sealstream/sealstream/pkg/proof"
 )
@@ -159,7 +160,11 @@ func (x *index) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 	if x.ids.add(segment.ShortID(r.ID)) {
 		p.repeats.Set(l.rows.Rows())
 	}
+	agents := l.rows.Distinct(api.AgentField)
 	l.add(e, r, h)
+	if l.rows.Distinct(api.AgentField) > agents {
+		x.agents[x.key.Hash(e.AgentDID)] = struct{}{}
+	}
 	if d, ok := e.Detail.(*entry.Erasure); ok {
 		for _, i := range d.Indexes {
 			x.erased[i] = true
@@ -172,7 +177,6 @@ func (x *index) add(e *entry.Entry, r *segment.Row, h entry.Hash) {
 		}
 		x.top.Append(root)
 	}
-	x.agents[x.key.Hash(e.AgentDID)] = struct{}{}
 	x.types.add(e.EventType, 1)
 	x.actions.add(e.Action, 1)
 	x.outcomes.add(e.Outcome, 1)

@@ -42,6 +42,7 @@ type values[K cmp.Ordered] struct {
 	last   []int32 // by value
 	count  []int32 // by value
 	prev   []int32 // by row: the previous row with the same value, or −1
+	newest uint32  // of the last row that has a value: the next one often has the same
 }
 
 func newValues[K cmp.Ordered]() values[K] { return values[K]{number: map[K]uint32{}} }
@@ -53,9 +54,13 @@ func (v *values[K]) add(key K, row int, clone func(K) K) int32 {
 		v.prev = append(v.prev, -1)
 		return -1
 	}
-	n, there := v.number[key]
+	n, there := v.newest, len(v.keys) > 0 && v.keys[v.newest] == key
+	if !there {
+		n, there = v.number[key]
+	}
 	if !there {
 		n, key = uint32(len(v.keys)), clone(key)
+		v.newest = n
 		v.number[key] = n
 		v.keys = append(v.keys, key)
 		v.last = append(v.last, int32(row))
@@ -63,6 +68,7 @@ func (v *values[K]) add(key K, row int, clone func(K) K) int32 {
 		v.prev = append(v.prev, -1)
 		return int32(n)
 	}
+	v.newest = n
 	v.prev = append(v.prev, v.last[n])
 	v.last[n] = int32(row)
 	v.count[n]++
@@ -106,6 +112,9 @@ func same(h uint64) uint64 { return h }
 
 // Value returns the number of a row in a column.
 func (b *Builder) Value(column, row int) int64 { return b.column[column][row] }
+
+// Distinct returns the number of values of a text field.
+func (b *Builder) Distinct(field int) int { return len(b.text[field].keys) }
 
 // Column returns all numbers of a column.
 func (b *Builder) Column(column int) []int64 { return b.column[column] }
