@@ -43,10 +43,40 @@ func (r *Reader[T]) Optional(name string) string {
 	return v
 }
 
-// Skip takes a string that may be absent, without looking at what its escapes are.
-func (r *Reader[T]) Skip(name string) {
-	if r.Member(name) {
-		r.inner()
+// Name moves to the value of the next member, whatever it is, and returns its name. There is no
+// next one after the last, nor after something that is not of the form.
+func (r *Reader[T]) Name() (name T, ok bool) {
+	begin := r.i + 2 // separator, quote
+	if r.bad || begin >= len(r.s) || r.s[r.i] != r.sep || r.s[r.i+1] != '"' {
+		return name, false
+	}
+	end := begin
+	for end < len(r.s) && r.s[end] != '"' {
+		end++
+	}
+	if end+1 >= len(r.s) || r.s[end+1] != ':' {
+		r.bad = true
+		return name, false
+	}
+	r.i, r.sep = end+2, ','
+	return r.s[begin:end], true
+}
+
+// Skip takes a value without looking at it.
+func (r *Reader[T]) Skip() {
+	for depth := 0; !r.bad && r.i < len(r.s); {
+		switch c := r.s[r.i]; {
+		case c == '"':
+			r.inner()
+		case depth == 0 && (c == ',' || c == '}'):
+			return
+		case c == '{' || c == '[':
+			depth, r.i = depth+1, r.i+1
+		case c == '}' || c == ']':
+			depth, r.i = depth-1, r.i+1
+		default:
+			r.i++
+		}
 	}
 }
 

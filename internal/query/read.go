@@ -280,8 +280,8 @@ func indexOfRecord(line []byte) (uint64, bool) {
 // saltTail is how long the end of a record is, from the comma before its salt on.
 const saltTail = len(`,"salt":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
 
-// endOfData returns where in a valid record the member ends that holds the data.
-func endOfData(record []byte) int {
+// endOfContent returns where in a valid record the members before the index end.
+func endOfContent(record []byte) int {
 	end := len(record) - saltTail
 	for canonical.IsDigit(record[end-1]) {
 		end--

@@ -52,37 +52,20 @@ func (r reader) erasures() int {
 	return len(r.indexed.erased)
 }
 
-// appendStored appends the line of an entry, if its record opens the commitment in its leaf. p is
+// appendStored appends the line of an entry, if its record opens the commitments in its leaf. p is
 // what the record is read into.
 func appendStored(dst []byte, index uint64, leaf, record []byte, p *entry.Payload) (_ []byte, ok bool) {
-	want, commits, ok := dataHashOf(leaf)
-	if !ok || commits != (record != nil) {
+	var e entry.Entry
+	if !e.ReadCommitments(leaf) || e.Index != index || e.HasPayload() != (record != nil) {
 		return dst, false
 	}
 	dst = canonical.AppendString(append(dst, `{"leaf":`...), leaf)
-	if commits {
-		if p.Parse(record) != nil || p.Index != index || entry.DataHash(p.Salt, p.Data) != want {
+	if record != nil {
+		if p.Parse(record) != nil || !p.Opens(e) {
 			return dst, false
 		}
-		dst = append(append(dst, ','), record[1:endOfData(record)]...)
+		dst = append(append(dst, ','), record[1:endOfContent(record)]...)
 		dst = append(dst, record[len(record)-saltTail:len(record)-1]...)
 	}
 	return append(dst, "}\n"...), true
-}
-
-// dataHashOf returns the commitment of a leaf, and whether it has one. ok is false if the leaf does
-// not begin as all leaves do.
-func dataHashOf(leaf []byte) (h entry.Hash, commits, ok bool) {
-	r := canonical.NewReader(leaf)
-	r.Skip("action")
-	r.Skip("agent_did")
-	r.Skip("agent_prev")
-	if r.Member("agent_seq") {
-		r.Uint()
-	}
-	r.Skip("cloudevent_type")
-	if commits = r.Member("data_hash"); commits {
-		h = r.Hash()
-	}
-	return h, commits, r.OK()
 }

@@ -73,6 +73,11 @@ func checkSealed(t *testing.T, e entry.Entry, p *entry.Payload) {
 	if !e.Verify() || !again.Verify() {
 		t.Fatalf("the fields do not give the hash %s", e.EntryHash)
 	}
+	var c entry.Entry
+	if !c.ReadCommitments(e.Leaf) || c.Index != e.Index || !reflect.DeepEqual(c.DataHash, e.DataHash) ||
+		!reflect.DeepEqual(c.RecordHash, e.RecordHash) {
+		t.Fatalf("commitments of index %d, %v and %v: %s", c.Index, c.DataHash, c.RecordHash, e.Leaf)
+	}
 	if (p != nil) != (e.DataHash != nil) || p != nil && !p.Opens(e) {
 		t.Fatalf("the payload does not open %s", e.Leaf)
 	}

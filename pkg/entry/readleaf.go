@@ -69,3 +69,29 @@ func (e *Entry) readCanonical(leaf string, keep bool) bool {
 	e.V = r.Required("v")
 	return r.End()
 }
+
+// ReadCommitments reads Index, DataHash and RecordHash of a leaf, and nothing else: all that
+// Payload.Opens needs. The leaf must be one that ParseEntry has accepted. It returns false if it
+// notices that it is none.
+func (e *Entry) ReadCommitments(leaf []byte) bool {
+	*e = Entry{}
+	r := canonical.NewReader(leaf)
+	for name, more := r.Name(); more; name, more = r.Name() {
+		switch string(name) {
+		case "data_hash":
+			h := Hash(r.Hash())
+			e.DataHash = &h
+		case "index":
+			e.Index = r.Uint()
+		case "record_hash":
+			h := Hash(r.Hash())
+			e.RecordHash = &h
+			return r.OK()
+		case "resource", "timestamp": // behind all of them
+			return r.OK()
+		default:
+			r.Skip()
+		}
+	}
+	return r.OK()
+}

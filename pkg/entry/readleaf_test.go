@@ -23,6 +23,11 @@ func FuzzCanonReader(f *testing.F) {
 		if bare := new(Entry); bare.readCanonical(leaf, false) != took || bare.Extensions != nil {
 			t.Fatalf("whether it is taken depends on what is kept\n%s", leaf)
 		}
+		var c Entry
+		if err == nil && (!c.ReadCommitments([]byte(leaf)) || c.Index != general.Index ||
+			!reflect.DeepEqual(c.DataHash, general.DataHash) || !reflect.DeepEqual(c.RecordHash, general.RecordHash)) {
+			t.Fatalf("commitments of index %d, %v and %v\n%s", c.Index, c.DataHash, c.RecordHash, leaf)
+		}
 		switch {
 		case took && err != nil && !errors.Is(err, ErrLeafVersion):
 			t.Fatalf("the fast reader takes what the general one refuses: %v\n%s", err, leaf)
