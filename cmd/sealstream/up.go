@@ -22,7 +22,7 @@ type upCmd struct {
 	settings.AccessFlags
 	Data       string `help:"Data directory, with the streams and the log's keys." default:"sealstream-data" type:"path" env:"SEALSTREAM_DATA" placeholder:"DIR"`
 	HTTP       string `help:"Address of the API. Beyond the loopback, it needs TLS and access." name:"http" aliases:"listen" default:"127.0.0.1:8420" env:"SEALSTREAM_HTTP" placeholder:"ADDR"`
-	NATS       string `help:"Loopback address of NATS. Programs without credentials share one user there and can read each other's receipts." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
+	NATS       string `help:"Loopback address of NATS. Programs without credentials share one user there and can read each other's receipts; with --access, they are refused." default:"127.0.0.1:4222" env:"SEALSTREAM_NATS" placeholder:"ADDR"`
 	Host       string `help:"First part of the origin of a new log." default:"sealstream.local"`
 	Demo       bool   `help:"Record 713 events of a real agent as a demonstration."`
 	Relaxed    bool   `help:"Acknowledge events before the fsync. This is fast, but a power failure loses acknowledged events. Receipts and health pages show it."`
@@ -59,6 +59,9 @@ Examples:
 
 // Run runs the whole log in one process until a signal ends it.
 func (c *upCmd) Run(a *app) (err error) {
+	if c.Demo && c.Access != "" {
+		return errors.New("--demo records without a credential; leave out --access, or the demonstration")
+	}
 	defer a.asService()()
 	logger := c.logger(a)
 	defer func() { err = c.told(logger, "sealstream", err) }()

@@ -48,6 +48,7 @@ type Config struct {
 	// Replayer is the password of the user replay, who may only publish replays. Empty means that
 	// there is no such user.
 	Replayer string
+	Private  bool         // refuse clients without credentials
 	Relaxed  bool         // acknowledge messages before they are synced to disk
 	Logger   *slog.Logger // nil discards all messages
 
@@ -67,6 +68,7 @@ type Server struct {
 	repaired []string
 	broken   broken
 	refusing atomic.Bool
+	users    atomic.Pointer[[]User]
 	stuck    atomic.Bool // the server did not stop in time
 }
 
@@ -197,13 +199,24 @@ func (s *Server) run(ctx context.Context, opts *server.Options) (err error) {
 	return fmt.Errorf("%w on %s: %w", ErrStart, s.cfg.StoreDir, err)
 }
 
+// options returns the settings of a server that starts.
 func (s *Server) options() (*server.Options, error) {
+	opts, err := s.settings()
+	if err == nil && !s.cfg.InProcess {
+		err = CheckPort(s.cfg.Addr)
+	}
+	return opts, err
+}
+
+func (s *Server) settings() (*server.Options, error) {
 	opts := &server.Options{
 		ServerName: "sealstream", DontListen: s.cfg.InProcess, NoSigs: true, NoLog: false,
 		JetStream: true, StoreDir: s.cfg.StoreDir, SyncAlways: !s.cfg.Relaxed,
 		MaxPayload: 1 << 20, MaxControlLine: 4096, PingInterval: 20 * time.Second, MaxPingsOut: 2,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 50, // each stream has its own limit
-		NoAuthUser: anonymous,
+	}
+	if !s.cfg.Private {
+		opts.NoAuthUser = anonymous
 	}
 	if !s.cfg.Relaxed {
 		opts.SyncInterval = time.Minute // for metadata
@@ -214,9 +227,6 @@ func (s *Server) options() (*server.Options, error) {
 	if s.cfg.InProcess {
 		opts.Host, opts.Port = "127.0.0.1", -1
 		return opts, nil
-	}
-	if err := CheckPort(s.cfg.Addr); err != nil {
-		return nil, err
 	}
 	host, port, err := net.SplitHostPort(s.cfg.Addr)
 	if err != nil {
@@ -263,6 +273,7 @@ func (s *Server) accounts(opts *server.Options) error {
 				})
 			}
 		case accountAgents:
+			s.addUsers(opts, a)
 			opts.Users = append(opts.Users, &server.User{
 				Username: anonymous, Password: rand.Text(), Account: a,
 				Permissions: &server.Permissions{

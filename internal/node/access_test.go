@@ -12,12 +12,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
 	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/access/gate"
 	"github.com/sealstream/sealstream/internal/agtapi"
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/internal/settings"
+	"github.com/sealstream/sealstream/streams/subject"
 )
 
 // TestRoutesHaveRules: each operation of openapi.json has a rule of access, and there are no others.
@@ -146,6 +150,51 @@ func TestUpAccess(t *testing.T) {
 		status, _ := g.ask("GET", "/v1/stats", "audit", "")
 		return status == http.StatusUnauthorized
 	})
+	if _, err := nats.Connect(n.NATSURL()); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("NATS without credentials: %v", err)
+	}
+}
+
+// TestNATSUsers: the rules decide who publishes over NATS, and as whom. Nobody reads alerts without
+// their scope. T1, T23, T24.
+func TestNATSUsers(t *testing.T) {
+	const agent, log = "did:web:a", "default"
+	token := subject.AgentToken(agent)
+	keys := map[string]string{}
+	var identities []access.Identity
+	for id, grants := range map[string]access.Grants{
+		"agent": {Publish: access.Agents{agent, "did:web:team-*"}}, "gateway": {Publish: access.Agents{"*"}},
+		"pager": {Alerts: true}, "reader": {ReadAll: true, Export: true, Admin: true, Proof: true},
+	} {
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys[id], err = pair.PublicKey(); err != nil {
+			t.Fatal(err)
+		}
+		identities = append(identities, access.Identity{ID: id, NKeys: []string{keys[id]}, Grants: grants})
+	}
+	v, err := access.Compile(access.Rules{Identities: identities})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][2]string{
+		"agent": {
+			"audit.default.events." + token + " audit.default.submit." + token + " refused",
+			"_INBOX_" + keys["agent"] + ".> _INBOX_" + token + ".>",
+		},
+		"gateway": {"audit.default.events.* audit.default.submit.* refused", "_INBOX_" + keys["gateway"] + ".>"},
+		"pager":   {"", "_INBOX_" + keys["pager"] + ".> audit.default.alerts.>"},
+		"reader":  {"", "_INBOX_" + keys["reader"] + ".>"},
+	}
+	for _, u := range natsUsers(v, log, "refused") {
+		for id, key := range keys {
+			if got := [2]string{strings.Join(u.Publish, " "), strings.Join(u.Subscribe, " ")}; key == u.NKey && got != want[id] {
+				t.Errorf("%s: %q", id, got)
+			}
+		}
+	}
 }
 
 // TestUpAccessWrong: a server does not start with rules that are wrong.

@@ -117,6 +117,9 @@ func (n *Node) serve(ctx context.Context) error {
 	p.addWatcher(n.room)
 	p.add(part{name: "store", edge: true, run: n.guard})
 	p.add(part{name: "refused", edge: true, run: n.answerRefused})
+	if n.gate != nil {
+		p.add(part{name: "users of NATS", edge: true, run: n.keepUsers})
+	}
 	if n.cfg.Integrity.Manifest != "" {
 		p.add(part{name: "integrity", edge: true, run: n.watchIntegrity})
 	}

@@ -79,7 +79,7 @@ func (n *Node) startNATS(ctx context.Context) error {
 	var err error
 	n.nats, err = natsd.Start(ctx, natsd.Config{
 		StoreDir: n.dir.Join(datadir.DirNATS), Addr: n.cfg.NATS, Log: n.cfg.Log, Replayer: replayer,
-		Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
+		Private: n.gate != nil, Relaxed: n.cfg.Relaxed, Logger: n.cfg.Logger,
 	})
 	if err != nil {
 		return err
