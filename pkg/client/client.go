@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,11 @@ type Config struct {
 	// HTTP sends the requests. Nil means a client without cookies that follows no redirects.
 	HTTP *http.Client
 
+	// TLS configures https: the CA certificates that verify the server, and the client's certificate.
+	// Nil means the system's CA certificates and no client certificate. New refuses it together with
+	// HTTP, which has its own.
+	TLS *tls.Config
+
 	// FailFast makes methods that read return the first error. Without it, they retry until their
 	// context is done, unless a retry cannot help.
 	FailFast bool
@@ -148,8 +154,11 @@ func New(cfg Config) (*Client, error) {
 	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("client: the token has characters that no token has")
 	}
+	if cfg.HTTP != nil && cfg.TLS != nil {
+		return nil, errors.New("client: Config has both HTTP and TLS; set the TLS configuration in the transport of HTTP")
+	}
 	if cfg.HTTP == nil {
-		cfg.HTTP = ownHTTP()
+		cfg.HTTP = ownHTTP(cfg.TLS)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -184,9 +193,12 @@ func New(cfg Config) (*Client, error) {
 
 // ownHTTP keeps enough connections for the groups and the proofs under way. A redirect of a POST
 // would lose its body or go where nobody meant it to.
-func ownHTTP() *http.Client {
+func ownHTTP(tls *tls.Config) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
+	if tls != nil {
+		t.TLSClientConfig = tls.Clone()
+	}
 	return &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
