@@ -19,10 +19,12 @@ const (
 
 // filter finds literals. For each literal it knows three adjacent, rare characters, as two pairs.
 // It checks every other pair of the text, so it meets one of the two pairs wherever the literal is,
-// and loads eight bytes at once. A pair that it meets is rare, and is then checked exactly.
+// and loads eight bytes at once. Of the pairs that it meets, few belong to the three characters of
+// a literal. These are checked exactly.
 type filter struct {
 	pairs   [1 << 15 / 64]uint64
-	buckets [1 << 15]uint16 // index in lists; 0 if there is none
+	triples [1 << 16 / 64]uint64 // by hash
+	buckets [1 << 15]uint16      // index in lists; 0 if there is none
 	lists   [][]place
 }
 
@@ -33,6 +35,11 @@ type place struct {
 }
 
 func pairOf(a, b byte) uint16 { return uint16(a&0x7f) | uint16(b&0x7f)<<8 }
+
+// tripleOf returns the hash of three characters.
+func tripleOf(a, b, c byte) uint16 {
+	return uint16((uint32(a&0x7f) | uint32(b&0x7f)<<7 | uint32(c&0x7f)<<14) * 0x9e3779b1 >> 16)
+}
 
 // cases returns the cases in which a literal accepts its i-th character.
 func (l *literal) cases(i int) []byte {
@@ -48,6 +55,14 @@ func newFilter(list []literal, rarest func(text string) int) *filter {
 	for i := range list {
 		lit := &list[i]
 		w := rarest(lit.text)
+		for _, a := range lit.cases(w) {
+			for _, b := range lit.cases(w + 1) {
+				for _, c := range lit.cases(w + 2) {
+					n := tripleOf(a, b, c)
+					f.triples[n>>6] |= 1 << (n & 63)
+				}
+			}
+		}
 		for off := w; off < w+2; off++ {
 			for _, a := range lit.cases(off) {
 				for _, b := range lit.cases(off + 1) {
@@ -106,7 +121,8 @@ func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits fu
 		w := binary.LittleEndian.Uint64(t[i:])
 		x := w & sevens
 		p0, p1, p2, p3 := uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
-		hit := f.pairs[p0>>6]>>(p0&63) | f.pairs[p1>>6]>>(p1&63) | f.pairs[p2>>6]>>(p2&63) | f.pairs[p3>>6]>>(p3&63)
+		h0, h1 := f.pairs[p0>>6]>>(p0&63)&1, f.pairs[p1>>6]>>(p1&63)&1
+		h2, h3 := f.pairs[p2>>6]>>(p2&63)&1, f.pairs[p3>>6]>>(p3&63)&1
 		if y := w&tops ^ spaces; uint32(y) == 0 || y>>32 == 0 {
 			// four bytes without a letter: any number of 13 digits has such
 			at := i
@@ -117,27 +133,36 @@ func (f *filter) each(t []byte, yield func(lit *literal, at int) bool, digits fu
 				return
 			}
 		}
-		if hit&1 != 0 {
-			for k := 0; k < 8; k += 2 {
-				if !f.pair(t, i+k, yield) {
-					return
-				}
-			}
+		if h0|h1|h2|h3 == 0 {
+			continue
+		}
+		if h0 != 0 && f.triple(t, i) && !f.pair(t, i, p0, yield) ||
+			h1 != 0 && f.triple(t, i+2) && !f.pair(t, i+2, p1, yield) ||
+			h2 != 0 && f.triple(t, i+4) && !f.pair(t, i+4, p2, yield) ||
+			h3 != 0 && f.triple(t, i+6) && !f.pair(t, i+6, p3, yield) {
+			return
 		}
 	}
 	for ; i+1 < len(t); i += 2 {
-		if !f.pair(t, i, yield) {
+		if p := pairOf(t[i], t[i+1]); f.pairs[p>>6]>>(p&63)&1 != 0 && !f.pair(t, i, p, yield) {
 			return
 		}
 	}
 }
 
-// pair checks the pair at i exactly.
-func (f *filter) pair(t []byte, i int, yield func(lit *literal, at int) bool) bool {
-	p := pairOf(t[i], t[i+1])
-	if f.pairs[p>>6]>>(p&63)&1 == 0 {
+// triple reports whether the pair at i, with the character before or after it, may be the three of
+// a literal.
+func (f *filter) triple(t []byte, i int) bool {
+	if i < 1 || len(t)-i < 3 {
 		return true
 	}
+	t = t[i-1 : i+3]
+	m, n := tripleOf(t[0], t[1], t[2]), tripleOf(t[1], t[2], t[3])
+	return (f.triples[m>>6]>>(m&63)|f.triples[n>>6]>>(n&63))&1 != 0
+}
+
+// pair checks the pair p at i exactly.
+func (f *filter) pair(t []byte, i int, p uint16, yield func(lit *literal, at int) bool) bool {
 	for _, pl := range f.lists[f.buckets[p]] {
 		if at := i - pl.off; at >= 0 && pl.lit.stands(t, at) && !yield(pl.lit, at) {
 			return false
