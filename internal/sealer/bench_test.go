@@ -105,7 +105,8 @@ func BenchmarkSequence(b *testing.B) {
 	for b.Loop() {
 		st := &state{
 			identity: id, keys: []string{testSigner.VerifierKey()}, size: 1, epoch: 1,
-			config: &entry.Config{}, window: newWindow(ruleset.WindowSize, windowSlack, 0),
+			config: &entry.Config{Keys: []string{testSigner.VerifierKey()}},
+			window: newWindow(ruleset.WindowSize, windowSlack, 0),
 		}
 		q := &sequencer{
 			state: st, limits: batchLimits{256, 512 << 10, 768 << 10}, signer: testSigner,
