@@ -104,7 +104,10 @@ func newFront(cfg Config) (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &front{pools: map[Service]*pool{Query: query, Ingest: query, Alerts: query}, split: len(cfg.Ingest) > 0}
+	f := &front{
+		pools: map[Service]*pool{Query: query, Ingest: query, Alerts: query, Health: query},
+		split: len(cfg.Ingest) > 0,
+	}
 	if f.split {
 		if f.pools[Ingest], err = pooled("ingest", cfg.Ingest, true); err != nil {
 			return nil, err
@@ -135,7 +138,8 @@ func (f *front) watch(ctx context.Context) {
 	}
 }
 
-// ServeHTTP forwards a request. In front of all services, it answers for their health itself.
+// ServeHTTP forwards a request. In front of all services, it answers for their health itself. In
+// front of one, the health is that of a replica.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.split && f.serveHealth(w, r) {
 		return

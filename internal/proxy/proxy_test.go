@@ -145,6 +145,22 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestOneService: in front of the replicas of one service, each path is theirs.
+func TestOneService(t *testing.T) {
+	b := newBackend(t, "up", nil)
+	f := start(t, Config{To: []string{b.URL}})
+	until(t, "ready", f.pools[Query].allReady)
+	for path := range paths {
+		want := "up GET localhost " + path + " body"
+		if path == "/readyz" {
+			want = `"durability":"fsync"`
+		}
+		if code, body := ask(f, "GET", path); code != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+}
+
 func TestProxyInvalid(t *testing.T) {
 	at := "127.0.0.1:0"
 	for _, c := range []Config{
