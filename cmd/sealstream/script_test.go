@@ -45,8 +45,9 @@ func (m ownConfig) Run() int {
 
 // TestScripts runs testdata/*.txtar. Beside the usual commands they have
 //
-//	ports NAME…    gives each variable a free loopback address
+//	ports NAME…    gives each variable a free loopback address, and NAME_PORT its port
 //	ready ADDR     waits until the API at an address says that it is ready, over TLS if a CA file is named
+//	refused ADDR   waits until it says that it is not
 //	alerts ADDR ID waits until the event of that id is told
 //	counted ADDR Q waits until some entry matches the query string Q
 //	printed F TEXT waits until a text stands in a file
@@ -73,7 +74,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "ready": ready, "alerts": alerts, "alter": alter, "counted": counted, "printed": printed, "tiles": tiles,
+			"ports": ports, "ready": ready, "refused": refused, "alerts": alerts, "alter": alter, "counted": counted, "printed": printed, "tiles": tiles,
 		},
 	})
 }
@@ -84,10 +85,18 @@ func ports(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		defer l.Close() // all are held until all are chosen
 		ts.Setenv(name, l.Addr().String())
+		ts.Setenv(name+"_PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 	}
 }
 
-func ready(ts *testscript.TestScript, neg bool, args []string) {
+func ready(ts *testscript.TestScript, neg bool, args []string) { answers(ts, http.StatusOK, args) }
+
+func refused(ts *testscript.TestScript, neg bool, args []string) {
+	answers(ts, http.StatusServiceUnavailable, args)
+}
+
+// answers waits until /readyz at an address has a status.
+func answers(ts *testscript.TestScript, status int, args []string) {
 	url, files := "http://"+args[0]+"/readyz", tlsfiles.ClientFiles{}
 	if len(args) > 1 {
 		url, files.CA = "https://"+args[0]+"/readyz", ts.MkAbs(args[1])
@@ -99,12 +108,12 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		resp, err := (&http.Client{Transport: web}).Get(url)
 		if err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == status {
 				return
 			}
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s is not ready: %v", args[0], err)
+			ts.Fatalf("%s does not answer with %d: %v", args[0], status, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

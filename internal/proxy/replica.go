@@ -157,7 +157,9 @@ func (r *replica) see(page readiness.Page, err error) {
 	case r.pool.guarded && page.Access != httpapi.AccessRequired:
 		err = errUnguarded
 	}
-	if old := r.state.Swap(&state{page, err}); (old.err == nil) != (err == nil) {
+	old := r.state.Swap(&state{page, err})
+	// One that never was ready is only told of if it will not become so by itself.
+	if (old.err == nil) != (err == nil) || err == errUnguarded && old.err != errUnguarded {
 		r.pool.logger.Warn("a replica has changed", "replica", r.base.Host, "ready", err == nil, "cause", err)
 	}
 }
