@@ -28,6 +28,9 @@ type Page struct {
 	Before uint64
 	// of any page: the log as it was at this size, which a checkpoint has; 0: as it is
 	Size uint64
+	// Withheld lists the entries that the caller may not read, too, by index and hash. It goes with
+	// ascending order and without a filter.
+	Withheld bool
 }
 
 // Entries is one page, in log order.
@@ -59,6 +62,8 @@ type plan struct {
 	reader
 	indexes []uint64 // ascending
 	next    string   // cursor of the next page
+	// withheld are indexes of the page that the caller does not see, ascending
+	withheld []uint64
 }
 
 func (q *Query) plan(ctx context.Context, f api.Filter, p Page) (plan, error) {
@@ -77,6 +82,8 @@ func (q *Query) plan(ctx context.Context, f api.Filter, p Page) (plan, error) {
 		return plan{}, &api.ParamError{Param: "limit", Reason: fmt.Sprintf("must be from 1 to %d", MaxLimit)}
 	case p.Order != Ascending && p.Order != Descending:
 		return plan{}, &api.ParamError{Param: "order", Reason: "must be asc or desc"}
+	case p.Withheld && (p.Order != Ascending || len(f.Values()) > 0):
+		return plan{}, &api.ParamError{Param: "withheld", Reason: "goes with order=asc, and without filters"}
 	}
 	snap, all, err := q.view(ctx, f)
 	if err != nil {
@@ -91,6 +98,9 @@ func (q *Query) plan(ctx context.Context, f api.Filter, p Page) (plan, error) {
 		}
 		all.size = snap.size
 	}
+	if p.Withheld {
+		all.sight = nil
+	}
 	switch {
 	case p.From > snap.size:
 		return plan{}, beyond("from_index", snap.size)
@@ -100,7 +110,11 @@ func (q *Query) plan(ctx context.Context, f api.Filter, p Page) (plan, error) {
 	indexes, next, err := pageOf(all, snap, f, p)
 	r := q.reader(snap)
 	r.filter = &f
-	return plan{r, indexes, next}, err
+	made := plan{r, indexes, next, nil}
+	if err == nil && p.Withheld {
+		err = made.withhold(ctx)
+	}
+	return made, err
 }
 
 // pageOf returns the indexes of a page, ascending, and the cursor of the next page.

@@ -55,6 +55,9 @@ func (q *Query) listEntries(w http.ResponseWriter, r *http.Request, p *httpapi.P
 	if page.Size > 0 && !proved {
 		p.Fail("size", "goes with proof=1")
 	}
+	if page.Withheld = p.Flag("withheld"); page.Withheld && proved {
+		p.Fail("withheld", "goes without proof=1")
+	}
 	if err := p.End(); err != nil {
 		return err
 	}
@@ -67,6 +70,9 @@ func (q *Query) listEntries(w http.ResponseWriter, r *http.Request, p *httpapi.P
 	}
 	if proved {
 		return plan.answerProved(w, r)
+	}
+	if page.Withheld {
+		return plan.answerWithheld(w, r, form)
 	}
 	return plan.answer(w, r, form)
 }

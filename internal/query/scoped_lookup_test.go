@@ -150,6 +150,56 @@ func TestOldHashes(t *testing.T) {
 	}
 }
 
+// TestWithheldByRange lists a range of the log: what is seen as always, the rest by its hash.
+func TestWithheldByRange(t *testing.T) {
+	s := scopedLog(t, 12, 320)
+	all := access.Grants{Proof: true, OldHashes: true}
+	for _, patterns := range []access.Agents{{"did:web:a.example"}, {"did:web:nobody"}, lightAgents, nil} {
+		all.Read = patterns
+		who := s.reader("", all)
+		for limit := 1; limit < 60; limit += 11 {
+			path, index := fmt.Sprintf("/v1/entries?withheld=1&order=asc&limit=%d", limit), uint64(0)
+			for next := path; next != ""; {
+				var p page
+				w := s.as(who.caller, next)
+				if err := json.Unmarshal(w.Body.Bytes(), &p); w.Code != 200 || err != nil {
+					t.Fatalf("%s: %d %v\n%s", next, w.Code, err, w.Body)
+				}
+				for _, raw := range p.Entries {
+					var e map[string]any
+					if err := json.Unmarshal(raw, &e); err != nil {
+						t.Fatal(err)
+					}
+					if e["index"] != float64(index) || e["entry_hash"] != s.all[index].EntryHash.String() ||
+						(len(e) == 2) == who.sees[index] {
+						t.Fatalf("entry %d for %v: %s", index, patterns, raw)
+					}
+					index++
+				}
+				if next = ""; p.NextCursor != nil {
+					next = path + "&cursor=" + *p.NextCursor
+				}
+			}
+			if index != uint64(len(s.all)) {
+				t.Fatalf("%d of %d entries listed", index, len(s.all))
+			}
+		}
+	}
+	who := s.reader("", all)
+	for path, want := range map[string]int{
+		"/v1/entries?withheld=1": 400, "/v1/entries?withheld=1&order=asc&agent=x": 400, "/v1/entries?withheld=1&order=asc&proof=1": 400,
+	} {
+		if w := s.as(who.caller, path); w.Code != want {
+			t.Fatalf("%s: %d, want %d\n%s", path, w.Code, want, w.Body)
+		}
+	}
+	for _, g := range []access.Grants{{Read: lightAgents}, {Read: lightAgents, Proof: true}} { // no right to old hashes
+		if w := s.as(callerWith(t, g), "/v1/entries?withheld=1&order=asc&limit=1000"); w.Code != 403 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
 // TestHiddenHashes compares which entries come with hashes with the rule of SPEC-rules4 11: none
 // after a withheld one that can be guessed, until one that cannot.
 func TestHiddenHashes(t *testing.T) {
