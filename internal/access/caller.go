@@ -95,7 +95,7 @@ func (c Caller) Sees(agent string) bool {
 }
 
 // SeesOwn reports whether the caller may read the log's own entries of a type. A scoped reader sees
-// config, epoch, gap and key entries, and equivocations of its agents (SPEC-rules4 11). Ask Sees
+// config, epoch, gap and key entries, and equivocations of its agents (SPEC-rules4 7). Ask Sees
 // for equivocations. A decision on a request for approval is also shown to whoever sees the
 // request; that is for the caller of SeesOwn to know.
 func (c Caller) SeesOwn(eventType string) bool {

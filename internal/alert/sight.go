@@ -51,7 +51,7 @@ func (s *sight) sees(x *Alert) bool {
 }
 
 // show removes from an alert the hashes by which the caller could guess a withheld entry from
-// before rules 4 (SPEC-rules4 11). The alerter does not know which entries come before, so it
+// before rules 4 (SPEC-rules4 7). The alerter does not know which entries come before, so it
 // removes all of them.
 func (s *sight) show(x *Alert) {
 	if s == nil || s.caller.SeesHash(false) {

@@ -14,7 +14,7 @@ import (
 )
 
 // An entry from before rules 4 has no blind. Whoever knows the hash of the entry before it, and has
-// any hash that covers it, can confirm a guess of it (SPEC-rules4 11). Each leaf holds the hash of
+// any hash that covers it, can confirm a guess of it (SPEC-rules4 7). Each leaf holds the hash of
 // its predecessor. So the hash of an entry covers all entries before it, back to the newest
 // withheld one with blind, which nobody can guess.
 //

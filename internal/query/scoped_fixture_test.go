@@ -77,7 +77,7 @@ func (s *scoped) as(c access.Caller, path string, header ...string) *httptest.Re
 	return w
 }
 
-// visible is the model of what a reader of some agents sees (SPEC-rules4 11).
+// visible is the model of what a reader of some agents sees (SPEC-rules4 7).
 func visible(e *entry.Entry, patterns []string) bool {
 	switch e.EventType {
 	case "sealstream.config", "sealstream.epoch", "sealstream.gap":

@@ -200,7 +200,7 @@ func TestWithheldByRange(t *testing.T) {
 	}
 }
 
-// TestHiddenHashes compares which entries come with hashes with the rule of SPEC-rules4 11: none
+// TestHiddenHashes compares which entries come with hashes with the rule of SPEC-rules4 7: none
 // after a withheld one that can be guessed, until one that cannot.
 func TestHiddenHashes(t *testing.T) {
 	s := scopedLog(t, 8, 330)

@@ -103,7 +103,7 @@ var ownTypes = segment.AnyOf{
 	Prefixes: []string{ruleset.OwnPrefix},
 }
 
-// openTypes are those of them that each reader sees (SPEC-rules4 11). access.Caller decides; here
+// openTypes are those of them that each reader sees (SPEC-rules4 7). access.Caller decides; here
 // they are as the index finds them.
 var openTypes = segment.AnyOf{
 	Values:   []string{entry.TypeConfig, entry.TypeEpoch, entry.TypeGap},
