@@ -105,7 +105,7 @@ func (g *Group) Add(start, end int, r Record, p *Parsed) {
 		ev.Data = bytes.Clone(ev.Data)
 		g.size += int64(len(ev.Data))
 	}
-	g.Set = p.Set
+	g.Set, g.size = p.Set, g.size+int64(len(text)-len(p.Event.Data)) // attributes are copies
 	g.records = append(g.records, EventRecord{Record: Record{Publisher: r.Publisher}, Event: ev, Redacted: p.Redacted})
 	g.places = append(g.places, at)
 }

@@ -49,6 +49,7 @@ func TestHandover(t *testing.T) {
 	for i := range 3 {
 		one := event(fmt.Sprint("a", i))
 		send(structured, one)
+		send(structured, strings.Replace(one, `{"n":1}`, `"`+strings.Repeat("x", 2000)+`"`, 1))
 		send(structured, " \n"+one+"\t")
 		send(batched, "["+one+", "+secret+",\n"+event("c")+",{\"refused\":1}]")
 		send("text/plain", "some text", "ce-specversion", "1.0", "ce-id", "b", "ce-source", "s", "ce-type", "t")
@@ -98,7 +99,8 @@ func redacted(t *testing.T, r *inbox.EventRecord, set *redact.Set) []redact.Find
 	return r.Event.Redactions
 }
 
-// TestNothingIsHandedOverOfWhatIsNotStored: a group that is refused leaves nothing behind.
+// TestNothingIsHandedOverOfWhatIsNotStored: a group that is refused leaves nothing behind, and
+// attributes that take much memory are not kept.
 func TestNothingIsHandedOverOfWhatIsNotStored(t *testing.T) {
 	h := &inbox.Handover{Max: 1} // there is room only if it is empty
 	log := store.NewMemory("default")
@@ -110,6 +112,10 @@ func TestNothingIsHandedOverOfWhatIsNotStored(t *testing.T) {
 	}
 	logtest.Run(t, "ingest", in.Run)
 	logtest.Until(t, "ingest to be ready", func() bool { return in.Ready() == nil })
+	long := strings.Replace(event("b"), `"id"`, `"subject":"`+strings.Repeat("x", 1024)+`","id"`, 1)
+	if _, err := in.Submit(t.Context(), []ingest.Raw{{Event: []byte(long)}}, ingest.WaitStored); err != nil || !h.Room() {
+		t.Errorf("long attributes: %v, room in the handover: %v", err, h.Room())
+	}
 	for _, full := range []bool{true, false} {
 		events.full.Store(full)
 		_, err := in.Submit(t.Context(), []ingest.Raw{{Event: []byte(event("a"))}}, ingest.WaitStored)

@@ -19,7 +19,7 @@ const (
 	storedCost = 640
 	sealedCost = 1152
 	provenCost = 2048 // with the leaf, which holds the attributes of the event once more
-	parsedCost = 512  // what is kept of the parsed event for the sealer, if there is a handover
+	parsedCost = 1024 // what is kept of the parsed event for the sealer, if there is a handover
 )
 
 // largeCost is an estimate of the memory that a large request takes for each of its bytes, before

@@ -38,9 +38,13 @@ func (in *Ingest) redact(ev *entry.Event, it *item) error {
 	return err
 }
 
+// keptBytes limits the attributes of a parsed event that is kept, with their JSON, in bytes: they
+// are strings of their own, for which parsedCost is charged.
+const keptBytes = 1 << 10
+
 // keep keeps what was parsed of an item's text for the sealer of this process.
 func (in *Ingest) keep(ev *entry.Event, it *item, p inbox.Parsed) {
-	if in.cfg.Handover.Room() {
+	if in.cfg.Handover.Room() && len(it.event)-len(ev.Data) <= keptBytes {
 		p.Event = *ev
 		it.parsed = &p
 	}
