@@ -110,6 +110,7 @@ func TestCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testSecure(t, secure)
 	env, err := os.ReadFile("../.env.example")
 	if err != nil {
 		t.Fatal(err)
@@ -149,5 +150,30 @@ func TestCompose(t *testing.T) {
 		if built := s.Build != ""; built != (name == "setup") { // all use the image that one of them builds
 			t.Errorf("%s builds %q", name, s.Build)
 		}
+	}
+}
+
+// testSecure: what opens the cluster to other machines asks each caller of a service for
+// credentials, and the front for TLS.
+func testSecure(t *testing.T, text []byte) {
+	t.Helper()
+	var file struct {
+		Services map[string]struct {
+			Environment map[string]string
+			Ports       []string
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ingest-1", "ingest-2", "query-1", "query-2", "alert"} {
+		if s := file.Services[name]; s.Environment["SEALSTREAM_ACCESS"] == "" || len(s.Ports) > 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	front := file.Services["front"]
+	if e := front.Environment; e["SEALSTREAM_EXPOSE"] != "false" || e["SEALSTREAM_TLS_CERT"] == "" ||
+		e["SEALSTREAM_TLS_KEY"] == "" || len(front.Ports) != 1 {
+		t.Errorf("front: %+v", front)
 	}
 }
