@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestBearer: the token goes to its server alone, and not over http to another machine. T35.
-func TestBearer(t *testing.T) {
+// TestTokenGoesToItsServer: the token goes to its server alone, and not over http to another machine.
+func TestTokenGoesToItsServer(t *testing.T) {
 	got := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		got <- r.Header.Get("Authorization")

@@ -42,8 +42,8 @@ func compile(t *testing.T, r Rules) *Version {
 	return v
 }
 
-// TestJudge: each credential proves its identity, and no other one does. T44, T45.
-func TestJudge(t *testing.T) {
+// TestT44Credentials: each credential proves its identity, and no other one does. T44, T45.
+func TestT44Credentials(t *testing.T) {
 	v := compile(t, rulesForTest())
 	claims := func(change func(*Claims)) Credential {
 		c := &Claims{Issuer: "https://login.example.com", Audience: []string{"x", "sealstream"}, Algorithm: "ES256",

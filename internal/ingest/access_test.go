@@ -53,9 +53,9 @@ func (w *world) sendAs(t *testing.T, c access.Caller, path, contentType, body st
 	return a
 }
 
-// TestPublishDiagonal: of 100 agents and 100 credentials, each credential sends events of its own
+// TestT1PublishDiagonal: of 100 agents and 100 credentials, each credential sends events of its own
 // agent alone, and is their publisher. In a batch, the other events have receipts that say so. T1.
-func TestPublishDiagonal(t *testing.T) {
+func TestT1PublishDiagonal(t *testing.T) {
 	const n = 100
 	w := start(t, store.NewMemory("default"), ingest.Config{})
 	accepted := 0

@@ -24,10 +24,10 @@ func nkeyUser(t *testing.T) (string, nats.Option) {
 	return public, nats.Nkey(public, pair.Sign)
 }
 
-// TestUsers: a private server lets in the users that it has, each with its own subjects. A user that
+// TestT24Users: a private server lets in the users that it has, each with its own subjects. A user that
 // is removed loses its connection, one whose subjects change loses the others, and nobody else loses
 // anything. T1, T24, T33.
-func TestUsers(t *testing.T) {
+func TestT24Users(t *testing.T) {
 	s, err := Start(t.Context(), Config{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Log: "x", Private: true})
 	if err != nil {
 		t.Fatal(err)

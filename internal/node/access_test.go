@@ -155,9 +155,9 @@ func TestUpAccess(t *testing.T) {
 	}
 }
 
-// TestNATSUsers: the rules decide who publishes over NATS, and as whom. Nobody reads alerts without
+// TestT23NATSUsers: the rules decide who publishes over NATS, and as whom. Nobody reads alerts without
 // their scope. T1, T23, T24.
-func TestNATSUsers(t *testing.T) {
+func TestT23NATSUsers(t *testing.T) {
 	const agent, log = "did:web:a", "default"
 	token := subject.AgentToken(agent)
 	keys := map[string]string{}

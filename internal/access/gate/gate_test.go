@@ -231,9 +231,9 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-// TestPaths: a path has the rule of what a handler takes it for, however it is written. What no
+// TestT45Paths: a path has the rule of what a handler takes it for, however it is written. What no
 // handler could take for a path has none. T45.
-func TestPaths(t *testing.T) {
+func TestT45Paths(t *testing.T) {
 	f := newFixture(t, text(t, map[string]string{"p": "proof: true"}), nil)
 	for path, want := range map[string]int{
 		"/tile/0/067": 200, "/tile/0/x001/067": 200, "/tile/%30/067": 200, "/checkpoint": 200, "/%63heckpoint": 200,
@@ -259,9 +259,9 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestGuesses: wrong credentials from one address are limited. The right one is still accepted.
+// TestT44Guesses: wrong credentials from one address are limited. The right one is still accepted.
 // T44.
-func TestGuesses(t *testing.T) {
+func TestT44Guesses(t *testing.T) {
 	f := newFixture(t, text(t, map[string]string{"a": "admin: true"}), nil)
 	for i := range maxGuesses + 5 {
 		status, body, _ := f.get("GET", "/metrics", access.NewToken())

@@ -51,9 +51,9 @@ func issue(t *testing.T, a *privateca.Authority, now time.Time, names ...string)
 	return c
 }
 
-// TestMTLS: a client certificate proves the identity of its name, while the rules name it. One that
+// TestT44ClientCertificates: a client certificate proves the identity of its name, while the rules name it. One that
 // is expired or of another authority gets no connection. T44.
-func TestMTLS(t *testing.T) {
+func TestT44ClientCertificates(t *testing.T) {
 	own, ownPEM := authority(t)
 	foreign, _ := authority(t)
 	rules := func(names string) []byte {

@@ -43,9 +43,9 @@ func (f *fixture) stream(bearer string, quiet bool) <-chan string {
 	return ended
 }
 
-// TestReload: a change of the file ends the streams whose callers may not go on, and those alone. A
+// TestT33Revocation: a change of the file ends the streams whose callers may not go on, and those alone. A
 // broken file changes nothing, and is reported. T33.
-func TestReload(t *testing.T) {
+func TestT33Revocation(t *testing.T) {
 	full := map[string]string{"a": "read: all", "b": "read: all"}
 	f := newFixture(t, text(t, full), nil)
 	f.run()

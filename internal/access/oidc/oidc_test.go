@@ -177,8 +177,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestHostileJWTs: nothing that a JWT says about itself makes it valid. T44.
-func TestHostileJWTs(t *testing.T) {
+// TestT44HostileJWTs: nothing that a JWT says about itself makes it valid. T44.
+func TestT44HostileJWTs(t *testing.T) {
 	p := newProvider(t)
 	rs, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
