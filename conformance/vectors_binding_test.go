@@ -59,7 +59,8 @@ func widestUntraced(zero string) string {
 	}
 	for n := 4096; ; n-- {
 		last := members + `,"z":"` + strings.Repeat("x", n) + `"`
-		if _, err := entry.ParseEvent([]byte(structured("16-1", last))); err == nil {
+		ev, err := entry.ParseEvent([]byte(structured("16-1", last)))
+		if err == nil && ev.By(ruleset.Binding) == nil {
 			return last
 		}
 	}

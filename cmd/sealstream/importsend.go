@@ -55,6 +55,9 @@ type cloudEvents struct{}
 // event refuses what is not a CloudEvent, because one invalid event would spoil a whole request.
 func (cloudEvents) event(_ *importer, raw []byte, line int) (imported, error) {
 	e, err := entry.ParseEvent(raw)
+	if err == nil {
+		err = e.By(ruleset.Newest)
+	}
 	return imported{line: line, event: bytes.Clone(raw), of: e}, err
 }
 

@@ -20,7 +20,7 @@ func TestWidestByOlderRules(t *testing.T) {
 	}
 	n := ruleset.MaxAttributeBytes
 	for ; ; n-- {
-		if _, err := entry.ParseEvent([]byte(of(n))); err == nil {
+		if ev, err := entry.ParseEvent([]byte(of(n))); err == nil && ev.By(ruleset.Binding) == nil {
 			break
 		}
 	}

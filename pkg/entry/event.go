@@ -228,11 +228,7 @@ func (e *Event) check() error {
 	if len(e.Data) > ruleset.MaxDataBytes {
 		return fault("data", "%d bytes, more than %d", len(e.Data), ruleset.MaxDataBytes)
 	}
-	if err := e.Fits(ruleset.Binding); err != nil {
-		if e.wide = e.Fits(ruleset.Blinding) == nil; !e.wide {
-			return err
-		}
-	}
+	e.wide = e.Fits(ruleset.Binding) != nil // By decides whether that matters
 	return nil
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/sealstream/sealstream/internal/ruleset"
 )
 
-// ParseEvent reads one CloudEvent in the JSON format (SPEC 3.2, structured). Errors are
-// *FieldError. The event's Data is a part of raw.
+// ParseEvent reads one CloudEvent in the JSON format (SPEC 3.2, structured). Whether the event fits
+// into a leaf (SPEC 3.5) depends on the rules of the log: see Event.By. Errors are *FieldError. The
+// event's Data is a part of raw.
 func ParseEvent(raw []byte) (Event, error) {
 	e, err := parseStructured(raw)
 	if err == nil {

@@ -79,7 +79,6 @@ func TestParseEventRefuses(t *testing.T) {
 		{"base64 with bits left over", string(minimal(`"data_base64":"AB=="`)), "data_base64"}, {"base64 with a line break", string(minimal(`"data_base64":"AA\r\n=="`)), "data_base64"},
 		{"base64 for URLs", string(minimal(`"data_base64":"__8="`)), "data_base64"}, {"base64 with a space", string(minimal(`"data_base64":" AA=="`)), "data_base64"},
 		{"base64 of 262145 bytes", string(minimal(`"data_base64":"` + strings.Repeat("AAAA", ruleset.MaxDataBytes/3) + `AAA="`)), "data"},
-		{"too much for a leaf", string(minimal(manyExtensions(16, 4096))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ev, err := ParseEvent([]byte(c.raw))
@@ -312,5 +311,32 @@ func TestJSONOfOurs(t *testing.T) {
 	if err2 := json.Unmarshal(minimal(`"subject":"a\u0022\\\/\u00e9\ud83d\ude02\u2028"`), &std); err != nil ||
 		err2 != nil || ev.Subject != std.Subject {
 		t.Errorf("%q, %q: %v, %v", ev.Subject, std.Subject, err, err2)
+	}
+}
+
+// TestParseEventTooWide: whether an event fits is for By to say, and before ruleset.Blinding it says
+// the same by all rules of an event that is too large with any trace id.
+func TestParseEventTooWide(t *testing.T) {
+	raw := minimal(manyExtensions(16, 4096) + `,"traceid":"` + strings.Repeat("0", 32) + `"`)
+	reasons := map[string]bool{}
+	for rules := uint64(ruleset.First); rules <= ruleset.Blinding; rules++ {
+		ev, err := ParseEvent(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ev.By(rules)
+		if rules == ruleset.Blinding {
+			if err != nil || ev.Fits(rules) == nil {
+				t.Errorf("rules %d: %v, or it fits", rules, err)
+			}
+			continue
+		}
+		if name, ok := field(err); !ok || name != "" {
+			t.Errorf("rules %d: %v", rules, err)
+		}
+		reasons[fmt.Sprint(err)] = true
+	}
+	if len(reasons) != 1 {
+		t.Errorf("several reasons: %v", reasons)
 	}
 }

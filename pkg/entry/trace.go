@@ -9,20 +9,21 @@ import (
 )
 
 // By applies the sealing rules of a number to a parsed event. Whoever seals must call it: the
-// parsers read trace ids as ruleset.Binding does, and accept what fits under one of the rules that
-// this release knows. From ruleset.Blinding on, By does not check whether the event fits; see Fits.
-// Errors are *FieldError.
+// parsers read trace ids as ruleset.Binding does, and do not check that the event fits into a leaf.
+// From ruleset.Blinding on, By does not check that either, because what counts is what redaction
+// leaves of the event; see Fits. Errors are *FieldError.
 func (e *Event) By(rules uint64) error {
 	switch e.rules = rules; {
 	case rules >= ruleset.Blinding:
 		e.TakeRedactions()
 		return nil
+	case e.wide:
+		return e.Fits(ruleset.Binding)
 	case rules < ruleset.Binding && e.oldTrace != "":
 		e.TraceID = e.oldTrace // the leaf has become longer
-	case !e.wide:
-		return nil
+		return e.Fits(rules)
 	}
-	return e.Fits(rules)
+	return nil
 }
 
 // findTrace sets TraceID. From ruleset.Binding on, an id of zeros is no trace id, and neither is
