@@ -43,6 +43,7 @@ type adminWriteCmd struct {
 	MaxStore settings.Bytes `help:"Disk space that JetStream may use. 0 allows three quarters of the free space." default:"0" placeholder:"SIZE"`
 	Apart    string         `help:"Folder for a subfolder per role, with copies of that role's files only. Use it for containers." type:"path" placeholder:"DIR"`
 	Agent    []string       `help:"DID of an agent that publishes over NATS." sep:"none" placeholder:"DID"`
+	AgentMax int            `help:"Connections that each agent may have at a time." name:"agent-connections" default:"256"`
 }
 
 // Run writes the files.
@@ -57,6 +58,7 @@ func (c *adminWriteCmd) Run(a *app) error {
 		Monitor:  c.Monitor,
 		MaxStore: c.MaxStore,
 		Agents:   c.Agent,
+		AgentMax: c.AgentMax,
 	})
 	if err != nil {
 		return err

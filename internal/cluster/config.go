@@ -14,7 +14,6 @@ import (
 	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/internal/natsd"
 	"github.com/sealstream/sealstream/internal/settings"
-	"github.com/sealstream/sealstream/streams/subject"
 )
 
 // Config is what a NATS cluster for one log is told, and who may do what there.
@@ -28,6 +27,7 @@ type Config struct {
 	Monitor  string         // where monitoring is; "": 127.0.0.1:8222
 	MaxStore settings.Bytes // what JetStream may take on a disk; 0: its own choice, three quarters of what is free
 	Agents   []string       // DIDs of agents that publish over NATS
+	AgentMax int            // connections that an agent may have; 0: 256
 }
 
 // ports that the servers of a cluster meet on.
@@ -41,7 +41,8 @@ const routePort = "6222"
 //
 // and beside them what each program is given, and no other (0600):
 //
-//	ROLE.nkey              seeds of admin, ingest, sealer, query, alert, archiver: --nkey of that program
+//	ROLE.nkey              seeds of admin, ingest, sealer, query, alert, archiver, sink: --nkey of that
+//	                       program
 //	agents/TOKEN.nkey      seed of one agent; its inboxes begin with _INBOX_TOKEN
 //	keys/log.key, log.secret, log.pub   as keygen makes them: the first two are the sealers' alone
 //
@@ -120,55 +121,6 @@ jetstream {
 include users.conf
 include routes.conf
 `, cfg.Log, cfg.Listen, cfg.Monitor, cfg.Store, limit)
-}
-
-// users is users.conf. Agents reach of the log's account what it exports: the reply subject that a
-// publisher names is one of its own account, so that no acknowledgement can be sent into a stream
-// of the log.
-func (cfg Config) users() (string, error) {
-	var services, agents strings.Builder
-	for _, r := range Roles(cfg.Log) {
-		public, err := userKey(filepath.Join(cfg.Out, r.Name+".nkey"))
-		if err != nil {
-			return "", err
-		}
-		r.write(&services, public)
-	}
-	dir := filepath.Join(cfg.Out, "agents")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	for _, did := range cfg.Agents {
-		if _, err := userKey(filepath.Join(dir, subject.AgentToken(did)+".nkey")); err != nil {
-			return "", err
-		}
-	}
-	list, err := filepath.Glob(filepath.Join(dir, "*.nkey"))
-	if err != nil {
-		return "", err
-	}
-	for _, file := range list {
-		public, err := userKey(file)
-		if err != nil {
-			return "", err
-		}
-		agentRole(cfg.Log, strings.TrimSuffix(filepath.Base(file), ".nkey")).write(&agents, public)
-	}
-	events, submit := subject.Events(cfg.Log, "*"), subject.Submit(cfg.Log, "*")
-	return fmt.Sprintf(`accounts {
-  LOG {
-    jetstream: enabled
-    exports: [{service: %[1]q}, {service: %[2]q}]
-    users: [
-%[3]s    ]
-  }
-  AGENTS {
-    imports: [{service: {account: LOG, subject: %[1]q}}, {service: {account: LOG, subject: %[2]q}}]
-    users: [
-%[4]s    ]
-  }
-}
-`, events, submit, services.String(), agents.String()), nil
 }
 
 // routes is routes.conf; its password is made once.

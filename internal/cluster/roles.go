@@ -1,9 +1,6 @@
 package cluster
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/sealstream/sealstream/internal/natsd"
 	"github.com/sealstream/sealstream/streams"
 	"github.com/sealstream/sealstream/streams/subject"
@@ -13,6 +10,7 @@ import (
 // is not listed is refused.
 type Role struct {
 	Name      string
+	Account   string
 	Publish   []string // subjects; requests to JetStream are among them
 	Subscribe []string
 	Respond   bool // may answer what it was asked
@@ -26,64 +24,56 @@ const (
 	RoleQuery    = "query"
 	RoleAlert    = "alert"
 	RoleArchiver = "archiver"
+	RoleSink     = "sink"
 )
 
+// accountLog is the account that has the streams. The administrator and the sealer are in it. Each
+// other service, and each agent, has an account of its own that imports what its user may publish.
+// JetStream answers and delivers to any subject that a client names, and checks no permission for
+// it. A subject that comes through an import is one of the importing account, in which there is
+// nothing but this user.
+const accountLog = "LOG"
+
 // Roles are the users of a log's services. None but the administrator may make, change or delete a
-// stream, take or restore a snapshot, or delete a message of SEALED. They are in one account; what
-// a server there acknowledges goes wherever the publisher asks, so a service's credentials are for
-// that service alone, and agents are in another account: see AgentRole.
+// stream, take or restore a snapshot, or delete a message of SEALED.
 func Roles(log string) []Role {
 	read := reading(log)
-	buckets := func(names ...string) (list []string) {
-		for _, n := range names {
-			list = append(list, "$KV."+n+".>")
-		}
-		return list
-	}
 	events, sealed, payloads := streams.EventsName(log), streams.SealedName(log), streams.PayloadsName(log)
-	archive := "OBJ_" + streams.ArchiveBucket
+	cursors, archive := "$KV."+streams.CursorsBucket+".>", "OBJ_"+streams.ArchiveBucket
 	return []Role{
-		{Name: RoleAdmin, Publish: []string{">"}, Subscribe: []string{">"}},
-		{Name: RoleIngest, Respond: true,
-			Publish:   join(read, []string{subject.Batch(log, "*"), js("STREAM.MSG.GET", events)}),
+		{Name: RoleAdmin, Account: accountLog, Publish: []string{">"}, Subscribe: []string{">"}},
+		{Name: RoleIngest, Account: ingestAccount, Respond: true,
+			Publish: join(read,
+				[]string{subject.Batch(log, "*"), subject.Service(log, RoleIngest), js("STREAM.MSG.GET", events)}),
 			Subscribe: []string{natsd.InboxOf(RoleIngest) + ".>", subject.Submit(log, "*")}},
 		// The sealer announces what the log itself must know on the control subject: its creation,
 		// keys and epochs.
-		{Name: RoleSealer,
-			Publish: join(
-				read,
-				follow(events),
-				buckets(streams.HeadBucket, streams.CursorsBucket),
-				[]string{
-					subject.Control(
-						log,
-					), subject.Sealed(log), subject.Payloads(log), js("STREAM.PURGE", events), js("STREAM.MSG.DELETE", payloads)},
-			),
+		{Name: RoleSealer, Account: accountLog,
+			Publish: join(read, follow(events), []string{
+				"$KV." + streams.HeadBucket + ".>", cursors,
+				subject.Control(log), subject.Sealed(log), subject.Payloads(log),
+				js("STREAM.PURGE", events), js("STREAM.MSG.DELETE", payloads),
+			}),
 			Subscribe: []string{natsd.InboxOf(RoleSealer) + ".>"}},
-		{Name: RoleQuery, Publish: read, Subscribe: []string{natsd.InboxOf(RoleQuery) + ".>"}},
+		{Name: RoleQuery, Account: "QUERY",
+			Publish:   join(read, []string{subject.Service(log, RoleQuery)}),
+			Subscribe: []string{natsd.InboxOf(RoleQuery) + ".>"}},
 		// EVENTS tells the alert service how long the oldest event waits to be sealed.
-		{Name: RoleAlert,
-			Publish: join(
-				read,
-				follow(events),
-				follow(streams.AlertsName(log)),
-				buckets(streams.CursorsBucket),
-				[]string{subject.AllAlerts(log)},
-			),
+		{Name: RoleAlert, Account: "ALERT",
+			Publish: join(read, follow(streams.AlertsName(log)), []string{
+				js("STREAM.MSG.GET", events), cursors, subject.AllAlerts(log), subject.Service(log, RoleAlert),
+			}),
 			Subscribe: []string{natsd.InboxOf(RoleAlert) + ".>"}},
-		{Name: RoleArchiver,
-			Publish: join(
-				read,
-				[]string{
-					"$O." + streams.ArchiveBucket + ".C.>",
-					"$O." + streams.ArchiveBucket + ".M.>",
-					js("STREAM.PURGE", archive),
-					js("STREAM.MSG.DELETE", archive),
-					js("STREAM.PURGE", sealed),
-					js("STREAM.PURGE", payloads),
-				},
-			),
+		{Name: RoleArchiver, Account: "ARCHIVER",
+			Publish: join(read, []string{
+				"$O." + streams.ArchiveBucket + ".C.>", "$O." + streams.ArchiveBucket + ".M.>",
+				js("STREAM.PURGE", archive), js("STREAM.MSG.DELETE", archive), js("STREAM.PURGE", sealed),
+				js("STREAM.PURGE", payloads),
+			}),
 			Subscribe: []string{natsd.InboxOf(RoleArchiver) + ".>"}},
+		{Name: RoleSink, Account: "SINK",
+			Publish:   join(read, []string{cursors}),
+			Subscribe: []string{natsd.InboxOf(RoleSink) + ".>"}},
 	}
 }
 
@@ -95,7 +85,7 @@ func AgentRole(log, did string) Role {
 
 func agentRole(log, token string) Role {
 	return Role{
-		Name:      token,
+		Name: token, Account: "AGENT_" + token,
 		Publish:   []string{subject.Events(log, token), subject.Submit(log, token)},
 		Subscribe: []string{natsd.InboxOf(token) + ".>"},
 	}
@@ -137,28 +127,4 @@ func join(lists ...[]string) (all []string) {
 		all = append(all, l...)
 	}
 	return all
-}
-
-// write appends a user of a server's configuration.
-func (r Role) write(b *strings.Builder, nkey string) {
-	quoted := func(list []string) string {
-		q := make([]string, len(list))
-		for i, s := range list {
-			q[i] = fmt.Sprintf("%q", s)
-		}
-		return "[" + strings.Join(q, ", ") + "]"
-	}
-	respond := ""
-	if r.Respond {
-		respond = `, allow_responses: {max: 1, expires: "5m"}`
-	}
-	fmt.Fprintf(
-		b,
-		"      { nkey: %s, permissions: {publish: {allow: %s}, subscribe: {allow: %s}%s} } # %s\n",
-		nkey,
-		quoted(r.Publish),
-		quoted(r.Subscribe),
-		respond,
-		r.Name,
-	)
 }

@@ -252,7 +252,7 @@ func (s *Server) accounts(opts *server.Options) error {
 	public := []string{subject.AllAlerts(log), subject.Replay(log, ">")}
 	err := opts.ProcessConfigString(fmt.Sprintf(`accounts {
 		%[1]s { jetstream: enabled, exports: [{service: %[3]q}, {service: %[6]q}, {service: %[7]q}, {stream: %[4]q}, {stream: %[5]q}] }
-		%[2]s { imports: [{service: {account: %[1]s, subject: %[3]q}}, {service: {account: %[1]s, subject: %[6]q}}, {service: {account: %[1]s, subject: %[7]q}}, {stream: {account: %[1]s, subject: %[4]q}}, {stream: {account: %[1]s, subject: %[5]q}}] }
+		%[2]s { limits: {max_connections: 16384, max_subscriptions: 1024}, imports: [{service: {account: %[1]s, subject: %[3]q}}, {service: {account: %[1]s, subject: %[6]q}}, {service: {account: %[1]s, subject: %[7]q}}, {stream: {account: %[1]s, subject: %[4]q}}, {stream: {account: %[1]s, subject: %[5]q}}] }
 	}`, accountLog, accountAgents, events, public[0], public[1], submit, refused))
 	if err != nil {
 		return fmt.Errorf("accounts of log %q: %w", s.cfg.Log, err)

@@ -11,10 +11,9 @@ import (
 	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/datadir"
 	"github.com/sealstream/sealstream/internal/logtest"
-	"github.com/sealstream/sealstream/internal/natsd"
 )
 
-// TestRolesSink: the program sink works as the user alert, as docs/cluster.md says, also with a sink
+// TestRolesSink: the program sink works as its user, as docs/cluster.md says, also with a sink
 // whose cursor is stored in CURSORS.
 func TestRolesSink(t *testing.T) {
 	dir, s := configuredServer(t)
@@ -36,8 +35,7 @@ func TestRolesSink(t *testing.T) {
 	}
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
-	flags.ConnFlags = roleFlags(dir, s, cluster.RoleAlert)
-	flags.InboxPrefix = natsd.InboxOf(cluster.RoleAlert)
+	flags.ConnFlags = roleFlags(dir, s, cluster.RoleSink)
 	sinks := &SinkService{
 		ServiceConfig: flags, Key: filepath.Join(keys, datadir.FilePublic), HTTP: logtest.FreeAddr(t),
 		Sink: []string{"file://" + file + "?key_file=" + key, receiver.URL + "/?name=web"},

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sealstream/sealstream/internal/cluster"
@@ -241,7 +240,7 @@ func TestApplyUnused(t *testing.T) {
 	if list, err := cluster.Unused(t.Context(), admin); err != nil || len(list) > 0 {
 		t.Fatalf("a new log: %q, %v", list, err)
 	}
-	nc := connectRole(t, admin, cluster.RoleAdmin).conn
+	nc := connectRole(t, admin, cluster.RoleAdmin)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -271,166 +270,6 @@ func agentAsks(t *testing.T, dir string, s *natsd.Server) {
 		m, err := nc.Request(to, []byte(body), 10*time.Second)
 		if err != nil || !strings.Contains(string(m.Data), `"receipts"`) && !strings.Contains(string(m.Data), `"seq"`) {
 			t.Fatalf("%s: %v, %v", to, m, err)
-		}
-	}
-}
-
-// apiSubjects are all requests of JetStream's API, on every stream and bucket of a log, and what else must not be open.
-func apiSubjects() []string {
-	const log = "default"
-	list := []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN",
-		"$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.LOG",
-		"$JS.API.ACCOUNT.STREAM.MOVE.LOG.x", "$JS.API.ACCOUNT.STREAM.CANCEL_MOVE.LOG.x", "$JS.API.STREAM.TEMPLATE.NAMES", "$JS.API.CONSUMER.NOTHING", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.PING.CONNZ",
-		"$JS.SNAPSHOT.RESTORE.x.y", "$JS.SNAPSHOT.ACK.x.y", "$JS.FC.x", "_INBOX.x", "_INBOX_admin.x", "_INBOX_sealer.x", "_R_.x"}
-	for _, s := range []string{
-		"EVENTS_default", "SEALED_default", "PAYLOADS_default", "ALERTS_default", "KV_HEAD", "KV_TILES", "KV_CURSORS",
-		"OBJ_ARCHIVE", "OTHER",
-	} {
-		for _, verb := range []string{"STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "STREAM.INFO",
-			"STREAM.SNAPSHOT", "STREAM.RESTORE", "STREAM.MSG.GET", "STREAM.MSG.DELETE",
-			"STREAM.PEER.REMOVE", "STREAM.LEADER.STEPDOWN", "DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.NAMES", "CONSUMER.LIST"} {
-			list = append(list, "$JS.API."+verb+"."+s)
-		}
-		for _, verb := range []string{
-			"CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.PAUSE",
-			"CONSUMER.UNPIN", "CONSUMER.RESET", "CONSUMER.LEADER.STEPDOWN", "CONSUMER.MSG.NEXT",
-		} {
-			list = append(list, "$JS.API."+verb+"."+s+".c")
-		}
-		list = append(list, "$JS.API.CONSUMER.CREATE."+s+".c.filter", "$JS.API.DIRECT.GET."+s+".subject",
-			"$JS.ACK."+s+".c.1.1.1.1.0")
-	}
-	token := subject.AgentToken(testAgent)
-	return append(list, subject.Events(log, token), subject.Events(log, "other"), subject.Events(log, "open"),
-		subject.Batch(log, "x"), subject.Control(log),
-		subject.Sealed(log), subject.Payloads(log), subject.PayloadsRewrite(log, 1), subject.Alerts(log, "x", token),
-		subject.Submit(log, token),
-		subject.Submit(log, "other"), "audit.default.replay.x", "audit.other.sealed", "$KV.HEAD.default",
-		"$KV.TILES.default/tile/0/000", "$KV.CURSORS.default/x", "$KV.OTHER.x", "$O.ARCHIVE.C.x", "$O.ARCHIVE.M.x",
-		"$O.OTHER.C.x")
-}
-
-// allowed asks for a right, and hears whether the server grants it: it answers in order, so that
-// what it refuses is known when the flush returns.
-func allowed(t *testing.T, nc *nats.Conn, refused chan error, ask func() error) bool {
-	t.Helper()
-	if err := ask(); err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.LastError(); err == nil || !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
-		return true
-	}
-	<-refused
-	return false
-}
-
-// TestRolesMatrix tries every role on every subject. What passes must be what testdata/roles.txt
-// lists, and nothing else.
-func TestRolesMatrix(t *testing.T) {
-	dir, s := configuredServer(t)
-	if _, err := cluster.Apply(t.Context(), roleFlags(dir, s, cluster.RoleAdmin), cluster.StreamFlags{}, "default", 1,
-		false); err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("testdata/roles.txt")
-	if err != nil && os.Getenv("WRITE_ROLES") == "" {
-		t.Fatal(err)
-	}
-	var have strings.Builder
-	subjects := apiSubjects()
-	token := subject.AgentToken(testAgent)
-	tried := 0
-	for _, role := range []string{
-		cluster.RoleIngest, cluster.RoleSealer, cluster.RoleQuery, cluster.RoleAlert, cluster.RoleArchiver, "agent",
-	} {
-		flags, name := roleFlags(dir, s, role), role
-		if role == "agent" {
-			flags, name = roleFlags(filepath.Join(dir, "agents"), s, token), token
-		}
-		for _, subject := range subjects {
-			for _, verb := range []string{"publish", "subscribe"} {
-				// Each with a connection of its own would be slow; LastError is what the newest
-				// refusal left, so a refused one is made anew.
-				nc := connectRole(t, flags, name)
-				if allowed(t, nc.conn, nc.refused, func() error {
-					if verb == "subscribe" {
-						_, err := nc.conn.SubscribeSync(subject)
-						return err
-					}
-					return nc.conn.Publish(subject, []byte("x"))
-				}) {
-					fmt.Fprintf(&have, "%s %s %s\n", role, verb, subject)
-				}
-				nc.conn.Close()
-				tried++
-			}
-		}
-	}
-	t.Logf("%d tried; these pass:\n%s", tried, have.String())
-	if os.Getenv("WRITE_ROLES") != "" {
-		os.WriteFile("testdata/roles.txt", []byte(have.String()), 0o644)
-	}
-	if have.String() != string(want) {
-		t.Errorf("what passes is not what testdata/roles.txt lists:\n%s", have.String())
-	}
-	if _, err := roleFlags(dir, s, "nobody").Reach("nobody").Connect("x", slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("without a seed")
-	}
-	if nc, err := nats.Connect(s.ClientURL()); err == nil {
-		nc.Close()
-		t.Error("without credentials")
-	}
-}
-
-type roleConn struct {
-	conn    *nats.Conn
-	refused chan error
-}
-
-func connectRole(t *testing.T, flags natsconn.ConnFlags, name string) roleConn {
-	t.Helper()
-	nc, err := flags.Reach(name).Connect("test", slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := roleConn{nc, make(chan error, 8)}
-	nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { r.refused <- err })
-	return r
-}
-
-// TestAgentReplies: an agent that names a stream's subject, or a request, as where the answer to
-// its event shall go reaches neither.
-func TestAgentReplies(t *testing.T) {
-	dir, s := configuredServer(t)
-	if _, err := cluster.Apply(t.Context(), roleFlags(dir, s, cluster.RoleAdmin), cluster.StreamFlags{}, "default", 1,
-		false); err != nil {
-		t.Fatal(err)
-	}
-	token := subject.AgentToken(testAgent)
-	agent := connectRole(t, roleFlags(filepath.Join(dir, "agents"), s, token), token).conn
-	defer agent.Close()
-	admin := connectRole(t, roleFlags(dir, s, cluster.RoleAdmin), cluster.RoleAdmin).conn
-	defer admin.Close()
-	for _, reply := range []string{"audit.default.sealed", "$KV.HEAD.default", "$JS.API.STREAM.PURGE.EVENTS_default"} {
-		if err := agent.PublishRequest(subject.Events("default", token), reply, []byte("{}")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// comes behind them
-	if _, err := agent.Request(subject.Events("default", token), []byte("{}"), 5*time.Second); err != nil {
-		t.Fatal(err)
-	}
-	js, err := jetstream.New(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]uint64{"EVENTS_default": 4, "SEALED_default": 0, "KV_HEAD": 0} {
-		info, err := js.Stream(t.Context(), name)
-		if err != nil || info.CachedInfo().State.Msgs != want {
-			t.Errorf("%s: %+v, %v", name, info.CachedInfo().State, err)
 		}
 	}
 }
