@@ -21,13 +21,12 @@ const (
 // add adds an id and reports whether it may have been added before. About one in a hundred new ids
 // is reported, too.
 func (s *seen) add(hash uint64) bool {
-	// segments do not keep the lower bits of an id's hash
-	hash = (hash ^ hash>>32) * 0x9e3779b97f4a7c15
-	hash ^= hash >> 29
-	mask := uint64(0)
-	for i := range 5 {
-		mask |= 1 << (hash >> (6 * i) & 63)
-	}
+	// Segments do not keep the lower bits of an id's hash. The upper ones choose the word, so that a
+	// start, which reads the ids of a segment in the order of their hashes, goes through memory in
+	// order. All of them choose the bits.
+	bits := (hash ^ hash>>32) * 0x9e3779b97f4a7c15
+	bits ^= bits >> 29
+	mask := uint64(1)<<(bits&63) | 1<<(bits>>6&63) | 1<<(bits>>12&63) | 1<<(bits>>18&63) | 1<<(bits>>24&63)
 	for _, p := range s.parts {
 		if p.words[hash>>p.shift]&mask == mask {
 			return true
