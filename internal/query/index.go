@@ -63,6 +63,14 @@ type batchRef struct {
 	payloads uint64 // sequence of its PAYLOADS message
 }
 
+// lastSeq returns the SEALED sequence of the newest batch, or 0 if there is none.
+func (x *index) lastSeq() uint64 {
+	if len(x.batches) == 0 {
+		return 0
+	}
+	return x.batches[len(x.batches)-1].seq
+}
+
 func newIndex(log string, rows uint64) *index {
 	x := &index{
 		log: log, rows: rows, blind: blindness{from: never}, erased: map[uint64]bool{}, agents: map[uint64]struct{}{},

@@ -62,7 +62,7 @@ func (q *Query) restore(ctx context.Context) error {
 		}
 	}
 	if x.fromFiles > 0 {
-		_, err := store.FindBatch(ctx, q.cfg.Log, x.fromFiles-1)
+		_, err := store.FindBatchNear(ctx, q.cfg.Log, x.fromFiles-1, x.lastSeq())
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("%w: the log has fewer entries", errOtherLog)
 		} else if err != nil {

@@ -121,6 +121,9 @@ func (q *Query) session(ctx context.Context) error {
 	go func() { defer close(rechecked); q.supervise(ctx, cancel, x) }()
 	defer func() { cancel(nil); <-rechecked }()
 	f := store.Follower{Log: q.cfg.Log, Keys: q.cfg.Keys, From: max(x.size, max(x.fromFiles, 1)-1), Void: q.void}
+	if x.fromFiles > 0 { // From is in the last batch of the files
+		f.Near = x.lastSeq()
+	}
 	f.Prepare = func(b sealedlog.Batch, entries []entry.Entry) any { return factsOf(x.key, b, entries) }
 	for s, err := range f.Batches(ctx) {
 		if err != nil {

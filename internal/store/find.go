@@ -24,6 +24,18 @@ func FindBatch(ctx context.Context, log *Log, index uint64) (At, error) {
 	return find(ctx, log, holds(index))
 }
 
+// FindBatchNear is FindBatch for a caller that can say which SEALED sequence the batch probably has.
+// If that is right, it reads this message alone: a search loads a block of the stream for each
+// message that it reads. Sequence 0 says nothing.
+func FindBatchNear(ctx context.Context, log *Log, index, seq uint64) (At, error) {
+	if seq > 0 {
+		if at, err := batchFrom(ctx, log, seq, seq+1); err == nil && holds(index)(at.Batch) == 0 {
+			return at, nil
+		}
+	}
+	return FindBatch(ctx, log, index)
+}
+
 // holds compares an index with the batch that holds it.
 func holds(index uint64) func(sealedlog.Batch) int {
 	return func(b sealedlog.Batch) int {

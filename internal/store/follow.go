@@ -15,6 +15,7 @@ import (
 type Follower struct {
 	Log  *Log   // the log to follow
 	From uint64 // first index to yield
+	Near uint64 // SEALED sequence that probably holds From, which saves a search; 0 says nothing
 	Stop bool   // whether to end at the present end of SEALED instead of waiting for more
 
 	// Keys are verifier keys of the log. Without keys, those that index 0 names are taken: then the
@@ -157,7 +158,7 @@ func (f Follower) parser() func(entry.Message) prepared {
 // before finds the batch before the one that holds From or, if that is not sealed yet, the one that
 // ends with From−1.
 func (f Follower) before(ctx context.Context) (At, error) {
-	at, err := FindBatch(ctx, f.Log, f.From)
+	at, err := FindBatchNear(ctx, f.Log, f.From, f.Near)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return FindBatch(ctx, f.Log, f.From-1)
@@ -166,7 +167,7 @@ func (f Follower) before(ctx context.Context) (At, error) {
 	case at.Batch.First == 0:
 		return At{}, ErrNotFound
 	}
-	return FindBatch(ctx, f.Log, at.Batch.First-1)
+	return FindBatchNear(ctx, f.Log, at.Batch.First-1, at.Seq-1)
 }
 
 // lost returns the error of messages that the stream counts at its end and no longer has.

@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/sealer"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // sealed makes a log in memory of n events, in batches of at most three entries, and its key.
@@ -17,14 +19,20 @@ func sealed(t *testing.T, n int) (*store.Log, string) {
 	return l.Store, l.Key
 }
 
-// TestFollowFromAnywhere begins at every index, with and without a key, and wants each entry from there on once.
+// TestFollowFromAnywhere begins at every index, with and without a key, with right and with wrong
+// guesses at where that is, and wants each entry from there on once.
 func TestFollowFromAnywhere(t *testing.T) {
 	const n = 20
 	l, vkey := sealed(t, n)
 	for from := range uint64(n + 1) {
-		for _, keys := range [][]string{{vkey}, nil} {
+		for near := range uint64(n) {
+			keys := []string{vkey}
+			if near == 1 {
+				keys = nil
+			}
 			next := from
-			for s, err := range (store.Follower{Log: l, Keys: keys, From: from, Stop: true}).Batches(t.Context()) {
+			f := store.Follower{Log: l, Keys: keys, From: from, Near: near, Stop: true}
+			for s, err := range f.Batches(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,5 +95,36 @@ func TestFollowNamesWhatIsMissing(t *testing.T) {
 	}
 	if err == nil {
 		t.Fatal("the hole was read over")
+	}
+}
+
+// counted counts the messages that are asked for one by one.
+type counted struct {
+	store.Stream
+	gets int
+}
+
+func (c *counted) Get(ctx context.Context, seq uint64) (entry.Message, error) {
+	c.gets++
+	return c.Stream.Get(ctx, seq)
+}
+
+// TestFindBatchNear: a right guess takes one message, and a wrong one finds the same batch.
+func TestFindBatchNear(t *testing.T) {
+	l, _ := sealed(t, 60)
+	c := &counted{Stream: l.Sealed}
+	l.Sealed = c
+	for index := range uint64(61) {
+		want, err := store.FindBatch(t.Context(), l, index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for near := range want.Seq + 3 {
+			c.gets = 0
+			at, err := store.FindBatchNear(t.Context(), l, index, near)
+			if err != nil || at.Seq != want.Seq || near == want.Seq && c.gets != 1 {
+				t.Fatalf("index %d near %d: sequence %d in %d reads, %v", index, near, at.Seq, c.gets, err)
+			}
+		}
 	}
 }
