@@ -19,6 +19,11 @@ import (
 // what the file is. A file is complete or absent: it is written under a temporary name, fsynced and
 // renamed. A crash leaves a temporary file, which the next open removes. An empty folder keeps
 // nothing.
+//
+// The newest part, which is not full, is in no file. A start reads it again from the log: at most
+// 65,535 entries, which take 0.4 s of processor time, or 0.2 s on two processors (BenchmarkStart).
+// A file to which each batch is appended would save that, and would need a rule for torn ends, and
+// erasure in one more place.
 type folder string
 
 const (

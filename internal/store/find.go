@@ -24,8 +24,8 @@ func FindBatch(ctx context.Context, log *Log, index uint64) (At, error) {
 	return find(ctx, log, holds(index))
 }
 
-// FindBatchNear is FindBatch for a caller that can say which SEALED sequence the batch probably has.
-// If that is right, it reads this message alone: a search loads a block of the stream for each
+// FindBatchNear is FindBatch for a caller that can say which SEALED sequence the batch probably
+// has. If that is right, it reads this message alone: a search loads a block of the stream for each
 // message that it reads. Sequence 0 says nothing.
 func FindBatchNear(ctx context.Context, log *Log, index, seq uint64) (At, error) {
 	if seq > 0 {
