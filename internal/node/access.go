@@ -18,8 +18,14 @@ var open = access.With(context.Background(), access.Open)
 // unguarded serves this process itself, which may do everything.
 func unguarded(h http.Handler) http.Handler { return (*gate.Gate)(nil).Handler(h) }
 
-// openGate reads the rules of access. Nil: file is "", and there is no access control.
-func (p Plugins) openGate(file string, board *health.Board, logger *slog.Logger) (*gate.Gate, error) {
+// announcer seals the text of rules of access; see gate.Config.
+type announcer = func(ctx context.Context, text []byte) (*uint64, error)
+
+// openGate reads the rules of access. Nil: file is "", and there is no access control. Without
+// announce, versions are not sealed.
+func (p Plugins) openGate(
+	file string, announce announcer, board *health.Board, logger *slog.Logger,
+) (*gate.Gate, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -27,7 +33,7 @@ func (p Plugins) openGate(file string, board *health.Board, logger *slog.Logger)
 		return nil, fmt.Errorf("%w: this program reads no files of rules of access", settings.ErrInvalid)
 	}
 	g, err := gate.New(gate.Config{
-		File: file, Parse: p.ParseAccess, VerifyJWT: p.VerifyJWT, Health: board, Logger: logger,
+		File: file, Parse: p.ParseAccess, VerifyJWT: p.VerifyJWT, Announce: announce, Health: board, Logger: logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", settings.ErrInvalid, err)
@@ -35,10 +41,14 @@ func (p Plugins) openGate(file string, board *health.Board, logger *slog.Logger)
 	return g, nil
 }
 
-// addGate adds what keeps the rules of access new.
+// addGate adds what puts the rules of access in force, and keeps them new. Add it after the parts
+// that seal them.
 func (p *process) addGate() {
 	if p.gate == nil {
 		return
 	}
-	p.add(part{name: "access", run: p.gate.Run, watch: func(m Metrics) { m.WatchAccess(p.gate) }})
+	p.add(part{
+		name: "access", begin: p.gate.Begin, run: p.gate.Run,
+		watch: func(m Metrics) { m.WatchAccess(p.gate) },
+	})
 }

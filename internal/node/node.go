@@ -72,7 +72,7 @@ func (n *Node) listen() (err error) {
 	if n.face.TLS, err = tlsfiles.Open(n.cfg.TLS, n.cfg.Logger); err != nil {
 		return err
 	}
-	if n.gate, err = n.cfg.openGate(n.cfg.Access, n.board, n.cfg.Logger); err == nil {
+	if n.gate, err = n.cfg.openGate(n.cfg.Access, n.sealAccess, n.board, n.cfg.Logger); err == nil {
 		n.http, err = n.face.Listen()
 	}
 	return err
@@ -113,6 +113,7 @@ func (n *Node) serve(ctx context.Context) error {
 	}
 	p := n.pipeline
 	p.add(part{name: "data directory", run: func(ctx context.Context) error { return n.dir.Keep(ctx, n.nats.Unlinked) }})
+	p.addGate()
 	p.addRequests(n.conn)
 	p.addWatcher(n.room)
 	p.add(part{name: "store", edge: true, run: n.guard})

@@ -94,7 +94,6 @@ func newProcess(ctx context.Context, cfg processConfig) *process {
 		parts: newGroup(ctx), edge: newGroup(ctx),
 	}
 	p.metrics.WatchConditions(p.board)
-	p.addGate()
 	if cfg.vitals != nil {
 		p.newVitals(*cfg.vitals)
 	}

@@ -67,7 +67,7 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 	stopped := Began(ctx, c.logger(), s.name, "version", c.Version, "log", c.Log)
 	defer func() { stopped(err) }()
 	board := newBoard(c.logger(), c.Log)
-	g, err := c.openGate(c.Access, board, c.logger())
+	g, err := c.openGate(c.Access, nil, board, c.logger())
 	if err != nil {
 		return err
 	}
@@ -114,6 +114,7 @@ func (c ServiceConfig) start(ctx context.Context, s service, nc *nats.Conn, pc p
 		return p, err
 	}
 	p.addVitals()
+	p.addGate()
 	return p, p.start(ctx)
 }
 

@@ -91,7 +91,17 @@ func New(cfg Config) (*Gate, error) {
 	return g, nil
 }
 
-// Run announces the first version, and looks at the file until ctx is done. Then it returns nil.
+// Begin tries to announce the first version, so that requests need not wait for Run. If that fails,
+// Run tries again. The error is always nil.
+func (g *Gate) Begin(ctx context.Context) error {
+	if g.file.next != nil {
+		g.announce(ctx)
+	}
+	return nil
+}
+
+// Run announces the first version if Begin has not, and looks at the file until ctx is done. Then
+// it returns nil.
 func (g *Gate) Run(ctx context.Context) error {
 	ticks := time.NewTicker(g.cfg.Poll)
 	defer ticks.Stop()
