@@ -113,7 +113,7 @@ func TestSimulationWithHandover(t *testing.T) {
 			}
 		}
 	}
-	if taken[1] < 2*seeds || taken[2] < 2*taken[1] {
+	if taken[1] < 2*seeds || 2*taken[2] < 3*taken[1] {
 		t.Errorf("%d and %d groups were taken in %d worlds", taken[1], taken[2], seeds)
 	}
 	t.Logf("%d worlds: %d groups taken, %d where half are handed over", seeds, taken[2], taken[1])
