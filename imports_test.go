@@ -151,8 +151,8 @@ var mayImport = map[string][]string{
 		"internal/store", "internal/witness", "pkg/entry", "pkg/proof", "streams/subject",
 	},
 	"internal/cluster": {
-		"internal/datadir", "internal/natsconn", "internal/natsd", "internal/settings", "streams",
-		"streams/subject",
+		"internal/datadir", "internal/natsconn", "internal/natsd", "internal/privateca", "internal/settings",
+		"streams", "streams/subject",
 	},
 	"internal/migrate": {
 		"internal/archive", "internal/audit", "internal/cluster", "internal/datadir", "internal/natsconn",

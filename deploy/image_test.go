@@ -111,6 +111,12 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	testSecure(t, secure)
+	// The command of setup stands in both files, and must not drift.
+	command := regexp.MustCompile(`(?m)^    command: \[(sealstream, admin, config.*)\]$`)
+	base, tls := command.FindSubmatch(text), command.FindSubmatch(secure)
+	if base == nil || tls == nil || string(tls[1]) != string(base[1])+", --tls, --tls-dir, /secrets" {
+		t.Errorf("setup runs %s, and with TLS %s", base, tls)
+	}
 	env, err := os.ReadFile("../.env.example")
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,8 @@ func (*adminCmd) Help() string {
 func (*adminWriteCmd) Help() string {
 	return `Examples:
   sealstream admin config --out deploy --node nats-1 --node nats-2
-  sealstream admin config --out deploy --agent did:web:agent.example.com`
+  sealstream admin config --out deploy --agent did:web:agent.example.com
+  sealstream admin config --out deploy --node nats-1 --node nats-2 --tls`
 }
 
 func (*adminApplyCmd) Help() string {
@@ -41,6 +42,8 @@ type adminWriteCmd struct {
 	Listen   string         `help:"Address that clients connect to." default:"0.0.0.0:4222" placeholder:"ADDR"`
 	Monitor  string         `help:"Address of the server's monitoring, which has no authentication." default:"127.0.0.1:8222" placeholder:"ADDR"`
 	MaxStore settings.Bytes `help:"Disk space that JetStream may use. 0 allows three quarters of the free space." default:"0" placeholder:"SIZE"`
+	TLS      bool           `help:"Let clients and servers use TLS, with certificates of a private authority that is created with them. Give ca.pem to every client (--tlsca)." name:"tls"`
+	TLSDir   string         `help:"Folder of nats.pem, nats.key and ca.pem on each server. Default: that of --out." name:"tls-dir" placeholder:"DIR"`
 	Apart    string         `help:"Folder for a subfolder per role, with copies of that role's files only. Use it for containers." type:"path" placeholder:"DIR"`
 	Agent    []string       `help:"DID of an agent that publishes over NATS." sep:"none" placeholder:"DID"`
 	AgentMax int            `help:"Connections that each agent may have at a time." name:"agent-connections" default:"256"`
@@ -59,6 +62,9 @@ func (c *adminWriteCmd) Run(a *app) error {
 		MaxStore: c.MaxStore,
 		Agents:   c.Agent,
 		AgentMax: c.AgentMax,
+
+		TLS:       c.TLS,
+		TLSFolder: c.TLSDir,
 	})
 	if err != nil {
 		return err

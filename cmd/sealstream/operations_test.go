@@ -41,7 +41,7 @@ func TestOperations(t *testing.T) {
 			lines++
 		}
 	}
-	if blocks != 3 || lines != 3 {
-		t.Fatalf("%d blocks and %d lines were tried, want 3 and 3", blocks, lines)
+	if blocks != 4 || lines != 3 {
+		t.Fatalf("%d blocks and %d lines were tried, want 4 and 3", blocks, lines)
 	}
 }

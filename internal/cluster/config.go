@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -28,6 +29,10 @@ type Config struct {
 	MaxStore settings.Bytes // what JetStream may take on a disk; 0: its own choice, three quarters of what is free
 	Agents   []string       // DIDs of agents that publish over NATS
 	AgentMax int            // connections that an agent may have; 0: 256
+	// TLS makes clients and routes use TLS, with certificates of a private authority that is made
+	// once. A certificate that expires within a month is issued again.
+	TLS       bool
+	TLSFolder string // folder of nats.pem, nats.key and ca.pem on each server; "": Out
 }
 
 // ports that the servers of a cluster meet on.
@@ -38,12 +43,15 @@ const routePort = "6222"
 //	nats.conf    the settings, the same for every node, which SERVER_NAME names. It includes the two below
 //	users.conf   accounts, users and permissions (see Roles); of the users' nkeys only the public parts
 //	routes.conf  the routes with their password (0600); for one server alone it is empty
+//	nats.pem, nats.key, ca.pem   with TLS: the servers' certificate, its key (0600), and its authority
 //
 // and beside them what each program is given, and no other (0600):
 //
 //	ROLE.nkey              seeds of admin, ingest, sealer, query, alert, archiver, sink: --nkey of that
 //	                       program
 //	agents/TOKEN.nkey      seed of one agent; its inboxes begin with _INBOX_TOKEN
+//	ca.pem                 with TLS: what verifies the servers, --tlsca of every program
+//	ca.key                 with TLS: the authority's key, for nobody but the next call
 //	keys/log.key, log.secret, log.pub   as keygen makes them: the first two are the sealers' alone
 //
 // What is there is kept: a second call adds agents and writes the three configurations anew, and
@@ -77,6 +85,11 @@ func WriteConfig(cfg Config) error {
 			return err
 		}
 	}
+	if cfg.TLS {
+		if err := cfg.certificates(time.Now()); err != nil {
+			return err
+		}
+	}
 	users, err := cfg.users()
 	if err != nil {
 		return err
@@ -92,6 +105,9 @@ func WriteConfig(cfg Config) error {
 		if err := datadir.WriteFile(filepath.Join(cfg.Out, f.name), []byte(f.text), f.mode); err != nil {
 			return err
 		}
+	}
+	if cfg.TLS && cfg.TLSFolder != "" {
+		return nil // the server's files are not here, and a check would read them
 	}
 	return natsd.CheckConfig(filepath.Join(cfg.Out, "nats.conf"))
 }
@@ -118,9 +134,9 @@ jetstream {
   store_dir: %q
   sync_interval: always # an acknowledgement is on disk%s
 }
-include users.conf
+%sinclude users.conf
 include routes.conf
-`, cfg.Log, cfg.Listen, cfg.Monitor, cfg.Store, limit)
+`, cfg.Log, cfg.Listen, cfg.Monitor, cfg.Store, limit, cfg.clientTLS())
 }
 
 // routes is routes.conf; its password is made once.
@@ -142,10 +158,11 @@ func (cfg Config) routes() (string, error) {
 	}
 	return fmt.Sprintf(
 		"cluster {\n  name: sealstream\n  listen: \"0.0.0.0:%s\"\n  authorization { user: route, password: %q, timeout: "+
-			"5 }\n  routes: [%s]\n}\n",
+			"5 }\n  routes: [%s]\n%s}\n",
 		routePort,
 		password,
 		strings.Join(list, ", "),
+		cfg.routeTLS(),
 	), nil
 }
 

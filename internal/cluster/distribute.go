@@ -16,10 +16,10 @@ import (
 const NATSFolder = "nats"
 
 // Distribute gives each role its own files of what WriteConfig wrote to a folder: its seed as
-// nats.nk and the log's public keys, in a folder of the role's name, which may be a volume of its
-// own; the nodes get their configuration. The sealer's folder may be the folder of the log's keys,
-// so that these are in one place; elsewhere they are copied where there are none. It can be called
-// again, and copies what has changed.
+// nats.nk, the log's public keys and, with TLS, the CA that verifies the servers, in a folder of
+// the role's name, which may be a volume of its own; the nodes get their configuration. The
+// sealer's folder may be the folder of the log's keys, so that these are in one place; elsewhere
+// they are copied where there are none. It can be called again, and copies what has changed.
 func Distribute(from, to, log string) error {
 	copies := [][2]string{
 		{
@@ -27,7 +27,17 @@ func Distribute(from, to, log string) error {
 			NATSFolder + "/users.conf",
 		}, {"routes.conf", NATSFolder + "/routes.conf"}, {"nats.conf", NATSFolder + "/nats.conf"},
 	}
+	_, err := os.Stat(filepath.Join(from, FileCA))
+	overTLS := err == nil
+	if overTLS {
+		for _, name := range []string{FileCA, fileCert, fileKey} {
+			copies = append(copies, [2]string{name, NATSFolder + "/" + name})
+		}
+	}
 	for _, r := range Roles(log) {
+		if overTLS {
+			copies = append(copies, [2]string{FileCA, r.Name + "/" + FileCA})
+		}
 		copies = append(
 			copies,
 			[2]string{r.Name + ".nkey", r.Name + "/nats.nk"},

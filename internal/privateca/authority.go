@@ -62,6 +62,7 @@ func Load(p Pair) (*Authority, error) {
 type Request struct {
 	Names  []Name
 	Client bool          // the certificate of a client; false: of a server
+	Peer   bool          // of a server that is also a client of its peers
 	Valid  time.Duration // from now on
 }
 
@@ -80,6 +81,9 @@ func (a *Authority) Issue(r Request, now time.Time) (Pair, error) {
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	if r.Client {
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}
+	if r.Peer {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	}
 	for _, n := range r.Names {
 		n.addTo(template)

@@ -18,6 +18,7 @@ func TestIssue(t *testing.T) {
 	names := parse(t, "Audit.example.com", "*.example.org", "192.0.2.7", "::1", "spiffe://example.com/agent/1")
 	server := issue(t, first.authority, Request{Names: names, Valid: time.Hour}, now)
 	client := issue(t, first.authority, Request{Names: names[4:], Client: true, Valid: time.Hour}, now)
+	peer := issue(t, first.authority, Request{Names: names[:1], Peer: true, Valid: time.Hour}, now)
 	for _, c := range []struct {
 		what  string
 		cert  *x509.Certificate
@@ -33,6 +34,8 @@ func TestIssue(t *testing.T) {
 		{"IPv6", server, first.pool, x509.ExtKeyUsageServerAuth, "::1", now, true},
 		{"clock behind", server, first.pool, x509.ExtKeyUsageServerAuth, "", now.Add(-skew / 2), true},
 		{"client", client, first.pool, x509.ExtKeyUsageClientAuth, "", now, true},
+		{"peer as server", peer, first.pool, x509.ExtKeyUsageServerAuth, "audit.example.com", now, true},
+		{"peer as client", peer, first.pool, x509.ExtKeyUsageClientAuth, "", now, true},
 		{"other name", server, first.pool, x509.ExtKeyUsageServerAuth, "example.com", now, false},
 		{"server as client", server, first.pool, x509.ExtKeyUsageClientAuth, "", now, false},
 		{"client as server", client, first.pool, x509.ExtKeyUsageServerAuth, "", now, false},
