@@ -21,6 +21,7 @@ func showReads(a *app, r bench.Reads) error {
 	fmt.Fprintf(t, "folder\t%.2f × SEALED and PAYLOADS\t\n", float64(kept)/float64(r.LogBytes))
 	fmt.Fprintf(t, "kept\t%.0f entries/s\t\n", r.KeptPerS)
 	fmt.Fprintf(t, "start\t%.0f ms\t\n", r.StartMS)
+	fmt.Fprintf(t, "files compared with the log\t%.0f ms\t\n", r.RecheckMS)
 	fmt.Fprintf(t, "first start\t%.0f ms\t\n", r.FollowMS)
 	fmt.Fprintf(t, "full verification\t%.0f entries/s\t\n", r.VerifyPerS)
 	fmt.Fprintf(t, "full verification over HTTP\t%.0f entries/s\t\n\n", r.VerifyHTTPPerS)

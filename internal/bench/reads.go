@@ -19,13 +19,14 @@ import (
 
 // Reads is what reading a log of one size costs.
 type Reads struct {
-	Machine  string           `json:"machine"`
-	Entries  uint64           `json:"entries"`
-	LogBytes uint64           `json:"log_bytes"`    // SEALED and PAYLOADS
-	Folder   map[string]int64 `json:"folder_bytes"` // query's folder, by kind of file
-	KeptPerS float64          `json:"kept_per_s"`   // entries, from an empty folder until all full parts are in files
-	FollowMS float64          `json:"follow_ms"`    // from an empty folder until requests are answered
-	StartMS  float64          `json:"start_ms"`     // from a full folder until requests are answered
+	Machine   string           `json:"machine"`
+	Entries   uint64           `json:"entries"`
+	LogBytes  uint64           `json:"log_bytes"`    // SEALED and PAYLOADS
+	Folder    map[string]int64 `json:"folder_bytes"` // query's folder, by kind of file
+	KeptPerS  float64          `json:"kept_per_s"`   // entries, from an empty folder until all full parts are in files
+	FollowMS  float64          `json:"follow_ms"`    // from an empty folder until requests are answered
+	StartMS   float64          `json:"start_ms"`     // from a full folder until requests are answered
+	RecheckMS float64          `json:"recheck_ms"`   // from a full folder until it was compared with the log
 	// entries of the log, verified as a whole: out of the streams, and over HTTP out of an export
 	VerifyPerS     float64    `json:"verify_per_s"`
 	VerifyHTTPPerS float64    `json:"verify_http_per_s"`
@@ -91,6 +92,12 @@ func Reading(ctx context.Context, dir string, n uint64, progress func(string)) (
 	begin = time.Now()
 	err = r.serve(ctx, cfg, out.Entries, func(q *query.Query, _ float64) error {
 		out.StartMS = milliseconds(time.Since(begin))
+		progress("comparing the files with the log") // at half speed, which what follows would share
+		rechecked := func() bool { s := q.Status(); return s.Restored == 0 || s.Rechecked }
+		if err := until(ctx, rechecked); err != nil {
+			return err
+		}
+		out.RecheckMS = milliseconds(time.Since(begin))
 		progress("verifying")
 		if err := r.verify(ctx, q, &out); err != nil {
 			return err
@@ -152,14 +159,22 @@ func (r *rig) serve(
 		return err
 	}
 	answered := milliseconds(time.Since(begin))
-	for q.Status().Kept < int(size/segment.MaxRows) {
+	if err := until(ctx, func() bool { return q.Status().Kept >= int(size/segment.MaxRows) }); err != nil {
+		return err
+	}
+	return use(q, answered)
+}
+
+// until waits until done returns true.
+func until(ctx context.Context, done func() bool) error {
+	for !done() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return use(q, answered)
+	return nil
 }
 
 // folderBytes is how many bytes the files of a folder have, by kind.

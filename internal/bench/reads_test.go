@@ -16,8 +16,8 @@ func TestReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Entries < 140_000 || r.KeptPerS <= 0 || r.StartMS <= 0 || r.LogBytes == 0 || len(r.Memory) != 5 ||
-		r.VerifyPerS <= 0 || r.VerifyHTTPPerS <= 0 {
+	if r.Entries < 140_000 || r.KeptPerS <= 0 || r.StartMS <= 0 || r.RecheckMS < r.StartMS ||
+		r.LogBytes == 0 || len(r.Memory) != 5 || r.VerifyPerS <= 0 || r.VerifyHTTPPerS <= 0 {
 		t.Errorf("not measured: %+v", r)
 	}
 	for _, kind := range []string{"segment", "leaves", "data"} {
