@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/query"
 	"github.com/sealstream/sealstream/internal/store"
@@ -129,6 +131,38 @@ func BenchmarkFirstPage(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkScopedPage reads the first page of 200,000 entries for readers that see few and most of
+// them. Callers has as many readers as are asked in turn, which is more than the index remembers.
+func BenchmarkScopedPage(b *testing.B) {
+	defer query.FullParts()()
+	p := large(b, 200_000)
+	q, _ := p.begin(query.Config{Scoped: true})
+	nothing := api.Filter{Agent: []string{"did:web:agent-0.example.com"}, Type: []string{"tool_blocked"}}
+	for _, c := range []struct {
+		name    string
+		read    func(i int) string
+		callers int
+		filter  api.Filter
+	}{
+		{"one agent", func(int) string { return "did:web:agent-300.example.com" }, 1, api.Filter{}},
+		{"withheld", func(int) string { return "did:web:agent-300.example.com" }, 1, nothing},
+		{"all agents", func(int) string { return "did:web:*" }, 1, api.Filter{}},
+		{"many readers", func(i int) string { return fmt.Sprintf("did:web:agent-%d.example.com", i) }, 400, api.Filter{}},
+	} {
+		var who []context.Context
+		for i := range c.callers {
+			who = append(who, access.With(b.Context(), callerWith(b, access.Grants{Read: access.Agents{c.read(i)}})))
+		}
+		b.Run(c.name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if _, err := q.Entries(who[i%len(who)], c.filter, query.Page{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

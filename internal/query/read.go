@@ -351,7 +351,6 @@ func (r reader) sameID(e *entry.Entry) (same []uint64, err error) {
 	r.mu.RLock()
 	may, parts, hash := r.indexed.mayRepeat(e.Index), r.indexed.parts, r.indexed.key.Hash(e.EntryID)
 	r.mu.RUnlock()
-	by := compile(api.Filter{Agent: []string{e.AgentDID}})
 	for _, p := range parts {
 		if !may || p.first >= e.Index || len(same) >= maxSame {
 			break
@@ -364,7 +363,7 @@ func (r reader) sameID(e *entry.Entry) (same []uint64, err error) {
 			continue
 		}
 		// entries of other agents must not show in the answer by their number
-		own, err := r.matchPart(r.indexed, p, by, nil)
+		own, err := r.matchPart(r.indexed, p, compile(api.Filter{Agent: []string{e.AgentDID}}), nil)
 		if err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func TestWithheldIsAbsent(t *testing.T) {
 	}
 }
 
-// TestCursorsOfOthers: a cursor of somebody who sees something else is refused.
+// TestCursorsOfOthers: a cursor of somebody who sees something else is refused. T45.
 func TestCursorsOfOthers(t *testing.T) {
 	s := scopedLog(t, 6, 320)
 	all := append(s.readers(access.Grants{}), s.reader("all", access.Grants{ReadAll: true}))
