@@ -29,6 +29,8 @@ func (e *Entry) checkBlinded() error {
 		return nil
 	case len(e.Blind) != 32 || !isLowerHex(e.Blind):
 		return fmt.Errorf("blind %.40q", e.Blind)
+	case (e.CloudEventType == "") == e.IsEvent():
+		return errors.New("cloudevent_type is missing, or stands in one of the log's own entries")
 	case !e.IsEvent() && e.hasAdded():
 		return errors.New("a member that only entries of events have")
 	case e.Altered && (len(e.Redactions) == 0 || e.Signature != "" || e.RecordHash != nil):

@@ -128,11 +128,16 @@ func checkShort(field, s string, most int) error {
 	return checkValue(field, s)
 }
 
-// checkDetail checks an entry that a service wrote, and a config with ruleset.Blinding (6).
+// checkDetail checks an entry that a service wrote, and a config or a rejected entry with
+// ruleset.Blinding (6).
 func (e *Entry) checkDetail() error {
 	switch d := e.Detail.(type) {
 	case *Config:
 		return d.checkPrivate()
+	case *Rejected:
+		if e.Blind != "" && !d.fits(e) {
+			return fmt.Errorf("%s without data, or its digest does not fit", e.EventType)
+		}
 	case *Access:
 		if e.Blind == "" || e.DataHash == nil || d.Previous != nil && *d.Previous >= e.Index {
 			return fmt.Errorf("%s without blind or data, or before an older one", e.EventType)
@@ -145,6 +150,14 @@ func (e *Entry) checkDetail() error {
 		return d.check()
 	}
 	return nil
+}
+
+// fits reports whether the digest has its form, and is that of the data if the data is the whole
+// (SPEC 5.2). Leaves without a blind are checked together with their data alone, as ever.
+func (d *Rejected) fits(e *Entry) bool {
+	_, err := ParseHash(d.Digest)
+	whole := e.Redactions == nil && d.Size <= ruleset.MaxRejectedBytes
+	return err == nil && e.DataHash != nil && (!whole || d.Digest == e.DataHash.String())
 }
 
 // Service reads an event of a service: Data is one structured event of a record on the subject of
