@@ -27,6 +27,7 @@ type upCmd struct {
 	Demo       bool   `help:"Record 713 events of a real agent as a demonstration."`
 	Relaxed    bool   `help:"Acknowledge events before the fsync. This is fast, but a power failure loses acknowledged events. Receipts and health pages show it."`
 	KeepEvents bool   `help:"Keep events on EVENTS after sealing, so that sealing can be repeated and compared."`
+	Close      bool   `help:"Stop accepting events of any source on events.open. The log records that. --access requires this for a log that accepts them." name:"close-events-open"`
 	OpenEpoch  string `help:"Continue although EVENTS was created again or has lost messages. The reason and the loss are sealed." placeholder:"REASON"`
 
 	Redaction string `help:"Redaction rules: off, default, or a YAML file of rules. Without it, a new log uses default, and an existing log keeps its rules." env:"SEALSTREAM_REDACTION" predictor:"redaction" placeholder:"off|default|FILE"`
@@ -82,6 +83,7 @@ func (c *upCmd) Run(a *app) (err error) {
 		NATS:       c.NATS,
 		Relaxed:    c.Relaxed,
 		KeepEvents: c.KeepEvents,
+		Close:      c.Close,
 		OpenEpoch:  c.OpenEpoch,
 		Logger:     logger,
 		Streams:    c.StreamFlags,

@@ -9,7 +9,10 @@ import (
 	"github.com/sealstream/sealstream/internal/access"
 	"github.com/sealstream/sealstream/internal/access/gate"
 	"github.com/sealstream/sealstream/internal/health"
+	"github.com/sealstream/sealstream/internal/natsconn"
 	"github.com/sealstream/sealstream/internal/settings"
+	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // open is the context of requests to a process without access control.
@@ -39,6 +42,33 @@ func (p Plugins) openGate(
 		return nil, fmt.Errorf("%w: %w", settings.ErrInvalid, err)
 	}
 	return g, nil
+}
+
+// refuseOpen fails if the process has rules of access, and the log takes events of any source on
+// events.open, where nobody is asked who it is. await waits for a cluster that does not answer yet.
+func (p *process) refuseOpen(ctx context.Context, await bool) error {
+	if p.gate == nil {
+		return nil
+	}
+	newest := func() (*entry.Config, error) {
+		if end, _, err := store.End(ctx, p.log.Sealed); err != nil || end == 0 {
+			return &entry.Config{}, err // nothing is sealed: there is no config
+		}
+		return store.NewestConfig(ctx, p.log)
+	}
+	ask := newest
+	if await {
+		ask = func() (*entry.Config, error) { return natsconn.WaitForAnswer(ctx, p.logger, newest) }
+	}
+	c, err := ask()
+	if err != nil {
+		return fmt.Errorf("config of log %s: %w", p.log.Name, err)
+	}
+	if c.EventsOpen {
+		return fmt.Errorf("%w: log %s takes events of any source on events.open, where rules of access check nobody: start "+
+			"the sealer, or up, once with --close-events-open", settings.ErrInvalid, p.log.Name)
+	}
+	return nil
 }
 
 // addGate adds what puts the rules of access in force, and keeps them new. Add it after the parts

@@ -19,6 +19,7 @@ type sealerConfig struct {
 	checkMark  bool   // compare the end of SEALED with the mark before anything is served
 	await      bool   // wait for a cluster that does not answer yet
 	eventsOpen bool   // for a new log: agents publish without a token of their own
+	closes     bool   // the log takes no events on events.open any more
 	openEpoch  string // reason to go on although EVENTS lost something; "": that is an error
 	redaction  redaction
 	keepEvents bool
@@ -31,6 +32,11 @@ type sealerConfig struct {
 // addSealer creates the log if it does not exist, asks for the epoch, keys and redaction that the
 // settings want, and adds the sealer.
 func (p *process) addSealer(ctx context.Context, cfg sealerConfig) error {
+	if !cfg.closes {
+		if err := p.refuseOpen(ctx, cfg.await); err != nil {
+			return err
+		}
+	}
 	sc := sealer.Config{
 		Log: p.log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret,
 		Mark: cfg.mark, Snapshot: cfg.snapshot, Holder: cfg.holder, Guard: cfg.guard, MayPurge: cfg.mayPurge,
@@ -88,6 +94,11 @@ func (cfg sealerConfig) announce(ctx context.Context, sc sealer.Config) error {
 	}
 	if err := announceKeys(ctx, sc, cfg.keys); err != nil {
 		return err
+	}
+	if cfg.closes {
+		if _, err := sealer.AnnounceClosed(ctx, sc); err != nil {
+			return err
+		}
 	}
 	return cfg.redaction.announce(ctx, sc)
 }

@@ -57,7 +57,7 @@ func startPipeline(ctx context.Context, cfg pipelineConfig) (*pipeline, error) {
 
 // assemble adds the parts of a pipeline.
 func (p *pipeline) assemble(ctx context.Context, cfg pipelineConfig) error {
-	cfg.sealer.checkMark, cfg.sealer.eventsOpen = true, true
+	cfg.sealer.checkMark, cfg.sealer.eventsOpen = true, p.gate == nil
 	cfg.sealer.handover = &inbox.Handover{Max: ingest.InFlight(cfg.ingest.limits.Limit()) / 16}
 	cfg.ingest.handover = cfg.sealer.handover
 	if err := p.addSealer(ctx, cfg.sealer); err != nil {
@@ -66,7 +66,7 @@ func (p *pipeline) assemble(ctx context.Context, cfg pipelineConfig) error {
 	p.opening = &opening{sealer: p.sealer, began: time.Now(), parts: p.parts}
 	p.add(part{name: "opening", begin: p.opening.begin})
 	in := cfg.ingest
-	in.open, in.policy, in.redaction = true, cfg.policy, cfg.sealer.redaction.before()
+	in.open, in.policy, in.redaction = p.gate == nil, cfg.policy, cfg.sealer.redaction.before()
 	in.shown, in.opening = p.shown, p.opening
 	if err := p.addIngest(in); err != nil {
 		return err

@@ -99,17 +99,23 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 // start opens the log, and starts the parts of a service. The process, if there is one, must be
 // stopped in any case.
 func (c ServiceConfig) start(ctx context.Context, s service, nc *nats.Conn, pc processConfig) (*process, error) {
-	if s.open == nil {
-		s.open = func(ctx context.Context, nc *nats.Conn) (*store.Log, error) {
+	open := s.open
+	if open == nil {
+		open = func(ctx context.Context, nc *nats.Conn) (*store.Log, error) {
 			return awaitLog(ctx, nc, streams.Config{Log: c.Log, Replicas: c.Replicas}, c.logger())
 		}
 	}
-	log, err := s.open(ctx, nc)
+	log, err := open(ctx, nc)
 	if err != nil {
 		return nil, err
 	}
 	pc.log, pc.plugins, pc.logger = log, c.Plugins, c.logger()
 	p := newProcess(ctx, pc)
+	if s.open == nil { // others than the sealer, which may close the log
+		if err := p.refuseOpen(ctx, true); err != nil {
+			return p, err
+		}
+	}
 	if err := s.assemble(ctx, p, nc); err != nil {
 		return p, err
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/nats-io/nats.go"
 
@@ -25,6 +26,9 @@ func (s *IngestService) Serve(ctx context.Context) error {
 	face, keys, err := s.check(s.HTTP, s.Key)
 	if err != nil {
 		return err
+	}
+	if s.EventsOpen && s.Access != "" {
+		return fmt.Errorf("%w: --events-open does not go with --access", settings.ErrInvalid)
 	}
 	policy, err := readPolicy(s.WitnessPolicy, keys...)
 	if err != nil {

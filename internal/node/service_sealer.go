@@ -30,6 +30,7 @@ type SealerService struct {
 	State        string
 	StreamsExist bool
 	EventsOpen   bool
+	Close        bool // the log takes no events of any source any more
 	OpenEpoch    string
 	Metrics      string
 	Holder       string
@@ -74,7 +75,8 @@ func (s *SealerService) Serve(ctx context.Context) error {
 		},
 		assemble: func(ctx context.Context, p *process, _ *nats.Conn) error {
 			if err := p.addSealer(ctx, sealerConfig{
-				keys: keys, mark: s.mark(), snapshot: s.snapshot(), await: true, eventsOpen: s.EventsOpen, openEpoch: s.OpenEpoch,
+				keys: keys, mark: s.mark(), snapshot: s.snapshot(), await: true, eventsOpen: s.EventsOpen,
+				closes: s.Close, openEpoch: s.OpenEpoch,
 				redaction: redaction, holder: s.Holder,
 			}); err != nil {
 				return err
@@ -92,6 +94,9 @@ func (s *SealerService) Serve(ctx context.Context) error {
 func (s *SealerService) checkSettings(keys datadir.Keys) error {
 	if err := s.checkLog(keys.Signer.VerifierKey()); err != nil {
 		return err
+	}
+	if s.EventsOpen && (s.Close || s.Access != "") {
+		return fmt.Errorf("%w: --events-open does not go with --access or --close-events-open", settings.ErrInvalid)
 	}
 	if s.State != "" {
 		if err := os.MkdirAll(s.State, 0o700); err != nil {

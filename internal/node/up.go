@@ -24,6 +24,7 @@ type UpConfig struct {
 	KeepEvents bool                // do not purge EVENTS behind the commit, so that it can be sealed again for comparison
 	Sinks      []string            // URLs of sinks that the log is written to
 	Policy     string              // witness policy file: whom to ask to cosign; "": nobody
+	Close      bool                // the log takes no events of any source any more
 	OpenEpoch  string              // reason to go on although EVENTS lost something; "": that is an error
 	Streams    cluster.StreamFlags // sizes of the streams that are made now
 	Alerts     AlertConfig         // what is told of the log beside the built-in types, and to whom
@@ -97,7 +98,7 @@ func (c *UpConfig) pipeline() (pc pipelineConfig, err error) {
 		pc.archiver = &archiverConfig{trimSealed: c.TrimSealed}
 	}
 	pc.plugins, pc.logger = c.Plugins, c.Logger
-	pc.sealer = sealerConfig{redaction: redaction, openEpoch: c.OpenEpoch, keepEvents: c.KeepEvents}
+	pc.sealer = sealerConfig{redaction: redaction, closes: c.Close, openEpoch: c.OpenEpoch, keepEvents: c.KeepEvents}
 	pc.ingest = ingestConfig{limits: c.Memory, relaxed: c.Relaxed}
 	pc.query = queryConfig{memory: c.memory, limits: c.Memory}
 	return pc, nil

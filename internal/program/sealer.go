@@ -17,6 +17,7 @@ type sealerFlags struct {
 	State        string `help:"Folder for the newest checkpoint that this host has seen, and for the snapshot that makes the next start fast. Default: the folder of the keys." type:"path" placeholder:"DIR"`
 	StreamsExist bool   `help:"Make no streams: wait until \"sealstream admin apply\" has. For a sealer whose NATS user may not make them."`
 	EventsOpen   bool   `help:"For a new log: accept any source on events.open. Use it only if NATS has no authentication."`
+	Close        bool   `help:"Stop accepting events of any source on events.open. The log records that. --access requires this for a log that accepts them." name:"close-events-open"`
 	OpenEpoch    string `help:"Continue although EVENTS was created again or has lost messages. The reason and the loss are sealed." placeholder:"REASON"`
 	Metrics      string `help:"Address of /metrics, /healthz and /readyz. Empty: none." default:"127.0.0.1:9464" env:"SEALSTREAM_METRICS" placeholder:"ADDR"`
 	Holder       string `help:"Name of this sealer if a log has several. One seals, the others are warm standbys. Without a name it seals at once." env:"SEALSTREAM_HOLDER" placeholder:"NAME"`
@@ -30,7 +31,7 @@ func (f *sealerFlags) Serve(ctx context.Context) error {
 	return (&node.SealerService{
 		ServiceConfig: f.config(), StreamFlags: f.StreamFlags, DiskFlags: f.DiskFlags,
 		Keys: f.Keys, State: f.State, StreamsExist: f.StreamsExist, EventsOpen: f.EventsOpen,
-		OpenEpoch: f.OpenEpoch, Metrics: f.Metrics, Holder: f.Holder, Redaction: f.Redaction,
+		Close: f.Close, OpenEpoch: f.OpenEpoch, Metrics: f.Metrics, Holder: f.Holder, Redaction: f.Redaction,
 		WitnessPolicy: f.WitnessPolicy,
 	}).Serve(ctx)
 }

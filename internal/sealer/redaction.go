@@ -57,6 +57,17 @@ func AnnounceRules(ctx context.Context, cfg Config, rules uint64) (bool, error) 
 	})
 }
 
+// AnnounceClosed publishes a config after which the log takes no events on events.open. It returns
+// false and publishes nothing if the log takes none already, or if nothing is sealed yet. Events
+// before the config is sealed are taken, not those before AnnounceClosed returns.
+func AnnounceClosed(ctx context.Context, cfg Config) (bool, error) {
+	return announce(ctx, cfg, func(c *entry.Config) bool {
+		was := c.EventsOpen
+		c.EventsOpen = false
+		return was
+	})
+}
+
 // announce publishes the newest config with a change, unless change returns false.
 func announce(ctx context.Context, cfg Config, change func(*entry.Config) bool) (bool, error) {
 	s, err := New(cfg)
