@@ -70,11 +70,17 @@ func (g *guarded) write(may map[string]string) {
 // ask makes a request as an identity; "" is a stranger.
 func (g *guarded) ask(method, path, as, body string) (int, string) {
 	g.t.Helper()
+	return g.askAs(method, path, as, body, "application/cloudevents+json")
+}
+
+// askAs is ask with a body of another type.
+func (g *guarded) askAs(method, path, as, body, kind string) (int, string) {
+	g.t.Helper()
 	r, err := http.NewRequestWithContext(g.t.Context(), method, g.URL()+path, strings.NewReader(body))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/cloudevents+json")
+	r.Header.Set("Content-Type", kind)
 	if strings.HasPrefix(path, agtapi.Prefix) {
 		r.Header.Set("Content-Type", "application/json")
 	}
