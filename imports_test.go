@@ -57,8 +57,8 @@ var mayImport = map[string][]string{
 	"internal/httpapi":  {"internal/settings", "internal/tlsfiles", "pkg/api"},
 	"internal/tlsfiles": {"internal/settings"},
 	"internal/store": {
-		"internal/audit", "internal/merkle", "internal/retry", "internal/sealedlog", "pkg/entry",
-		"pkg/proof", "streams/subject",
+		"internal/audit", "internal/canonical", "internal/inbox", "internal/merkle", "internal/retry", "internal/ruleset",
+		"internal/sealedlog", "pkg/entry", "pkg/proof", "streams/subject",
 	},
 	"pkg/client": {
 		"internal/audit", "internal/draft", "internal/durable", "internal/flock", "internal/outward",
@@ -155,9 +155,9 @@ var mayImport = map[string][]string{
 		"streams", "streams/subject",
 	},
 	"internal/migrate": {
-		"internal/archive", "internal/audit", "internal/cluster", "internal/datadir", "internal/natsconn",
-		"internal/sealedlog", "internal/sealer", "internal/store", "internal/store/natsstore", "streams",
-		"streams/subject",
+		"internal/archive", "internal/audit", "internal/cluster", "internal/datadir", "internal/inbox", "internal/natsconn",
+		"internal/natsd", "internal/ruleset", "internal/sealedlog", "internal/sealer", "internal/store",
+		"internal/store/natsstore", "pkg/entry", "streams", "streams/subject",
 	},
 	"internal/alert/rulesfile": {"internal/alert", "internal/yamlfile"},
 	"internal/metrics": {

@@ -80,7 +80,7 @@ func (in *Ingest) learnOnce(ctx context.Context, last uint64) uint64 {
 	if err != nil || info.Last == last {
 		return last
 	}
-	c, err := store.NewestConfig(ctx, in.cfg.Log)
+	c, _, err := store.NewestConfig(ctx, in.cfg.Log)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, store.ErrNotFound) {
 			in.logger.WarnContext(ctx, "ingest cannot read the log's config; it redacts by the rules known before",

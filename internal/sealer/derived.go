@@ -46,6 +46,7 @@ func newDerived(s *Sealer) *derived {
 		defer cancel()
 		return s.putHead(ctx, c)
 	}
+	add("access", cacheInterval, s.newAccess())
 	if s.mark != nil {
 		put := func(c committed) error { return s.putMark(c.batch.Checkpoint, c.batch.Size) }
 		// one duty for both, since a snapshot beyond the mark does not count

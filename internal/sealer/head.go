@@ -2,10 +2,14 @@ package sealer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
+	"time"
 
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/proof"
+	"github.com/sealstream/sealstream/streams/subject"
 )
 
 // putHead writes the newest checkpoint to the HEAD cache. It is signed, so a lost or old value
@@ -44,4 +48,30 @@ func (s *Sealer) covers(note []byte, size uint64) bool {
 	}
 	_, err := proof.OpenCheckpoint(note, s.keys...)
 	return err == nil
+}
+
+// accessInterval is how often an unchanged list is written again. Another sealer may have written
+// an older one since.
+const accessInterval = time.Minute
+
+// newAccess returns the duty that names the newest access entries in HEAD. Services look there for
+// the entry that theirs must follow. The list is a hint: the sealer refuses what follows another
+// entry.
+func (s *Sealer) newAccess() func(context.Context, committed) error {
+	var last map[string]uint64
+	var written time.Time
+	return func(ctx context.Context, c committed) error {
+		access := c.tip.service.access
+		if len(access) == 0 || maps.Equal(access, last) && time.Since(written) < accessInterval {
+			return nil
+		}
+		text, err := json.Marshal(access)
+		if err == nil {
+			err = s.cfg.Log.Head.Put(ctx, subject.Access(s.identity.logName), text)
+		}
+		if err == nil {
+			last, written = access, time.Now()
+		}
+		return err
+	}
 }

@@ -9,27 +9,28 @@ import (
 	"github.com/sealstream/sealstream/pkg/entry"
 )
 
-// NewestConfig reads the newest config of a log without verifying it. The error wraps ErrNotFound
-// if nothing is sealed yet.
-func NewestConfig(ctx context.Context, log *Log) (*entry.Config, error) {
+// NewestConfig reads the newest config of a log, and its index, without verifying it. The error
+// wraps ErrNotFound if nothing is sealed yet.
+func NewestConfig(ctx context.Context, log *Log) (c *entry.Config, index uint64, err error) {
 	last, _, err := End(ctx, log.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("sealed stream: %w", err)
+		return nil, 0, fmt.Errorf("sealed stream: %w", err)
 	}
 	for ; last > 0; last-- {
 		m, err := log.Sealed.Get(ctx, last)
 		if err != nil {
-			return nil, fmt.Errorf("SEALED sequence %d: %w", last, err)
+			return nil, 0, fmt.Errorf("SEALED sequence %d: %w", last, err)
 		}
 		b, err := sealedlog.ParseBatch(m)
 		if errors.Is(err, sealedlog.ErrVoid) {
 			continue
 		} else if err != nil {
-			return nil, fmt.Errorf("SEALED sequence %d: %w", last, err)
+			return nil, 0, fmt.Errorf("SEALED sequence %d: %w", last, err)
 		}
-		return configAt(ctx, log, b.Config)
+		c, err := configAt(ctx, log, b.Config)
+		return c, b.Config, err
 	}
-	return nil, fmt.Errorf("config: %w", ErrNotFound)
+	return nil, 0, fmt.Errorf("config: %w", ErrNotFound)
 }
 
 func configAt(ctx context.Context, log *Log, index uint64) (*entry.Config, error) {

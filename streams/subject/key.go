@@ -7,6 +7,10 @@ func Cosigned(log string) string { return log + "/cosigned" }
 // Lease returns the key in HEAD that the active sealer updates while it seals.
 func Lease(log string) string { return log + "/lease" }
 
+// Access returns the key in HEAD under which the sealer names the newest access entry of each role
+// of services, as a JSON object.
+func Access(log string) string { return log + "/access" }
+
 // Sweep returns the key in CURSORS of the sealer's sweep for orphaned payloads.
 func Sweep(log string) string { return log + "/sweep" }
 
