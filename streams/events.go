@@ -23,7 +23,8 @@ func EventsName(log string) string { return "EVENTS_" + log }
 // Nats-Msg-Id: see noSource.
 func (c Config) events() jetstream.StreamConfig {
 	s := c.durable(EventsName(c.Log), "what agents said, not sealed yet",
-		subject.Events(c.Log, "*"), subject.Batch(c.Log, "*"), subject.Control(c.Log))
+		subject.Events(c.Log, "*"), subject.Batch(c.Log, "*"), subject.Control(c.Log),
+		subject.Service(c.Log, "*"))
 	s.MaxBytes = orDefault(c.EventsMaxBytes, 2<<30)
 	s.MaxMsgSize = 1 << 20
 	s.Duplicates, s.Sources = 0, c.noSource()

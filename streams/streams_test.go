@@ -36,7 +36,7 @@ func TestLogsAreApart(t *testing.T) {
 			}
 		}
 	}
-	if len(owner) != 3*(3+1+2+1) {
+	if len(owner) != 3*(4+1+2+1) {
 		t.Errorf("%d subjects: %v", len(owner), owner)
 	}
 }
