@@ -55,6 +55,7 @@ type Group struct {
 
 	records []EventRecord
 	places  []place
+	found   bool // Event.Redact has found something in one of the events
 	size    int64
 	seq     uint64 // EVENTS sequence; 0 if it is not known yet
 }
@@ -106,6 +107,7 @@ func (g *Group) Add(start, end int, r Record, p *Parsed) {
 		g.size += int64(len(ev.Data))
 	}
 	g.Set, g.size = p.Set, g.size+int64(len(text)-len(p.Event.Data)) // attributes are copies
+	g.found = g.found || len(p.Event.Redactions) > 0
 	g.records = append(g.records, EventRecord{Record: Record{Publisher: r.Publisher}, Event: ev, Redacted: p.Redacted})
 	g.places = append(g.places, at)
 }
@@ -204,7 +206,8 @@ func (h *Handover) drop(i int) {
 // message, by these sealing and redaction rules. The bytes themselves are compared: that is
 // cheaper than a digest of them, and no less strict.
 func (g *Group) Fits(m entry.Message, rules uint64, set *redact.Set) bool {
-	same := g.Rules == rules || min(g.Rules, rules) >= ruleset.Binding // which parse alike
+	// newer rules parse alike, but what they make of what was found differs
+	same := g.Rules == rules || !g.found && min(g.Rules, rules) >= ruleset.Binding
 	return same && g.Set.Equal(set) && g.Subject == m.Subject && len(m.Header) == 0 &&
 		bytes.Equal(g.Body, m.Data)
 }
