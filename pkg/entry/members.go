@@ -96,6 +96,9 @@ func (e *Event) EntryBy(rules uint64) Entry {
 			*p = value
 		}
 	}
+	if len(leaf.Extensions) == 0 {
+		leaf.Extensions = nil
+	}
 	return leaf
 }
 

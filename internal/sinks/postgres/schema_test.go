@@ -94,7 +94,7 @@ func TestOpenTogether(t *testing.T) {
 	}
 	wg.Wait()
 	holdsAll(t, open(t, pgsink.Config{URL: url}), list)
-	if n := pgtest.Count(t, owner, "SELECT count(*) FROM sealstream.migrations"); n != 1 {
+	if n := pgtest.Count(t, owner, "SELECT count(*) FROM sealstream.migrations"); n != 2 {
 		t.Errorf("%d migrations were applied", n)
 	}
 }

@@ -3,6 +3,7 @@ package sinktest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/sealstream/sealstream/internal/draft"
@@ -74,6 +75,22 @@ func draftOf(i int, salt byte) *draft.Draft {
 		Seq:        uint64(i + 1),
 		ReceivedAt: fmt.Sprintf("2026-05-22T%02d:%02d:%02d.%09dZ", i/3600%24, i/60%60, i%60, i),
 	}
+	if i%10 == 1 || i%10 == 8 { // one without data, and one with data
+		src.Rules = ruleset.Blinding
+		ev.Extensions = blinded(ev.Extensions)
+	}
 	d := draft.Event(src, ev)
 	return &d
+}
+
+// blinded returns extensions with the attributes that have a place of their own under rules 4, in
+// the leaf or in the payload.
+func blinded(extensions map[string]string) map[string]string {
+	all := map[string]string{
+		"authid": "user:ann", "authtype": "user", "causationid": "e-1", "policyversion": "7",
+		"agentkey": "z6Mk" + strings.Repeat("a", 44), "actiontype": "x.y", "actiondigest": strings.Repeat("cd", 32),
+		"approvalgrant": strings.Repeat("ef", 32), "actionsalt": strings.Repeat("ab", 32), "dssematerial": "e30=",
+	}
+	maps.Copy(all, extensions)
+	return all
 }
