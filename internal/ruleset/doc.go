@@ -5,12 +5,12 @@ package ruleset
 // The numbers of the sealing rules. New code that would seal the same messages to other bytes gets
 // a new number (SPEC 5.1). New logs begin with Newest. A log with rules above Known is refused.
 const (
-	First     = 1       // the rules of SPEC 2 to 5
-	Redacting = 2       // First, and redaction where a config asks for it (SPEC 13)
-	Binding   = 3       // Redacting, and events read as the CloudEvents NATS binding and W3C Trace Context ask (SPEC 3.6)
-	Blinding  = 4       // Binding, and leaves that cannot be guessed from their hashes (docs/SPEC-rules4.md)
-	Newest    = Binding // the rules of new logs
-	Known     = Binding // the highest rules that this release seals and verifies
+	First     = 1        // the rules of SPEC 2 to 5
+	Redacting = 2        // First, and redaction where a config asks for it (SPEC 13)
+	Binding   = 3        // Redacting, and events read as the CloudEvents NATS binding and W3C Trace Context ask (SPEC 3.6)
+	Blinding  = 4        // Binding, and leaves that cannot be guessed from their hashes (docs/SPEC-rules4.md)
+	Newest    = Binding  // the rules of new logs
+	Known     = Blinding // the highest rules that this release seals and verifies
 )
 
 // LeafVersion is the format of leaves that this release writes and reads (SPEC 2, member v).

@@ -29,7 +29,7 @@ func redaction(c *entry.Config) (*redact.Set, error) {
 
 // AnnounceRedaction publishes a config that replaces the log's redaction rules from the next index
 // on (SPEC 13.1). Nil rules end redaction. The config also brings a log of older sealing rules to
-// ruleset.Binding, and never beyond (see AnnounceRules). AnnounceRedaction returns false and
+// ruleset.Binding, and never beyond. AnnounceRedaction returns false and
 // publishes nothing if the log has these rules already, or if nothing is sealed yet. The rules take
 // effect when the config is sealed, not when AnnounceRedaction returns.
 func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bool, error) {
@@ -38,21 +38,6 @@ func AnnounceRedaction(ctx context.Context, cfg Config, rules *redact.Rules) (bo
 			return false
 		}
 		c.Redaction, c.Rules = rules, max(c.Rules, ruleset.Binding)
-		return true
-	})
-}
-
-// AnnounceRules publishes a config that raises the sealing rules of the log from the next index on
-// (SPEC 5.1). Everything that seals, stores or reads the log must know the rules by then, and
-// EVENTS must accept the subjects of services (docs/SPEC-rules4.md, 1.4). AnnounceRules returns
-// false and publishes nothing if the log has these rules or newer ones already, or if nothing is
-// sealed yet. The rules take effect when the config is sealed, not when AnnounceRules returns.
-func AnnounceRules(ctx context.Context, cfg Config, rules uint64) (bool, error) {
-	return announce(ctx, cfg, func(c *entry.Config) bool {
-		if c.Rules >= rules {
-			return false
-		}
-		c.Rules = rules
 		return true
 	})
 }

@@ -35,6 +35,7 @@ type mind struct {
 	name    string
 	hostile float64
 	rich    bool
+	moved   bool // events have attributes that rules 4 move out of extensions
 	n       int
 	old     []claim // said before, to be said again
 }
@@ -44,9 +45,19 @@ func (m *mind) event(c claim) string {
 	if m.rich {
 		parent = `"traceparent":"` + aParent + `",`
 	}
+	if m.moved {
+		for _, a := range movedHeaders {
+			parent += fmt.Sprintf("%q:%q,", a[0], a[1])
+		}
+	}
 	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"ai.agentmesh.tool.invoked","subject":%q,%s`+
 		`"data":%s}`,
 		c.id, c.source, c.content, parent, m.data(c))
+}
+
+// movedHeaders are attributes that become members of leaves, or go beside the data.
+var movedHeaders = [][2]string{
+	{"authid", "ann"}, {"causationid", ""}, {"actionsalt", "s"}, {"dssematerial", "e30="}, {"agentsignature", "c2ln"},
 }
 
 // aParent has a parent id that newer rules do not take for one.
@@ -97,6 +108,11 @@ func (m *mind) next() *said {
 		}
 		if m.rich {
 			h["ce-traceparent"] = []string{aParent}
+		}
+		for _, a := range movedHeaders {
+			if m.moved {
+				h["ce-"+a[0]] = []string{a[1]}
+			}
 		}
 		return &said{
 			message: entry.Message{Subject: own, Header: h, Data: []byte(m.data(c))},
@@ -164,6 +180,10 @@ func (m *mind) nasty(subject, own string) *said {
 			},
 		}
 	}
+	if m.moved {
+		text := `[{"event":` + m.event(claim{"did:" + m.name, "s", "s"}) + `}]`
+		return &said{message: entry.Message{Subject: subject + "service.query", Data: []byte(text)}}
+	}
 	return &said{message: entry.Message{Subject: subject + "nowhere", Data: []byte("[]")}}
 }
 
@@ -173,6 +193,7 @@ func (w *world) publisher(n int) {
 	name := fmt.Sprintf("p%d", n)
 	m := &mind{
 		r: rand.New(rand.NewPCG(w.plan.seed, uint64(100+n))), name: name, hostile: w.plan.hostile, rich: w.plan.rich,
+		moved: w.plan.upgrade,
 	}
 	c := w.join(name, false)
 	w.publish(1)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/internal/inbox"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
@@ -41,6 +42,7 @@ type plan struct {
 	impost  int     // sealers of another key or secret
 	pauses  bool    // time goes on while all wait
 	configs bool    // events.open is closed and opened
+	upgrade bool    // one of the configs raises the rules, and events have attributes that rules differ in
 	orphans bool    // messages on PAYLOADS that no batch names
 	piece   uint64  // size of a snapshot's pieces; 0: there are no snapshots
 	spoil   bool    // snapshots are damaged, or older ones put back
@@ -88,6 +90,7 @@ func newPlan(seed uint64) plan {
 		p.piece, p.spoil = pick(r, uint64(3), 8, 20), yes(2) && p.losses == 0 // its choice depends on MACs
 	}
 	p.rich, p.parsed = yes(2), r.IntN(3)
+	p.upgrade = p.configs && yes(2)
 	return p
 }
 
@@ -221,9 +224,12 @@ func (w *world) configure() bool {
 	c := *detail.(*entry.Config)
 	previous := w.newest.Config
 	c.Previous, c.EventsOpen = &previous, w.rng.IntN(2) == 0
+	if w.raised = w.raised || w.plan.upgrade && w.rng.IntN(2) == 0; w.raised {
+		c.Rules = ruleset.Blinding
+	}
 	body := inbox.FormatControl("c", testSigner.Origin(), entry.TypeConfig, c.AppendJSON(nil))
 	s := &said{message: entry.Message{Subject: subject.Control(testLog), Data: body}, config: &c}
-	w.note("config after index %d: events.open is %v", previous, c.EventsOpen)
+	w.note("config after index %d: events.open is %v, rules %d", previous, c.EventsOpen, c.Rules)
 	if _, err := w.landSaid(s); err != nil {
 		panic(err)
 	}
