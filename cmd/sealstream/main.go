@@ -72,6 +72,7 @@ type commands struct {
 	Sink    sinkCmd    `cmd:"" alone:"" group:"operate" help:"Check the files of a file sink, or of the agent-governance-toolkit."`
 	Key     keyCmd     `cmd:"" alone:"" group:"operate" help:"Rotate the signing key of a log."`
 	Keygen  keygenCmd  `cmd:"" alone:"" group:"operate" help:"Create the keys of a new log, for services that run separately."`
+	Rules   rulesCmd   `cmd:"" alone:"" group:"operate" help:"Raise the sealing rules of a log."`
 	Token   tokenCmd   `cmd:"" alone:"" group:"operate" help:"Create, list and revoke bearer tokens."`
 	Access  accessCmd  `cmd:"" alone:"" group:"operate" help:"Check the rules of access, and explain decisions."`
 	Cert    certCmd    `cmd:"" alone:"" group:"operate" help:"Create a private certificate authority, and certificates for TLS."`

@@ -147,6 +147,11 @@ func sealEpoch(ctx context.Context, sc sealer.Config, size uint64) error {
 			return err
 		}
 	}
+	return sealUntil(ctx, sc, func(s *sealer.Sealer) bool { return s.Status().Size > size })
+}
+
+// sealUntil runs a sealer until done returns true.
+func sealUntil(ctx context.Context, sc sealer.Config, done func(*sealer.Sealer) bool) error {
 	s, err := sealer.New(sc)
 	if err != nil {
 		return err
@@ -160,7 +165,7 @@ func sealEpoch(ctx context.Context, sc sealer.Config, size uint64) error {
 		}
 		return nil
 	})
-	for s.Status().Size <= size {
+	for !done(s) {
 		select {
 		case <-running.Done():
 			stop()
