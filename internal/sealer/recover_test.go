@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/draft"
 	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/sealedlog"
@@ -88,7 +89,7 @@ func TestOtherRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := detail.(*entry.Config)
-		c.Rules = ruleset.Newest + 1
+		c.Rules = ruleset.Known + 1
 		d := draft.Own(identity{logName: testLog, origin: testSigner.Origin(), secret: testSecret}.source(m, 1),
 			entry.TypeConfig, c)
 		e, _ := d.Seal(0, entry.Hash{})
@@ -106,7 +107,10 @@ func TestOtherRules(t *testing.T) {
 			entry.Message{Subject: subject.Sealed(testLog), Header: header, Data: body}, nil); err != nil {
 			t.Fatal(err)
 		}
-		f.audit()
+		_, err = store.Audit(t.Context(), f.log, audit.Config{Keys: []string{testSigner.VerifierKey()}})
+		if err == nil || !strings.Contains(err.Error(), "newer release") {
+			t.Fatalf("audit: %v", err)
+		}
 		if err := f.seal(); !errors.Is(err, ErrRefused) {
 			t.Fatalf("got %v", err)
 		}
