@@ -15,7 +15,8 @@ type rulesCmd struct {
 
 const rulesExample = `Example:
   sealstream rules upgrade --data sealstream-data
-  sealstream rules upgrade --nats nats://127.0.0.1:4222 --nkey deploy/admin.nkey`
+  sealstream rules upgrade --nats nats://127.0.0.1:4222 \
+    --nkey deploy/admin.nkey`
 
 func (*rulesCmd) Help() string {
 	return "The rules of a log only ever rise. New logs start with rules 3.\n\n" + rulesExample

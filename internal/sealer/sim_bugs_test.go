@@ -47,7 +47,9 @@ func spoiltSnapshots(p *plan) {
 	p.crash, p.happen, p.spoil = 0.03, 0.12, true
 }
 
-func handedOver(p *plan) { p.upgrade, p.rich, p.parsed, p.losses, p.messages = false, true, 2, 0, max(p.messages, 8) }
+func handedOver(p *plan) {
+	p.upgrade, p.rich, p.parsed, p.losses, p.messages = false, true, 2, 0, max(p.messages, 8)
+}
 
 // taking takes what ingest has parsed where fits says so.
 func taking(fits func(*inbox.Group, entry.Message, uint64, *redact.Set) bool) *hooks {
