@@ -54,7 +54,8 @@ func (p *process) refuseOpen(ctx context.Context, await bool) error {
 		if end, _, err := store.End(ctx, p.log.Sealed); err != nil || end == 0 {
 			return &entry.Config{}, err // nothing is sealed: there is no config
 		}
-		return store.NewestConfig(ctx, p.log)
+		c, _, err := store.NewestConfig(ctx, p.log)
+		return c, err
 	}
 	ask := newest
 	if await {

@@ -21,7 +21,7 @@ func TestAccessOpenLog(t *testing.T) {
 	guardedCfg := cfg
 	guardedCfg.Access = g.file
 	open := func(n *Node) bool {
-		c, err := store.NewestConfig(t.Context(), n.pipeline.log)
+		c, _, err := store.NewestConfig(t.Context(), n.pipeline.log)
 		if err != nil {
 			t.Fatal(err)
 		}
