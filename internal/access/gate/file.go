@@ -20,6 +20,8 @@ type file struct {
 	seen    []byte // text at the last look
 	settled bool   // seen was looked at
 	inForce []byte // text of the version in force
+	told    []byte // text that Announce had last: the log may have it, also after an error
+	wrong   string // what is wrong with the file; "": nothing
 
 	next   *access.Version // to come into force; nil: none
 	text   []byte          // of next
@@ -62,13 +64,27 @@ func (g *Gate) parse(text []byte) {
 	v, err := g.cfg.Parse(g.cfg.File, text)
 	switch {
 	case err != nil:
-		g.file.next = nil // it was replaced before it came into force
+		g.keep()
 		g.broken(err)
 	case bytes.Equal(text, g.file.inForce):
-		g.file.next = nil
-		g.cfg.Health.Set(condition, health.OK, "")
+		g.file.wrong = ""
+		if g.keep(); g.file.next == nil {
+			g.cfg.Health.Set(condition, health.OK, "")
+		}
 	default:
+		g.file.wrong = ""
 		g.file.propose(text, v)
+	}
+}
+
+// keep drops the version that was to come into force. If the log may name it, the version in force
+// is announced again.
+func (g *Gate) keep() {
+	f := &g.file
+	f.next = nil
+	if f.inForce != nil && !bytes.Equal(f.told, f.inForce) {
+		again := *g.force.Load()
+		f.propose(f.inForce, &again)
 	}
 }
 
@@ -80,6 +96,7 @@ func (g *Gate) broken(err error) {
 		g.cfg.Logger.Warn("the file of rules of access is wrong; the rules before stay in force",
 			"file", g.cfg.File, "cause", err)
 	}
+	g.file.wrong = text
 	g.cfg.Health.Set(condition, health.Warning, text)
 }
 
@@ -88,6 +105,7 @@ func (g *Gate) broken(err error) {
 func (g *Gate) announce(ctx context.Context) {
 	f := &g.file
 	if g.cfg.Announce != nil {
+		f.told = f.text
 		limited, cancel := context.WithTimeout(ctx, announceTimeout)
 		index, err := g.cfg.Announce(limited, f.text)
 		cancel()
@@ -104,7 +122,9 @@ func (g *Gate) announce(ctx context.Context) {
 	f.inForce = f.text
 	g.putInForce(f.next)
 	f.next, f.text = nil, nil
-	g.cfg.Health.Set(condition, health.OK, "")
+	if f.wrong == "" {
+		g.cfg.Health.Set(condition, health.OK, "")
+	}
 	g.cfg.Logger.Info("rules of access are in force", "file", g.cfg.File,
 		"identities", len(g.force.Load().Rules().Identities))
 }

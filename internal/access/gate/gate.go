@@ -85,7 +85,7 @@ func New(cfg Config) (*Gate, error) {
 	g.file = newFile(text, v)
 	if cfg.Announce == nil {
 		g.file.next = nil
-		g.file.inForce = text
+		g.file.inForce, g.file.told = text, text
 		g.putInForce(v)
 	}
 	return g, nil

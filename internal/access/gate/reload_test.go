@@ -142,6 +142,48 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+// TestAnnounceUncertain: a version whose announcement failed may be in the log all the same. If its
+// file is withdrawn, the version in force is announced again, so that the log does not name rules
+// that nobody judges by.
+func TestAnnounceUncertain(t *testing.T) {
+	first := text(t, map[string]string{"a": "read: all"})
+	var mu sync.Mutex
+	var log []string
+	newest := func() (n int, text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(log) == 0 {
+			return 0, ""
+		}
+		return len(log), log[len(log)-1]
+	}
+	f := newFixture(t, first, func(cfg *Config) {
+		cfg.Announce = func(_ context.Context, text []byte) (*uint64, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			index := uint64(len(log))
+			if log = append(log, string(text)); string(text) != string(first) {
+				return nil, errors.New("no answer")
+			}
+			return &index, nil
+		}
+	})
+	f.run()
+	f.wait("the first version does not come into force", func() bool { return f.Version() != nil })
+	for _, withdrawn := range [][]byte{first, []byte("identites: []")} {
+		next := text(t, map[string]string{"b": "read: all"})
+		f.write(next)
+		f.wait("the next version is not announced", func() bool { _, text := newest(); return text == string(next) })
+		f.write(withdrawn)
+		f.wait("the log names rules that are not in force", func() bool { _, text := newest(); return text == string(first) })
+		f.wait("the entry is not known", func() bool { n, _ := newest(); return *f.Version().Entry == uint64(n-1) })
+	}
+	f.wait("the broken file is not reported", func() bool { return f.board.State(condition) == health.Warning })
+	if status, _, _ := f.get("GET", "/v1/entries", token("a")); status != http.StatusOK {
+		t.Errorf("the first version is not in force: %d", status)
+	}
+}
+
 // TestChangesUnderLoad changes the file 1,000 times, every third time to something broken, while
 // requests come in. Each request is judged by one whole version, and each version that judged one
 // was announced before. Version n allows publishing as v<n> and reading of v<n>.
