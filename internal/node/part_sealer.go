@@ -22,6 +22,7 @@ type sealerConfig struct {
 	closes     bool   // the log takes no events on events.open any more
 	openEpoch  string // reason to go on although EVENTS lost something; "": that is an error
 	redaction  redaction
+	rules      uint64 // of a new log; 0: the newest
 	keepEvents bool
 	holder     string
 	guard      func() error // called before each commit; nil: no check
@@ -40,7 +41,7 @@ func (p *process) addSealer(ctx context.Context, cfg sealerConfig) error {
 	sc := sealer.Config{
 		Log: p.log, Signer: cfg.keys.Signer, Keys: cfg.keys.Former, Secret: cfg.keys.Secret,
 		Mark: cfg.mark, Snapshot: cfg.snapshot, Holder: cfg.holder, Guard: cfg.guard, MayPurge: cfg.mayPurge,
-		KeepEvents: cfg.keepEvents, Handover: cfg.handover, Redaction: cfg.redaction.created(),
+		Rules: cfg.rules, KeepEvents: cfg.keepEvents, Handover: cfg.handover, Redaction: cfg.redaction.created(),
 		Observe: p.metrics.ObserveSealer(), Logger: p.logger,
 	}
 	create := func() (struct{}, error) { return struct{}{}, sealer.Create(ctx, sc, cfg.eventsOpen) }

@@ -35,6 +35,7 @@ type SealerService struct {
 	Metrics      string
 	Holder       string
 	Redaction    string
+	Rules        uint64 // sealing rules of a new log; 0: ruleset.Newest
 
 	WitnessPolicy string
 }
@@ -77,7 +78,7 @@ func (s *SealerService) Serve(ctx context.Context) error {
 			if err := p.addSealer(ctx, sealerConfig{
 				keys: keys, mark: s.mark(), snapshot: s.snapshot(), await: true, eventsOpen: s.EventsOpen,
 				closes: s.Close, openEpoch: s.OpenEpoch,
-				redaction: redaction, holder: s.Holder,
+				redaction: redaction, rules: s.Rules, holder: s.Holder,
 			}); err != nil {
 				return err
 			}

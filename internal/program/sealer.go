@@ -23,6 +23,8 @@ type sealerFlags struct {
 	Holder       string `help:"Name of this sealer if a log has several. One seals, the others are warm standbys. Without a name it seals at once." env:"SEALSTREAM_HOLDER" placeholder:"NAME"`
 	Redaction    string `help:"Redaction rules: off, default, or a YAML file of rules. Without it, a new log uses default, and an existing log keeps its rules." env:"SEALSTREAM_REDACTION" placeholder:"off|default|FILE"`
 
+	Rules uint64 `help:"Sealing rules of a new log, 3 or 4. Services with --access need 4. An existing log keeps its rules." enum:"3,4" default:"3" env:"SEALSTREAM_RULES" placeholder:"N"`
+
 	WitnessPolicy string `help:"File of the witness policy: which witnesses are asked to cosign, and how many must." type:"path" env:"SEALSTREAM_WITNESS_POLICY" placeholder:"FILE"`
 }
 
@@ -32,6 +34,6 @@ func (f *sealerFlags) Serve(ctx context.Context) error {
 		ServiceConfig: f.config(), StreamFlags: f.StreamFlags, DiskFlags: f.DiskFlags,
 		Keys: f.Keys, State: f.State, StreamsExist: f.StreamsExist, EventsOpen: f.EventsOpen,
 		Close: f.Close, OpenEpoch: f.OpenEpoch, Metrics: f.Metrics, Holder: f.Holder, Redaction: f.Redaction,
-		WitnessPolicy: f.WitnessPolicy,
+		Rules: f.Rules, WitnessPolicy: f.WitnessPolicy,
 	}).Serve(ctx)
 }

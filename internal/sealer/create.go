@@ -1,6 +1,7 @@
 package sealer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,8 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 	c := entry.Config{
 		Origin: cfg.Signer.Origin(), Keys: []string{cfg.Signer.VerifierKey()},
 		EventsCreated: canonical.FormatReceived(events.Created),
-		EventsOpen:    eventsOpen, Epoch: 1, Rules: ruleset.Newest, SecretFingerprint: draft.SecretFingerprint(cfg.Secret),
-		Limits: entry.DefaultLimits(),
+		EventsOpen:    eventsOpen, Epoch: 1, Rules: cmp.Or(cfg.Rules, ruleset.Newest),
+		SecretFingerprint: draft.SecretFingerprint(cfg.Secret), Limits: entry.DefaultLimits(),
 	}
 	if c.Redaction = cfg.Redaction; c.Redaction != nil {
 		if _, err := redaction(&c); err != nil {
@@ -55,8 +56,11 @@ func Create(ctx context.Context, cfg Config, eventsOpen bool) error {
 		}
 	}
 	body := inbox.FormatControl(uuid.NewString(), c.Origin, entry.TypeConfig, c.AppendJSON(nil))
-	first := uint64(0)
-	_, err = cfg.Log.Events.Append(ctx, entry.Message{Subject: subject.Control(cfg.Log.Name), Data: body}, &first)
+	m, first := entry.Message{Subject: subject.Control(cfg.Log.Name), Data: body}, uint64(0)
+	if _, _, err := m.Control(); err != nil {
+		return fmt.Errorf("%w: config of a new log: %w", ErrRefused, err)
+	}
+	_, err = cfg.Log.Events.Append(ctx, m, &first)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("create log: %w", err)
 	}

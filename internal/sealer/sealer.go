@@ -49,6 +49,9 @@ type Config struct {
 	// next start fast. It requires a Mark. Empty means no snapshot: each start then reads the last
 	// million entries.
 	Snapshot string
+	// Rules is the number of the sealing rules of a log that Create makes. 0 means ruleset.Newest. A
+	// log that exists keeps its rules.
+	Rules uint64
 	// Holder is the name of this sealer in the log's lease. A sealer with a name waits for the
 	// lease. Empty means that it seals at once, without a lease.
 	Holder string
