@@ -19,7 +19,8 @@ const rulesExample = `Example:
     --nkey deploy/admin.nkey`
 
 func (*rulesCmd) Help() string {
-	return "The rules of a log only ever rise. New logs start with rules 3.\n\n" + rulesExample
+	return "The rules of a log only ever rise. New logs start with rules 3, those of up --access with rules 4.\n\n" +
+		rulesExample
 }
 
 func (*rulesUpgradeCmd) Help() string {

@@ -21,27 +21,22 @@ var open = access.With(context.Background(), access.Open)
 // unguarded serves this process itself, which may do everything.
 func unguarded(h http.Handler) http.Handler { return (*gate.Gate)(nil).Handler(h) }
 
-// announcer seals the text of rules of access; see gate.Config.
-type announcer = func(ctx context.Context, text []byte) (*uint64, error)
-
-// openGate reads the rules of access. Nil: file is "", and there is no access control. Without
-// announce, versions are not sealed.
-func (p Plugins) openGate(
-	file string, announce announcer, board *health.Board, logger *slog.Logger,
-) (*gate.Gate, error) {
+// openGate reads the rules of access. Nil: file is "", and there is no access control.
+func (p Plugins) openGate(file string, board *health.Board, logger *slog.Logger) (*gate.Gate, *ruleSeals, error) {
 	if file == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if p.ParseAccess == nil {
-		return nil, fmt.Errorf("%w: this program reads no files of rules of access", settings.ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: this program reads no files of rules of access", settings.ErrInvalid)
 	}
+	seals := &ruleSeals{logger: logger}
 	g, err := gate.New(gate.Config{
-		File: file, Parse: p.ParseAccess, VerifyJWT: p.VerifyJWT, Announce: announce, Health: board, Logger: logger,
+		File: file, Parse: p.ParseAccess, VerifyJWT: p.VerifyJWT, Announce: seals.announce, Health: board, Logger: logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", settings.ErrInvalid, err)
+		return nil, nil, fmt.Errorf("%w: %w", settings.ErrInvalid, err)
 	}
-	return g, nil
+	return g, seals, nil
 }
 
 // refuseOpen fails if the process has rules of access, and the log takes events of any source on
@@ -73,7 +68,7 @@ func (p *process) refuseOpen(ctx context.Context, await bool) error {
 }
 
 // addGate adds what puts the rules of access in force, and keeps them new. Add it after the parts
-// that seal them.
+// that they are sealed for.
 func (p *process) addGate() {
 	if p.gate == nil {
 		return
@@ -81,5 +76,6 @@ func (p *process) addGate() {
 	p.add(part{
 		name: "access", begin: p.gate.Begin, run: p.gate.Run,
 		watch: func(m Metrics) { m.WatchAccess(p.gate) },
+		ready: func(context.Context) (map[string]any, error) { return nil, p.rulesReady() },
 	})
 }

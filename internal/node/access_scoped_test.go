@@ -8,15 +8,21 @@ import (
 	"testing"
 )
 
-// TestScopedToolkit: the toolkit's collector shows a reader of one agent what that agent did, and
+// TestScopedToolkit: under rules 3, the toolkit's collector shows a reader of one agent what that agent did, and
 // counts nothing else.
 func TestScopedToolkit(t *testing.T) {
 	g := &guarded{t: t, file: filepath.Join(t.TempDir(), "access.yaml"), tokens: map[string]string{}}
 	g.write(map[string]string{"ci": "publish: [did:web:a, did:web:b]", "all": "read: all", "a": "read: [did:web:a]"})
-	n, err := Up(t.Context(), UpConfig{
-		Plugins: withPlugins, Data: filepath.Join(t.TempDir(), "d"), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", Access: g.file,
-	})
+	cfg := UpConfig{
+		Plugins: withPlugins, Data: filepath.Join(t.TempDir(), "d"), HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0",
+	}
+	n, err := Up(t.Context(), cfg) // without access, so that the log is sealed by rules 3
 	if err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	cfg.Access, cfg.Close = g.file, true
+	if n, err = Up(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()
@@ -28,7 +34,7 @@ func TestScopedToolkit(t *testing.T) {
 			t.Fatalf("%d %s", status, answer)
 		}
 	}
-	if err := n.pipeline.query.Await(t.Context(), 7); err != nil {
+	if err := n.pipeline.query.Await(t.Context(), 8); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -36,7 +42,7 @@ func TestScopedToolkit(t *testing.T) {
 		total    int
 	}{
 		{"all", `{}`, 6}, {"a", `{}`, 2}, {"a", `{"agent_did":"did:web:b"}`, 0}, {"a", `{"trace_id":"t","limit":1}`, 2},
-		{"a", `{"event_type":"sealstream.config"}`, 1}, {"all", `{"agent_did":"did:web:b"}`, 4},
+		{"a", `{"event_type":"sealstream.config"}`, 2}, {"all", `{"agent_did":"did:web:b"}`, 4},
 	} {
 		status, answer := g.ask("POST", "/api/v1/audit/query", c.as, c.body)
 		var got struct {
@@ -52,7 +58,7 @@ func TestScopedToolkit(t *testing.T) {
 			t.Fatalf("%s by %s: %d %s, want %d", c.body, c.as, status, answer, c.total)
 		}
 		for _, e := range got.Entries {
-			hidden := c.as == "a" && e.Index > 1
+			hidden := c.as == "a" && e.Index > 2
 			if (e.Own == nil) != hidden || (e.Previous == nil) != hidden || c.as == "a" && e.Agent == "did:web:b" {
 				t.Fatalf("%s by %s: %s", c.body, c.as, answer)
 			}

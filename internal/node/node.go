@@ -37,6 +37,7 @@ type Node struct {
 	room     *disk.Watcher
 	face     httpapi.Face
 	gate     *gate.Gate
+	seals    *ruleSeals
 	http     net.Listener
 	closed   sync.Once
 	err      error
@@ -72,7 +73,7 @@ func (n *Node) listen() (err error) {
 	if n.face.TLS, err = tlsfiles.Open(n.cfg.TLS, n.cfg.Logger); err != nil {
 		return err
 	}
-	if n.gate, err = n.cfg.openGate(n.cfg.Access, n.sealAccess, n.board, n.cfg.Logger); err == nil {
+	if n.gate, n.seals, err = n.cfg.openGate(n.cfg.Access, n.board, n.cfg.Logger); err == nil {
 		n.http, err = n.face.Listen()
 	}
 	return err
@@ -83,7 +84,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pc.board, pc.gate = n.board, n.gate
+	pc.board, pc.gate, pc.seals = n.board, n.gate, n.seals
 	if n.cfg.memory {
 		err = n.inMemory(&pc)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sealstream/sealstream/internal/alert"
+	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/health"
 )
 
@@ -16,6 +17,7 @@ func (p *process) addAlerts(cfg alert.Config) error {
 	if err != nil {
 		return err
 	}
+	p.seals.add(p.log, cluster.RoleAlert)
 	p.add(part{
 		name: "alerts", run: a.Run, routes: a.Routes(), endStreams: a.EndStreams,
 		followers: []health.Follower{alertFollower(a)},

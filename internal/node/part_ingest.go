@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sealstream/sealstream/internal/agtapi"
+	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/inbox"
 	"github.com/sealstream/sealstream/internal/ingest"
 	"github.com/sealstream/sealstream/internal/settings"
@@ -45,6 +46,7 @@ func (p *process) addIngest(cfg ingestConfig) error {
 		return err
 	}
 	p.ingest = in
+	p.seals.add(p.log, cluster.RoleIngest)
 	routes := map[string]http.Handler{"/v1/events": cfg.opening.handler(in.Handler())}
 	for pattern, h := range agtapi.Writing(p.log.Name, in, cfg.shown) {
 		routes[pattern] = cfg.opening.handler(h)

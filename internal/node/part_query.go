@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealstream/sealstream/internal/agtapi"
+	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/disk"
 	"github.com/sealstream/sealstream/internal/health"
 	"github.com/sealstream/sealstream/internal/query"
@@ -42,6 +43,7 @@ func (p *process) addQuery(cfg queryConfig) error {
 		return err
 	}
 	p.query = q
+	p.seals.add(p.log, cluster.RoleQuery)
 	routes := agtapi.Reading(p.log.Name, q, !cfg.memory)
 	for pattern, h := range routes {
 		routes[pattern] = q.Budgeted(h)

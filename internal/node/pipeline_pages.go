@@ -18,7 +18,7 @@ func (p *pipeline) healthPages() map[string]http.Handler {
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /readyz": p.readyz, "GET /healthz": p.healthz,
 		"GET /readyz/write": p.readyzSide("write", p.writable),
-		"GET /readyz/read":  p.readyzSide("read", p.query.Ready),
+		"GET /readyz/read":  p.readyzSide("read", p.readable),
 	} {
 		list[pattern] = httpapi.ForLog(p.log.Name, h)
 	}
@@ -87,7 +87,7 @@ func (p *pipeline) readyzSide(name string, ready func() error) http.HandlerFunc 
 
 // writable says why events cannot be accepted and sealed now.
 func (p *pipeline) writable() error {
-	if err := cmp.Or(p.accepting(), p.ingest.Ready()); err != nil {
+	if err := cmp.Or(p.accepting(), p.rulesReady(), p.ingest.Ready()); err != nil {
 		return err
 	}
 	if c, bad := failing(p.board); bad {
@@ -95,6 +95,9 @@ func (p *pipeline) writable() error {
 	}
 	return nil
 }
+
+// readable says why queries cannot be answered now.
+func (p *pipeline) readable() error { return cmp.Or(p.rulesReady(), p.query.Ready()) }
 
 // healthz says that the process lives, and what its acknowledgements mean.
 func (p *pipeline) healthz(w http.ResponseWriter, r *http.Request) {

@@ -49,6 +49,7 @@ type process struct {
 	keys    []string      // verifier keys of the log, newest first
 	board   *health.Board // what is wrong with this process
 	gate    *gate.Gate    // who may do what over HTTP; nil: everybody everything
+	seals   *ruleSeals    // of the gate; nil if that is nil
 	metrics Metrics
 	logger  *slog.Logger
 
@@ -74,6 +75,7 @@ type processConfig struct {
 	keys    []string       // verifier keys of the log, newest first
 	board   *health.Board  // nil: a new one
 	gate    *gate.Gate     // nil: everybody may do everything
+	seals   *ruleSeals     // of the gate; nil if that is nil
 	vitals  *vitals.Config // nil: nothing looks at the streams
 	plugins Plugins
 	logger  *slog.Logger
@@ -89,7 +91,7 @@ func newProcess(ctx context.Context, cfg processConfig) *process {
 	through := a.Through()
 	through.Parses = &store.Parses{}
 	p := &process{
-		streams: cfg.log, log: through, archive: a, keys: cfg.keys, board: cfg.board, gate: cfg.gate,
+		streams: cfg.log, log: through, archive: a, keys: cfg.keys, board: cfg.board, gate: cfg.gate, seals: cfg.seals,
 		metrics: cfg.plugins.metrics(cfg.log.Name), logger: cfg.logger,
 		parts: newGroup(ctx), edge: newGroup(ctx),
 	}

@@ -67,7 +67,7 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 	stopped := Began(ctx, c.logger(), s.name, "version", c.Version, "log", c.Log)
 	defer func() { stopped(err) }()
 	board := newBoard(c.logger(), c.Log)
-	g, err := c.openGate(c.Access, nil, board, c.logger())
+	g, seals, err := c.openGate(c.Access, board, c.logger())
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c ServiceConfig) serve(ctx context.Context, s service) (err error) {
 		return err
 	}
 	defer nc.Close()
-	p, err := c.start(ctx, s, nc, processConfig{keys: s.keys, board: board, gate: g, vitals: s.vitals})
+	p, err := c.start(ctx, s, nc, processConfig{keys: s.keys, board: board, gate: g, seals: seals, vitals: s.vitals})
 	if p != nil {
 		defer p.stop()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/httpapi"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/settings"
 )
 
@@ -99,6 +100,9 @@ func (c *UpConfig) pipeline() (pc pipelineConfig, err error) {
 	}
 	pc.plugins, pc.logger = c.Plugins, c.Logger
 	pc.sealer = sealerConfig{redaction: redaction, closes: c.Close, openEpoch: c.OpenEpoch, keepEvents: c.KeepEvents}
+	if c.Access != "" {
+		pc.sealer.rules = ruleset.Blinding // older rules have no entries for the rules of access
+	}
 	pc.ingest = ingestConfig{limits: c.Memory, relaxed: c.Relaxed}
 	pc.query = queryConfig{memory: c.memory, limits: c.Memory}
 	return pc, nil
