@@ -10,6 +10,7 @@ import (
 	"github.com/sealstream/sealstream/internal/logtest"
 	"github.com/sealstream/sealstream/internal/settings"
 	"github.com/sealstream/sealstream/internal/store"
+	"github.com/sealstream/sealstream/pkg/entry"
 )
 
 // TestAccessOpenLog: with rules of access, a log that takes events of any source does not start until
@@ -21,10 +22,13 @@ func TestAccessOpenLog(t *testing.T) {
 	guardedCfg := cfg
 	guardedCfg.Access = g.file
 	open := func(n *Node) bool {
-		c, _, err := store.NewestConfig(t.Context(), n.pipeline.log)
-		if err != nil {
-			t.Fatal(err)
-		}
+		t.Helper()
+		var c *entry.Config
+		logtest.Until(t, "JetStream answers", func() (answers bool) { // not while it reads its users again
+			newest, _, err := store.NewestConfig(t.Context(), n.pipeline.log)
+			c = newest
+			return err == nil
+		})
 		return c.EventsOpen
 	}
 	start := func(cfg UpConfig) *Node {
