@@ -29,12 +29,6 @@ func ending(x uint64) uint64 {
 	return ((quote - lowBits) | (slash - lowBits)) &^ x & highBits
 }
 
-// backslashes marks the backslashes.
-func backslashes(x uint64) uint64 {
-	slash := x ^ (lowBits * '\\')
-	return (slash - lowBits) &^ slash & highBits
-}
-
 // controls marks the bytes below 0x20.
 func controls(x uint64) uint64 { return (x - lowBits*0x20) &^ x & highBits }
 

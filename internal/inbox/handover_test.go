@@ -98,7 +98,7 @@ func TestHandover(t *testing.T) {
 			}
 			list = list[1:]
 		}
-		if h.list != nil && len(h.list) > 0 || h.bytes.Load() != 0 || h.Taken() != 3 {
+		if len(h.list) > 0 || h.bytes.Load() != 0 || h.Taken() != 3 {
 			t.Errorf("%d groups are left, with %d bytes; %d were taken", len(h.list), h.bytes.Load(), h.Taken())
 		}
 	}
