@@ -50,13 +50,13 @@ func (s *Sealer) covers(note []byte, size uint64) bool {
 	return err == nil
 }
 
-// accessInterval is how often an unchanged list is written again. Another sealer may have written
-// an older one since.
+// accessInterval is how often an unchanged list is written again, so that services read little of
+// SEALED behind it, and what an older sealer has written since does not stay.
 const accessInterval = time.Minute
 
 // newAccess returns the duty that names the newest access entries in HEAD. Services look there for
-// the entry that theirs must follow. The list is a hint: the sealer refuses what follows another
-// entry.
+// the entry that theirs must follow, and in what was sealed since. The list is a hint: the sealer
+// refuses what follows another entry.
 func (s *Sealer) newAccess() func(context.Context, committed) error {
 	var last map[string]uint64
 	var written time.Time
@@ -65,7 +65,7 @@ func (s *Sealer) newAccess() func(context.Context, committed) error {
 		if len(access) == 0 || maps.Equal(access, last) && time.Since(written) < accessInterval {
 			return nil
 		}
-		text, err := json.Marshal(access)
+		text, err := json.Marshal(store.AccessHint{Entries: access, Sealed: c.sealed})
 		if err == nil {
 			err = s.cfg.Log.Head.Put(ctx, subject.Access(s.identity.logName), text)
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -58,37 +59,79 @@ func (s Service) Access(ctx context.Context, process string, text []byte) (uint6
 	}
 }
 
-// newest returns the index of the newest access entry of the role, as HEAD names it, and whether it
-// has this text. The sealer decides whether the index is right.
+// AccessHint is what the sealer names in HEAD: the newest access entry of each role, as the log was
+// at a SEALED sequence. It may lag behind the log.
+type AccessHint struct {
+	Entries map[string]uint64 `json:"entries"`
+	Sealed  uint64            `json:"sealed"`
+}
+
+// newest returns the index of the newest access entry of the role, and whether it has this text. It
+// takes what HEAD names, and reads SEALED from there to its end: what HEAD still names may have the
+// text, and not be in force any more. The sealer decides whether the index is right.
 func (s Service) newest(ctx context.Context, text []byte) (previous *uint64, same bool, err error) {
-	hint, _, err := s.Log.Head.Get(ctx, subject.Access(s.Log.Name))
+	value, _, err := s.Log.Head.Get(ctx, subject.Access(s.Log.Name))
 	if errors.Is(err, ErrNotFound) {
 		return nil, false, nil
-	} else if err != nil {
+	}
+	var hint AccessHint
+	if err == nil {
+		err = json.Unmarshal(value, &hint)
+	}
+	if err != nil {
 		return nil, false, fmt.Errorf("newest access entry: %w", err)
 	}
-	var byRole map[string]uint64
-	if err := json.Unmarshal(hint, &byRole); err != nil {
-		return nil, false, fmt.Errorf("newest access entry: %w", err)
+	if index, ok := hint.Entries[s.Role]; ok {
+		previous = &index
 	}
-	index, ok := byRole[s.Role]
-	if !ok {
+	end, _, err := End(ctx, s.Log.Sealed)
+	if err != nil {
+		return nil, false, fmt.Errorf("sealed stream: %w", err)
+	}
+	for b, err := range Ahead(ctx, s.Log.Sealed, hint.Sealed+1, end, leavesOf) {
+		if err != nil {
+			return nil, false, fmt.Errorf("sealed stream: %w", err)
+		}
+		for i, leaf := range b.Leaves {
+			if index := b.First + uint64(i); bytes.Contains(leaf, []byte(ruleset.TypeAccess)) && s.access(leaf) == nil {
+				previous = &index
+			}
+		}
+	}
+	if previous == nil {
 		return nil, false, nil
 	}
+	same, err = s.says(ctx, *previous, text)
+	return previous, same, err
+}
+
+// access returns an error if a leaf is no access entry of the role.
+func (s Service) access(leaf []byte) error {
+	e, err := entry.ParseEntry(leaf)
+	if d, ok := e.Detail.(*entry.Access); err != nil || !ok || d.Role != s.Role {
+		return fmt.Errorf("no access entry of %s", s.Role)
+	}
+	return nil
+}
+
+// says reports whether the access entry with an index has a text. One whose data was erased has
+// none.
+func (s Service) says(ctx context.Context, index uint64, text []byte) (bool, error) {
 	at, err := FindBatch(ctx, s.Log, index)
 	if err != nil {
-		return nil, false, fmt.Errorf("access entry %d: %w", index, err)
+		return false, fmt.Errorf("access entry %d: %w", index, err)
 	}
-	e, err := entry.ParseEntry(at.Batch.Leaves[index-at.Batch.First])
-	if d, ok := e.Detail.(*entry.Access); err != nil || !ok || d.Role != s.Role {
-		return nil, false, fmt.Errorf("index %d is no access entry of %s", index, s.Role)
+	leaf := at.Batch.Leaves[index-at.Batch.First]
+	if err := s.access(leaf); err != nil {
+		return false, fmt.Errorf("index %d: %w", index, err)
 	}
 	payloads, err := Payloads(ctx, s.Log, at.Batch.Payloads)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, false, fmt.Errorf("access entry %d: %w", index, err)
+		return false, fmt.Errorf("access entry %d: %w", index, err)
 	}
+	e, err := entry.ParseEntry(leaf)
 	p, ok := payloads[index]
-	return &index, ok && p.Opens(e) && string(p.Data) == string(text), nil
+	return err == nil && ok && p.Opens(e) && string(p.Data) == string(text), nil
 }
 
 // Append stores an event of the service and returns its EVENTS sequence once the broker has
@@ -165,11 +208,7 @@ func (s Service) Seal(ctx context.Context, publisher string, detail entry.Detail
 // sealedAs follows SEALED from a sequence on, until it has the entry of an EVENTS message of one
 // event.
 func (s Service) sealedAs(ctx context.Context, from, seq uint64) (entry.Entry, error) {
-	work := func(m entry.Message) sealedlog.Batch {
-		b, _ := sealedlog.ParseBatch(m) // without leaves if it is void
-		return b
-	}
-	for b, err := range Ahead(ctx, s.Log.Sealed, from, 0, work) {
+	for b, err := range Ahead(ctx, s.Log.Sealed, from, 0, leavesOf) {
 		if err != nil {
 			return entry.Entry{}, fmt.Errorf("sealed stream: %w", err)
 		}
@@ -184,4 +223,10 @@ func (s Service) sealedAs(ctx context.Context, from, seq uint64) (entry.Entry, e
 		}
 	}
 	return entry.Entry{}, ctx.Err()
+}
+
+// leavesOf parses a SEALED message. If it is void, the batch has no leaves.
+func leavesOf(m entry.Message) sealedlog.Batch {
+	b, _ := sealedlog.ParseBatch(m)
+	return b
 }
