@@ -72,7 +72,9 @@ func checkSubject(name string) error {
 
 // checkNKey checks a public key of a NATS user.
 func checkNKey(key string) error {
-	if !nkeys.IsValidPublicUserKey(key) {
+	if strings.HasPrefix(key, "S") { // perhaps a seed, which nobody should read in a log
+		return fmt.Errorf("%w: an nkey begins with S as a secret seed does; the public key begins with U", ErrRules)
+	} else if !nkeys.IsValidPublicUserKey(key) {
 		return fmt.Errorf("%w: %.60q is not the public key of a NATS user, which begins with U", ErrRules, key)
 	}
 	return nil

@@ -30,8 +30,9 @@ func (n *Node) keepUsers(ctx context.Context) error {
 }
 
 // natsUsers returns the users with nkeys. A user publishes on the subjects of its agents, and reads
-// its own answers. Nobody may read alerts or replays without the scope alerts. A pattern other than
-// `*` names no subjects, because a subject has a hash of its agent.
+// its own answers. Alerts have entries of all agents, and their subjects no agent, so only who may
+// read everything gets them here. A pattern other than `*` names no subjects, because a subject has
+// a hash of its agent.
 func natsUsers(v *access.Version, log, refused string) (users []natsd.User) {
 	for _, d := range v.Rules().Identities {
 		var publish, agents []string
@@ -51,7 +52,7 @@ func natsUsers(v *access.Version, log, refused string) (users []natsd.User) {
 		}
 		for _, key := range d.NKeys {
 			read := append([]string{natsd.InboxOf(key) + ".>"}, agents...)
-			if d.Grants.Alerts {
+			if d.Grants.Alerts && d.Grants.ReadAll {
 				read = append(read, subject.AllAlerts(log))
 			}
 			users = append(users, natsd.User{NKey: key, Publish: publish, Subscribe: read})

@@ -175,7 +175,7 @@ func TestT23NATSUsers(t *testing.T) {
 	var identities []access.Identity
 	for id, grants := range map[string]access.Grants{
 		"agent": {Publish: access.Agents{agent, "did:web:team-*"}}, "gateway": {Publish: access.Agents{"*"}},
-		"pager": {Alerts: true}, "reader": {ReadAll: true, Export: true, Admin: true, Proof: true},
+		"pager": {Alerts: true, ReadAll: true}, "team": {Alerts: true, Read: access.Agents{agent}}, "reader": {ReadAll: true, Export: true, Admin: true, Proof: true},
 	} {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
@@ -198,6 +198,7 @@ func TestT23NATSUsers(t *testing.T) {
 		"gateway": {"audit.default.events.* audit.default.submit.* refused", "_INBOX_" + keys["gateway"] + ".>"},
 		"pager":   {"", "_INBOX_" + keys["pager"] + ".> audit.default.alerts.>"},
 		"reader":  {"", "_INBOX_" + keys["reader"] + ".>"},
+		"team":    {"", "_INBOX_" + keys["team"] + ".>"}, // an alert has the entry of any agent
 	}
 	for _, u := range natsUsers(v, log, "refused") {
 		for id, key := range keys {

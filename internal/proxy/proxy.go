@@ -90,6 +90,9 @@ func newFront(cfg Config) (*front, error) {
 	if len(cfg.To) == 0 {
 		return nil, fmt.Errorf("%w: no replica is named", settings.ErrInvalid)
 	}
+	if cfg.Files.Cert != "" {
+		return nil, fmt.Errorf("%w: --client-cert: the services would take every caller for the proxy", settings.ErrInvalid)
+	}
 	guarded, err := cfg.guarded()
 	if err != nil {
 		return nil, err

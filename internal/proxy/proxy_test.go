@@ -180,6 +180,9 @@ func TestProxyInvalid(t *testing.T) {
 	for text, c := range map[string]Config{
 		"add --tls-cert FILE --tls-key FILE": {Addr: "0.0.0.0:0", To: to},
 		"clients need tokens":                {Addr: at, To: to, TLS: settings.TLSFlags{ClientCA: "ca.pem"}},
+		"take every caller for the proxy": {
+			Addr: at, To: to, Files: tlsfiles.ClientFiles{Cert: "proxy.pem", Key: "proxy.key"},
+		},
 	} {
 		if err := Serve(t.Context(), c); err == nil || !strings.HasSuffix(err.Error(), text) {
 			t.Errorf("%+v: %v, want %s", c, err, text)

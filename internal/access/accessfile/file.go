@@ -69,7 +69,12 @@ func replace(path string, change func(name string, text []byte) ([]byte, error))
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(path, after, info.Mode().Perm())
+	if err := durable.WriteFile(path, after, info.Mode().Perm()); err != nil {
+		return err
+	}
+	// The servers may run as another user than who edits the file. After a crash before this line
+	// they cannot read it, say so, and keep the rules in force.
+	return keepOwner(path, info)
 }
 
 // take locks the file, and makes it if it is not there. A file that another program has just

@@ -24,6 +24,9 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		caller, err := g.Authenticate(r)
 		switch {
 		case status == http.StatusOK && rule.may == nil: // whoever it is
+			if err != nil && !errors.Is(err, errNone) { // to check it may have cost a signature
+				g.guesses.add(r.RemoteAddr, time.Now())
+			}
 		case err != nil:
 			g.refuse(w, r, err)
 			return

@@ -276,3 +276,37 @@ func TestHalfWritten(t *testing.T) {
 		t.Error("the whole file is not in force")
 	}
 }
+
+// TestShorterExpiry: a running stream ends when the expiry that is in force by then has come.
+func TestShorterExpiry(t *testing.T) {
+	f := newFixture(t, text(t, map[string]string{"a": "read: all until 2099-01-01T00:00:00Z"}), nil)
+	f.run()
+	ended := f.stream(token("a"), false)
+	f.apply(text(t, map[string]string{"a": "read: all until 2098-01-01T00:00:00Z"}))
+	select {
+	case <-ended: // the client connects again, under the new expiry
+	case <-time.After(5 * time.Second):
+		t.Error("the stream goes on until the expiry of before")
+	}
+	f.server.CloseClientConnections()
+}
+
+// TestT44PublicPaths: wrong JWTs are counted where anybody may ask, too.
+func TestT44PublicPaths(t *testing.T) {
+	checked := 0
+	rules := []byte("issuers: [{url: 'https://i.example', audience: x}]\nidentities: [{id: a, may: {read: all}}]")
+	f := newFixture(t, rules, func(cfg *Config) {
+		cfg.VerifyJWT = func(context.Context, []access.Issuer, string) (access.Credential, error) {
+			checked++
+			return access.Credential{}, access.ErrUnknown
+		}
+	})
+	for range maxGuesses + 1 {
+		if status, _, _ := f.get("GET", "/healthz", "a.b.c"); status != 200 {
+			t.Fatal(status)
+		}
+	}
+	if !f.guesses.add("127.0.0.1:1", time.Now()) {
+		t.Errorf("%d signatures of wrong JWTs were checked, and none was counted", checked)
+	}
+}

@@ -66,7 +66,7 @@ func (g *Gate) check(r *running) {
 	switch {
 	case err != nil:
 		r.cancel(err)
-	case !now.Same(r.caller):
+	case !now.Same(r.caller), !now.Expires().Equal(r.caller.Expires()): // its deadline is that of before
 		r.cancel(ErrChanged)
 	}
 }
