@@ -10,6 +10,7 @@ import (
 	"github.com/sealstream/sealstream/internal/audit"
 	"github.com/sealstream/sealstream/internal/canonical"
 	"github.com/sealstream/sealstream/internal/draft"
+	"github.com/sealstream/sealstream/internal/ruleset"
 	"github.com/sealstream/sealstream/internal/store"
 	"github.com/sealstream/sealstream/pkg/entry"
 )
@@ -144,13 +145,13 @@ func TestOpenSubject(t *testing.T) {
 		f.mustSeal()
 		first.Previous = new(uint64)
 		*first.Previous = 6
-		first.Rules = 4
+		first.Rules = ruleset.Known + 1
 		f.control(entry.TypeConfig, &first)
 		f.mustSeal()
 		f.expect("config 1/0", "tool_invocation 2/0 1", "config 3/0",
 			"rejected 4/0 [] events.open is not accepted by this log",
 			"tool_invocation 5/0 2", "rejected 6/0 [previous] is not the newest config, index 2", "config 7/0",
-			"tool_invocation 8/0 3", "rejected 9/0 [rules] 4, but this sealer knows 1")
+			"tool_invocation 8/0 3", fmt.Sprintf("rejected 9/0 [rules] %d, but this sealer knows 1", ruleset.Known+1))
 		f.audit()
 		f.again(1)
 	})
