@@ -162,11 +162,13 @@ func TestDiagonal(t *testing.T) {
 // connectUser connects as a user with an nkey.
 func connectUser(t *testing.T, url string, pair nkeys.KeyPair, key, token string, refused chan<- error) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(url, nats.Nkey(key, pair.Sign), nats.CustomInboxPrefix(natsd.InboxOf(token)),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var nc *nats.Conn
+	logtest.Until(t, "NATS has read the users", func() bool {
+		c, err := nats.Connect(url, nats.Nkey(key, pair.Sign), nats.CustomInboxPrefix(natsd.InboxOf(token)),
+			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+		nc = c
+		return err == nil
+	})
 	return nc
 }
 
