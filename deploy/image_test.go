@@ -183,3 +183,27 @@ func testSecure(t *testing.T, text []byte) {
 		t.Errorf("front: %+v", front)
 	}
 }
+
+// TestMountPoints: the image has a folder for each volume that setup writes. Docker would make one
+// that belongs to root.
+func TestMountPoints(t *testing.T) {
+	script, err := os.ReadFile("../.ci/binaries")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compose, err := os.ReadFile("../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := strings.Fields(string(regexp.MustCompile(`for dir in ([^;]*);`).FindSubmatch(script)[1]))
+	mounts := regexp.MustCompile(`(?m)^ +- secrets-[a-z]+:/(out/[a-z/]+)`).FindAllSubmatch(compose, -1)
+	if len(mounts) < 8 {
+		t.Fatalf("%d volumes of setup", len(mounts))
+	}
+	for _, m := range mounts {
+		at := string(m[1])
+		if !slices.ContainsFunc(made, func(dir string) bool { return dir == at || strings.HasPrefix(dir, at+"/") }) {
+			t.Errorf("/%s is not in the image", at)
+		}
+	}
+}
