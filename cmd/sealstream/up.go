@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/sealstream/sealstream/internal/cluster"
 	"github.com/sealstream/sealstream/internal/demo"
@@ -140,14 +141,23 @@ func (c *upCmd) banner(a *app, n *node.Node) {
 	if c.Relaxed {
 		fmt.Fprint(a.out, "  RELAXED: events are acknowledged before they are on disk; a power failure loses them.\n\n")
 	}
+	curl := "curl -s"
+	if strings.HasPrefix(n.URL(), "https:") {
+		curl += " --cacert CA.pem"
+	}
+	if c.Access != "" {
+		curl += ` -H "Authorization: Bearer $TOKEN"`
+		fmt.Fprintf(a.out, "Make a token:\n\n  sealstream token create --access %s --name NAME --publish DID --read all\n\n",
+			c.Access)
+	}
 	fmt.Fprintf(a.out, `Record an event, and prove it:
 
-  curl -s '%[1]s/v1/events?wait=sealed' -H 'Content-Type: application/cloudevents+json' -d '{
+  %[2]s '%[1]s/v1/events?wait=sealed' -H 'Content-Type: application/cloudevents+json' -d '{
     "specversion":"1.0","id":"demo-1","source":"did:web:agent.example.com","type":"ai.agentmesh.tool.invoked",
     "subject":"/crm/contacts","action":"allow","outcome":"success","data":{"query":"acme"}}'
-  curl -s '%[1]s/v1/entries/id/demo-1/proof'
+  %[2]s '%[1]s/v1/entries/id/demo-1/proof'
 
-`, n.URL())
+`, n.URL(), curl)
 }
 
 // demo records the events of the demonstration in the names of their agents.
