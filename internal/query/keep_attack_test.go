@@ -145,6 +145,17 @@ func TestErasureFails(t *testing.T) {
 	if a := k.do("GET", "/v1/entries/70?raw=1"); bytes.Contains(a.body, []byte(`"salt"`)) {
 		t.Errorf("erased data is shown: %s", a.body)
 	}
+	seen := 0
+	for line := range bytes.Lines(k.do("GET", "/v1/export").body) {
+		if bytes.Contains(line, []byte(`\"index\":70,`)) {
+			if seen++; bytes.Contains(line, []byte(`"salt"`)) {
+				t.Errorf("erased data is exported: %s", line)
+			}
+		}
+	}
+	if seen != 1 {
+		t.Errorf("the export has entry 70 %d times", seen)
+	}
 	os.RemoveAll(name)
 	os.Rename(name+".open", name)
 	k.eraseEntries(71) // which makes it try again at once

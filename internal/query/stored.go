@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/sealstream/sealstream/internal/canonical"
@@ -23,7 +24,6 @@ func (e *exporter) stored(dst []byte, indexes []uint64) (_ []byte, ok bool) {
 	if leaves == nil || indexes[len(indexes)-1] >= leaves.in.about.Size {
 		return dst, false
 	}
-	erased := e.erasures()
 	files, p := leaves.files, spareRecords.Get().(*entry.Payload)
 	defer spareRecords.Put(p)
 	leaves.cursor.Reuse()
@@ -42,14 +42,18 @@ func (e *exporter) stored(dst []byte, indexes []uint64) (_ []byte, ok bool) {
 			return dst, false
 		}
 	}
-	return dst, e.erasures() == erased // nothing was erased since it was read
+	return dst, !e.anyErased(indexes) // asked after they were read: an erasure may have come meanwhile
 }
 
-// erasures returns how many entries are erased.
-func (r reader) erasures() int {
+// anyErased reports whether one of the entries is erased. Its data may still be in a file for a
+// moment, and is not shown.
+func (r reader) anyErased(indexes []uint64) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return len(r.indexed.erased)
+	if len(r.indexed.erased) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(indexes, func(i uint64) bool { return r.indexed.erased[i] })
 }
 
 // appendStored appends the line of an entry, if its record opens the commitments in its leaf. p is
